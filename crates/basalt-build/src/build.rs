@@ -1,0 +1,623 @@
+//! From a lock to an OCI layout.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use basalt_digest::Digest;
+use basalt_fetch::Request;
+use basalt_layer::Codec;
+use basalt_lock::{Lock, LockedImage, LockedPackage};
+use basalt_oci::{Descriptor, Index, LayoutWriter, annotation, is_current, media_type};
+use basalt_spec::{Compression, ImageSpec, LoadedSpec};
+use basalt_tree::{PathPolicy, Tree, TreePath};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::BuildError;
+use crate::assemble::{Assembled, Wanted, assemble, violations};
+use crate::contents::PackageContents;
+use crate::image;
+use crate::pack::{self, PackedLayer};
+use crate::read::{self, ReadPackage, ReadPolicy};
+use crate::records::count_files;
+use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, Stage};
+use crate::resolve::{fetch, lock, lock_path, misfit, read_lock, title};
+use crate::session::Session;
+
+/// What to build of a spec.
+#[derive(Debug, Clone, Default)]
+pub struct BuildRequest {
+    /// Where the layout is to stand.
+    pub output: PathBuf,
+    /// The variant; empty for the image without one.
+    pub variant: String,
+    /// Only these of the spec's architectures; all when empty.
+    pub architectures: Vec<String>,
+    /// How layers are compressed, if not as the spec says.
+    pub compression: Option<Compression>,
+    /// Whether a lock that does not fit the spec is an error, rather than made anew.
+    pub locked: bool,
+}
+
+/// An image as the cache remembers it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ImageRecord {
+    config: Vec<u8>,
+    manifest: Vec<u8>,
+    layers: Vec<PackedLayer>,
+    packages: usize,
+    files: u64,
+}
+
+/// One image to be built.
+struct Job<'a> {
+    locked: &'a LockedImage,
+    image: &'a ImageSpec,
+    epoch: i64,
+    codec: Codec,
+    key: Digest,
+}
+
+/// The lock of a spec: the one that is there if it fits, else made anew unless that is forbidden.
+///
+/// # Errors
+/// As [`crate::lock`]; [`BuildError::LockMoved`] when `locked` and it is missing or does not fit.
+pub fn current_lock(
+    session: &Session,
+    spec: &LoadedSpec,
+    locked: bool,
+) -> Result<Lock, BuildError> {
+    let why = match read_lock(spec)? {
+        Some(lock) => match misfit(spec, &lock)? {
+            None => return Ok(lock),
+            Some(why) => why,
+        },
+        None => "there is none yet".to_owned(),
+    };
+    if locked {
+        return Err(BuildError::LockMoved {
+            path: lock_path(spec),
+            why,
+        });
+    }
+    lock(session, spec).map(|(lock, _)| lock)
+}
+
+/// Builds the images of a spec into an OCI layout.
+///
+/// # Errors
+/// When there is no lock that fits, a package is missing or refused, files conflict, a script is not
+/// explained, an assertion does not hold, or the layout cannot be written. Nothing is written then.
+pub fn build(
+    session: &Session,
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+) -> Result<BuildReport, BuildError> {
+    let lock = current_lock(session, spec, request.locked)?;
+    let jobs = jobs(session, spec, &lock, request)?;
+    let mut records: Vec<Option<ImageRecord>> = jobs
+        .iter()
+        .map(|job| remembered(session, job))
+        .collect::<Result<_, _>>()?;
+    if let Some(records) = records.iter().cloned().collect::<Option<Vec<_>>>() {
+        let index = index(spec, request, &jobs, &records)?;
+        if is_current(&request.output, &index, true) {
+            return report(
+                session,
+                spec,
+                request,
+                &jobs,
+                &records,
+                CacheReport::default(),
+                true,
+            );
+        }
+    }
+    let mut cache = CacheReport::default();
+    let needed = |record: &Option<ImageRecord>| {
+        record.as_ref().is_none_or(|record| {
+            record.layers.iter().any(|layer| {
+                !session
+                    .cache
+                    .seems_to_have(&layer.info.digest, Some(layer.info.size))
+            })
+        })
+    };
+    let missing: Vec<usize> = (0..jobs.len())
+        .filter(|number| needed(&records[*number]))
+        .collect();
+    if !missing.is_empty() {
+        let wanted: Vec<&Job<'_>> = missing.iter().map(|number| &jobs[*number]).collect();
+        let built = make(session, spec, &lock, &wanted, &mut cache)?;
+        for (number, record) in missing.into_iter().zip(built) {
+            records[number] = Some(record);
+        }
+    }
+    let records: Vec<ImageRecord> = records.into_iter().flatten().collect();
+    write(session, spec, request, &jobs, &records)?;
+    report(session, spec, request, &jobs, &records, cache, false)
+}
+
+fn jobs<'a>(
+    session: &Session,
+    spec: &'a LoadedSpec,
+    lock: &'a Lock,
+    request: &BuildRequest,
+) -> Result<Vec<Job<'a>>, BuildError> {
+    let image = spec.image(&request.variant).ok_or_else(|| {
+        let known: Vec<&str> = spec.variants.keys().map(String::as_str).collect();
+        BuildError::Spec(format!(
+            "{} has no variant `{}`; it has: {}",
+            spec.path.display(),
+            request.variant,
+            known.join(", ")
+        ))
+    })?;
+    for architecture in &request.architectures {
+        if !image.architectures.contains(architecture) {
+            return Err(BuildError::Spec(format!(
+                "{} is not for {architecture}; it is for: {}",
+                spec.path.display(),
+                image.architectures.join(", ")
+            )));
+        }
+    }
+    let codec = match request.compression.unwrap_or(image.compression) {
+        Compression::Gzip => Codec::Gzip,
+        Compression::Zstd => Codec::Zstd,
+    };
+    let program = program_identity();
+    image
+        .architectures
+        .iter()
+        .filter(|one| request.architectures.is_empty() || request.architectures.contains(one))
+        .map(|architecture| {
+            let locked = lock.image(architecture, &request.variant).ok_or_else(|| {
+                BuildError::LockMoved {
+                    path: lock_path(spec),
+                    why: format!("it lacks {}", title(spec, architecture, &request.variant)),
+                }
+            })?;
+            let newest = lock.packages_of(locked).map(|package| package.date).max();
+            let epoch = session.options.source_date_epoch.or(newest).unwrap_or(0);
+            let packages: Vec<&Digest> = lock
+                .packages_of(locked)
+                .map(|package| &package.sha256)
+                .collect();
+            let key = postcard::to_stdvec(&(
+                (program, lock.compatibility, lock.spec, codec, epoch),
+                (&lock.users, &lock.groups, &lock.files),
+                (architecture, &request.variant, &locked.layers, packages),
+            ));
+            let key = Digest::of(&key.map_err(BuildError::record)?);
+            Ok(Job {
+                locked,
+                image,
+                epoch,
+                codec,
+                key,
+            })
+        })
+        .collect()
+}
+
+/// What tells this program from any other build of it: what another one remembers may be otherwise.
+fn program_identity() -> (u64, u128) {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let changed = |file: &std::fs::Metadata| {
+        file.modified()
+            .ok()?
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()
+    };
+    file.map_or((0, 0), |file| {
+        (
+            file.len(),
+            changed(&file).map_or(0, |since| since.as_nanos()),
+        )
+    })
+}
+
+fn remembered(session: &Session, job: &Job<'_>) -> Result<Option<ImageRecord>, BuildError> {
+    let bytes = session.cache.fact("image", &job.key)?;
+    Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
+}
+
+/// How an image's packages are read.
+fn policy(job: &Job<'_>, lock: &Lock) -> Result<ReadPolicy, BuildError> {
+    let keep = &job.image.keep;
+    let all = keep.locales.iter().any(|locale| locale == "*");
+    let mut locales: Vec<String> = keep
+        .locales
+        .iter()
+        .filter(|locale| *locale != "*")
+        .cloned()
+        .collect();
+    locales.sort();
+    let mut keep_setuid = Vec::new();
+    for path in &keep.setuid {
+        keep_setuid.push(TreePath::new(path)?.usr_merged());
+    }
+    Ok(ReadPolicy {
+        paths: PathPolicy {
+            documentation: keep.documentation,
+            manuals: keep.manuals,
+            locales,
+            all_locales: all,
+        },
+        keep_setuid,
+        codec: job.codec,
+        compatibility: lock.compatibility,
+    })
+}
+
+/// The tree of the one image that is asked for, as [`build`] would pack it.
+pub(crate) fn trees(
+    session: &Session,
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+) -> Result<(Lock, Tree), BuildError> {
+    let lock = current_lock(session, spec, request.locked)?;
+    let jobs = jobs(session, spec, &lock, request)?;
+    let jobs: Vec<&Job<'_>> = jobs.iter().collect();
+    let trees = assemble_all(session, spec, &lock, &jobs, &mut CacheReport::default())?;
+    let tree = trees
+        .into_iter()
+        .next()
+        .map(|(_, assembled)| assembled.tree);
+    Ok((lock, tree.unwrap_or_default()))
+}
+
+type Assemblies = Vec<(BTreeMap<String, ReadPackage>, Assembled)>;
+
+/// Makes images whose layers are not all in the cache.
+fn make(
+    session: &Session,
+    spec: &LoadedSpec,
+    lock: &Lock,
+    jobs: &[&Job<'_>],
+    cache: &mut CacheReport,
+) -> Result<Vec<ImageRecord>, BuildError> {
+    let trees = assemble_all(session, spec, lock, jobs, cache)?;
+    let (records, counts) = session.stage(Stage::Pack, jobs.len() as u64, || {
+        let packed: Vec<(ImageRecord, usize)> = jobs
+            .par_iter()
+            .zip(&trees)
+            .map(|(job, (packages, assembled))| pack_one(session, spec, job, packages, assembled))
+            .collect::<Result<_, BuildError>>()?;
+        let layers: usize = packed.iter().map(|(record, _)| record.layers.len()).sum();
+        let cached: usize = packed.iter().map(|(_, cached)| *cached).sum();
+        let records: Vec<ImageRecord> = packed.into_iter().map(|(record, _)| record).collect();
+        Ok((
+            (records, (layers, cached)),
+            format!("{layers} layers, {cached} of them cached"),
+        ))
+    })?;
+    (cache.layers_total, cache.layers) = counts;
+    Ok(records)
+}
+
+/// Fetches, reads and assembles images.
+fn assemble_all(
+    session: &Session,
+    spec: &LoadedSpec,
+    lock: &Lock,
+    jobs: &[&Job<'_>],
+    cache: &mut CacheReport,
+) -> Result<Assemblies, BuildError> {
+    let mut packages: BTreeMap<Digest, (&LockedPackage, ReadPolicy)> = BTreeMap::new();
+    for job in jobs {
+        for package in lock.packages_of(job.locked) {
+            packages.insert(package.sha256, (package, policy(job, lock)?));
+        }
+    }
+    let mut packages: Vec<(&LockedPackage, ReadPolicy)> = packages.into_values().collect();
+    packages.sort_by_key(|(package, _)| (std::cmp::Reverse(package.size), package.sha256));
+    let requests: Vec<Request> = packages
+        .iter()
+        .filter(|(package, policy)| !read::is_remembered(&session.cache, package, policy))
+        .map(|(package, _)| Request {
+            archive: package.archive.clone(),
+            path: package.path.clone(),
+            digest: package.sha256,
+            size: package.size,
+            by_hash: false,
+        })
+        .collect();
+    cache.downloaded = requests
+        .iter()
+        .filter(|request| {
+            !session
+                .cache
+                .seems_to_have(&request.digest, Some(request.size))
+        })
+        .map(|request| request.size)
+        .sum();
+    fetch(session, &requests)?;
+    let read = read_all(session, &packages, cache)?;
+    let trees = session.stage(Stage::Assemble, jobs.len() as u64, || {
+        let trees: Assemblies = jobs
+            .par_iter()
+            .map(|job| {
+                let mine: BTreeMap<String, ReadPackage> = lock
+                    .packages_of(job.locked)
+                    .filter_map(|package| {
+                        Some((package.name.clone(), read.get(&package.sha256)?.clone()))
+                    })
+                    .collect();
+                let assembled = assemble_one(session, spec, lock, job, &mine)?;
+                Ok((mine, assembled))
+            })
+            .collect::<Result<_, BuildError>>()?;
+        let entries: usize = trees
+            .iter()
+            .map(|(_, assembled)| assembled.tree.len())
+            .sum();
+        let hardened: usize = trees
+            .iter()
+            .map(|(_, assembled)| assembled.hardened.len())
+            .sum();
+        Ok((trees, format!("{entries} entries, {hardened} hardened")))
+    })?;
+    Ok(trees)
+}
+
+/// Reads packages, the largest first, so that no thread is left alone with one at the end.
+fn read_all(
+    session: &Session,
+    packages: &[(&LockedPackage, ReadPolicy)],
+    cache: &mut CacheReport,
+) -> Result<BTreeMap<Digest, ReadPackage>, BuildError> {
+    let (read, cached) = session.stage(Stage::Read, packages.len() as u64, || {
+        let next = AtomicUsize::new(0);
+        let results: Mutex<(BTreeMap<Digest, ReadPackage>, usize)> = Mutex::default();
+        let failure: Mutex<Option<(usize, BuildError)>> = Mutex::default();
+        rayon::scope(|scope| {
+            for _ in 0..rayon::current_num_threads() {
+                scope.spawn(|_| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some((package, policy)) = packages.get(number) else {
+                            return;
+                        };
+                        match read::package(&session.cache, &session.compression, package, policy) {
+                            Ok((read, was_cached)) => {
+                                let mut results =
+                                    results.lock().unwrap_or_else(PoisonError::into_inner);
+                                results.0.insert(package.sha256, read);
+                                results.1 += usize::from(was_cached);
+                                session.observer.step(Stage::Read, &package.name);
+                            }
+                            Err(error) => {
+                                next.store(packages.len(), Ordering::Relaxed);
+                                let mut failure =
+                                    failure.lock().unwrap_or_else(PoisonError::into_inner);
+                                // The first of the list is told, whichever thread failed first.
+                                if failure.as_ref().is_none_or(|(first, _)| number < *first) {
+                                    *failure = Some((number, error));
+                                }
+                                return;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        if let Some((_, error)) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let (read, cached) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("{} packages, {cached} of them cached", read.len());
+        Ok(((read, cached), text))
+    })?;
+    cache.packages_total = packages.len();
+    cache.packages = cached;
+    Ok(read)
+}
+
+fn assemble_one(
+    session: &Session,
+    spec: &LoadedSpec,
+    lock: &Lock,
+    job: &Job<'_>,
+    packages: &BTreeMap<String, ReadPackage>,
+) -> Result<Assembled, BuildError> {
+    let contents = PackageContents::new(&session.cache, packages);
+    let wanted = Wanted {
+        spec,
+        image: job.image,
+        lock,
+        architecture: &job.locked.architecture,
+        variant: &job.locked.variant,
+        epoch: job.epoch,
+    };
+    let assembled = assemble(wanted, packages, &contents)?;
+    let violations = violations(&assembled.tree, &contents, job.image);
+    if !violations.is_empty() {
+        return Err(BuildError::Assertions {
+            image: title(spec, &job.locked.architecture, &job.locked.variant),
+            violations,
+        });
+    }
+    Ok(assembled)
+}
+
+fn pack_one(
+    session: &Session,
+    spec: &LoadedSpec,
+    job: &Job<'_>,
+    packages: &BTreeMap<String, ReadPackage>,
+    assembled: &Assembled,
+) -> Result<(ImageRecord, usize), BuildError> {
+    let LockedImage {
+        architecture,
+        variant,
+        layers: plan,
+        ..
+    } = job.locked;
+    let (layers, cached) =
+        pack::layers(&session.cache, &assembled.tree, packages, plan, job.codec)?;
+    let size: u64 = layers.iter().map(|layer| layer.info.size).sum();
+    let wanted = &job.image.assertions;
+    let mut violations = Vec::new();
+    let shown = basalt_spec::Size(size);
+    if let Some(maximum) = wanted.max_size.filter(|maximum| size > maximum.0) {
+        let largest = layers.iter().max_by_key(|layer| layer.info.size);
+        let who = largest.map_or_else(String::new, |layer| layer.packages.join(" "));
+        violations.push(format!(
+            "max-size: its layers have {shown}, more than {maximum}; the largest layer holds {who}"
+        ));
+    }
+    if let Some(minimum) = wanted.min_size.filter(|minimum| size < minimum.0) {
+        violations.push(format!(
+            "min-size: its layers have {shown}, less than {minimum}"
+        ));
+    }
+    if !violations.is_empty() {
+        return Err(BuildError::Assertions {
+            image: title(spec, architecture, variant),
+            violations,
+        });
+    }
+    let config = image::config(job.image, architecture, job.epoch, &layers)?;
+    let annotations = image::annotations(job.image, &spec.release, variant, job.epoch);
+    let manifest = image::manifest(&config, &layers, annotations)?;
+    let record = ImageRecord {
+        config,
+        manifest,
+        layers,
+        packages: packages.len(),
+        files: count_files(&assembled.tree),
+    };
+    let bytes = postcard::to_stdvec(&record).map_err(BuildError::record)?;
+    session.cache.put_fact("image", &job.key, &bytes)?;
+    Ok((record, cached))
+}
+
+/// The index of the images, and the index of the layout that names it.
+fn indexes(
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+) -> Result<(Vec<u8>, Index), BuildError> {
+    let mut manifests = Vec::new();
+    for (job, record) in jobs.iter().zip(records) {
+        let mut descriptor = Descriptor::of(media_type::MANIFEST, &record.manifest);
+        descriptor.platform = Some(image::platform(&job.locked.architecture)?);
+        manifests.push(descriptor);
+    }
+    let mut images = Index::new(manifests);
+    let newest = jobs.iter().map(|job| job.epoch).max().unwrap_or(0);
+    if let Some(job) = jobs.first() {
+        images.annotations = image::annotations(job.image, &spec.release, &request.variant, newest);
+    }
+    let bytes = basalt_oci::to_bytes(&images)?;
+    let mut descriptor = Descriptor::of(media_type::INDEX, &bytes);
+    let tag = match request.variant.as_str() {
+        "" => "latest".to_owned(),
+        variant => variant.to_owned(),
+    };
+    descriptor
+        .annotations
+        .insert(annotation::REFERENCE_NAME.to_owned(), tag);
+    Ok((bytes, Index::new(vec![descriptor])))
+}
+
+fn index(
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+) -> Result<Index, BuildError> {
+    indexes(spec, request, jobs, records).map(|(_, index)| index)
+}
+
+fn write(
+    session: &Session,
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+) -> Result<(), BuildError> {
+    let (images, index) = indexes(spec, request, jobs, records)?;
+    session.stage(Stage::Write, 0, || {
+        if let Some(parent) = request
+            .output
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            fs_err::create_dir_all(parent)?;
+        }
+        let mut layout = LayoutWriter::create(&request.output, true)?;
+        for record in records {
+            layout.add_bytes(media_type::CONFIG, &record.config)?;
+            layout.add_bytes(media_type::MANIFEST, &record.manifest)?;
+            for layer in &record.layers {
+                let info = &layer.info;
+                if layout.has(&info.digest) {
+                    continue;
+                }
+                let mut blob = session
+                    .cache
+                    .open_verified(&info.digest, info.size)?
+                    .ok_or(BuildError::LostBlob {
+                        digest: info.digest,
+                    })?;
+                let mut file = layout.create_blob()?;
+                io::copy(&mut blob, &mut file)?;
+                layout.commit(file, info.digest)?;
+            }
+        }
+        layout.add_bytes(media_type::INDEX, &images)?;
+        layout.finish(&index)?;
+        Ok(((), request.output.display().to_string()))
+    })
+}
+
+fn report(
+    session: &Session,
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+    cache: CacheReport,
+    unchanged: bool,
+) -> Result<BuildReport, BuildError> {
+    let images = jobs
+        .iter()
+        .zip(records)
+        .map(|(job, record)| ImageReport {
+            architecture: job.locked.architecture.clone(),
+            variant: job.locked.variant.clone(),
+            digest: Digest::of(&record.manifest),
+            packages: record.packages,
+            files: record.files,
+            layers: record
+                .layers
+                .iter()
+                .map(|layer| LayerReport {
+                    digest: layer.info.digest,
+                    size: layer.info.size,
+                    uncompressed_size: layer.info.uncompressed_size,
+                    packages: layer.packages.clone(),
+                })
+                .collect(),
+        })
+        .collect();
+    let (bytes, _) = indexes(spec, request, jobs, records)?;
+    Ok(BuildReport {
+        name: spec.base.name.clone(),
+        release: spec.release.clone(),
+        digest: Digest::of(&bytes),
+        output: request.output.display().to_string(),
+        unchanged,
+        images,
+        stages: session.times(),
+        cache,
+    })
+}

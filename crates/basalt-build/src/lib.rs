@@ -1,0 +1,27 @@
+//! The stages joined: from spec to lock, from lock to image.
+
+mod archives;
+mod assemble;
+mod build;
+mod contents;
+mod error;
+mod identity;
+mod image;
+mod origin;
+mod pack;
+mod read;
+mod records;
+mod report;
+mod resolve;
+mod session;
+mod vendor;
+
+pub use build::{BuildRequest, build, current_lock};
+pub use error::BuildError;
+pub use origin::{Origin, origin, paths_named};
+pub use report::{
+    BuildReport, CacheReport, ImageReport, LayerReport, Observer, Silent, Stage, StageTime,
+};
+pub use resolve::{LockOutcome, lock, lock_path, read_lock, reasons};
+pub use session::{Options, Session};
+pub use vendor::vendor;

@@ -1,0 +1,320 @@
+//! From a tree to layers: fragments whose entries came out as packed are taken as they are; a
+//! package whose entries the tree changed is packed again from its own fragment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+
+use basalt_digest::Digest;
+use basalt_fetch::Cache;
+use basalt_layer::{
+    Codec, Fragment, FragmentReader, FragmentWriter, LayerInfo, LayerWriter, Repacked, repack,
+};
+use basalt_tree::{Entry, Kind, Owner, Placed, Source, Tree, TreePath};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::BuildError;
+use crate::read::{ReadPackage, packed_entry, packed_path};
+
+/// One layer of an image, as packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackedLayer {
+    /// Its digests and sizes.
+    pub info: LayerInfo,
+    /// The packages in it; none for the layer of generated files.
+    pub packages: Vec<String>,
+}
+
+/// Where the entries of one package stand in the tree.
+#[derive(Default)]
+struct Standing<'t> {
+    /// Its regular files, by the path that the package's listing has.
+    files: BTreeMap<&'t TreePath, (&'t TreePath, &'t Entry)>,
+    /// Its links and pipes.
+    others: Vec<(&'t TreePath, &'t Entry)>,
+}
+
+/// The tree, sorted by who brings what.
+struct Sorted<'t> {
+    packages: BTreeMap<&'t str, Standing<'t>>,
+    generated: Vec<(&'t TreePath, &'t Placed)>,
+    directories: Vec<(&'t TreePath, &'t Placed)>,
+}
+
+fn sort(tree: &Tree) -> Sorted<'_> {
+    let mut sorted = Sorted {
+        packages: BTreeMap::new(),
+        generated: Vec::new(),
+        directories: Vec::new(),
+    };
+    for (path, placed) in tree.iter() {
+        let entry = &placed.entry;
+        if entry.is_directory() {
+            sorted.directories.push((path, placed));
+            continue;
+        }
+        match (&placed.source, &placed.owner) {
+            (
+                Source::Package {
+                    package,
+                    path: from,
+                },
+                _,
+            ) => {
+                let standing = sorted.packages.entry(package).or_default();
+                standing.files.insert(from, (path, entry));
+            }
+            (Source::None, Owner::Package(package)) => {
+                let standing = sorted.packages.entry(package).or_default();
+                standing.others.push((path, entry));
+            }
+            _ => sorted.generated.push((path, placed)),
+        }
+    }
+    sorted
+}
+
+/// Packs a tree into layers by the plan: one layer for each group of packages, and one for what
+/// was generated. Returns the layers, whose blobs are in the cache, and how many were there already.
+pub(crate) fn layers(
+    cache: &Cache,
+    tree: &Tree,
+    packages: &BTreeMap<String, ReadPackage>,
+    plan: &[Vec<String>],
+    codec: Codec,
+) -> Result<(Vec<PackedLayer>, usize), BuildError> {
+    let sorted = sort(tree);
+    let fragments: BTreeMap<&str, Fragment> = packages
+        .par_iter()
+        .map(|(name, read)| {
+            let fragment = match sorted.packages.get(name.as_str()) {
+                Some(standing) => fragment(cache, read, standing, codec)?,
+                None => None,
+            };
+            Ok(fragment.map(|fragment| (name.as_str(), fragment)))
+        })
+        .filter_map(Result::transpose)
+        .collect::<Result<_, BuildError>>()?;
+    let generated = generated(cache, &sorted.generated, codec)?;
+
+    let by_package = directories_by_package(&sorted);
+    let mut groups: Vec<(Vec<String>, Vec<&Fragment>, BTreeSet<TreePath>)> = Vec::new();
+    let mut emitted: BTreeSet<&TreePath> = BTreeSet::new();
+    for group in plan {
+        let parts: Vec<&Fragment> = group
+            .iter()
+            .filter_map(|name| fragments.get(name.as_str()))
+            .filter(|fragment| !fragment.chunks.is_empty())
+            .collect();
+        let mut directories = BTreeSet::new();
+        for name in group {
+            if let Some(standing) = sorted.packages.get(name.as_str()) {
+                let files = standing.files.values().map(|(path, _)| *path);
+                for path in files.chain(standing.others.iter().map(|(path, _)| *path)) {
+                    directories.extend(path.ancestors());
+                }
+            }
+            for path in by_package.get(name.as_str()).into_iter().flatten() {
+                directories.extend(path.ancestors());
+                directories.insert((*path).clone());
+            }
+        }
+        if parts.is_empty() && directories.is_empty() {
+            continue;
+        }
+        for path in &directories {
+            if let Some((path, _)) = sorted
+                .directories
+                .binary_search_by(|(known, _)| (*known).cmp(path))
+                .ok()
+                .and_then(|place| sorted.directories.get(place))
+            {
+                emitted.insert(path);
+            }
+        }
+        groups.push((group.clone(), parts, directories));
+    }
+    let mut last = BTreeSet::new();
+    for (path, _) in &sorted.generated {
+        last.extend(path.ancestors());
+    }
+    for (path, _) in &sorted.directories {
+        if !emitted.contains(path) {
+            last.extend(path.ancestors());
+            last.insert((*path).clone());
+        }
+    }
+    let generated_parts: Vec<&Fragment> = generated.iter().collect();
+    groups.push((Vec::new(), generated_parts, last));
+
+    let packed: Vec<(PackedLayer, bool)> = groups
+        .into_par_iter()
+        .map(|(packages, parts, directories)| {
+            let (info, cached) = layer(cache, tree, &parts, &directories, codec)?;
+            Ok((PackedLayer { info, packages }, cached))
+        })
+        .collect::<Result<_, BuildError>>()?;
+    let cached = packed.iter().filter(|(_, cached)| *cached).count();
+    Ok((packed.into_iter().map(|(layer, _)| layer).collect(), cached))
+}
+
+/// The directories that each package owns.
+fn directories_by_package<'t>(sorted: &Sorted<'t>) -> BTreeMap<&'t str, Vec<&'t TreePath>> {
+    let mut by_package: BTreeMap<&str, Vec<&TreePath>> = BTreeMap::new();
+    for (path, placed) in &sorted.directories {
+        if let Owner::Package(name) = &placed.owner {
+            by_package.entry(name).or_default().push(path);
+        }
+    }
+    by_package
+}
+
+/// The package's fragment if the tree left its entries as they were packed, else one packed anew.
+/// `None` when nothing of it is left.
+fn fragment(
+    cache: &Cache,
+    read: &ReadPackage,
+    standing: &Standing<'_>,
+    codec: Codec,
+) -> Result<Option<Fragment>, BuildError> {
+    if is_as_packed(read, standing) {
+        return Ok(Some(read.fragment.clone()));
+    }
+    let entries = repacked(read, standing);
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let listed: Vec<(&TreePath, &TreePath, &Entry)> = entries
+        .iter()
+        .map(|one| (&one.from, &one.path, &one.entry))
+        .collect();
+    let key = postcard::to_stdvec(&(read.fragment.digest, codec, listed));
+    let key = Digest::of(&key.map_err(BuildError::record)?);
+    if let Some(bytes) = cache.fact("repacked", &key)?
+        && let Ok(fragment) = postcard::from_bytes::<Fragment>(&bytes)
+        && cache.seems_to_have(&fragment.digest, Some(fragment.size))
+    {
+        return Ok(Some(fragment));
+    }
+    let blob = open(cache, &read.fragment)?;
+    let mut former = FragmentReader::new(&read.fragment, blob)?;
+    let (fragment, blob) = repack(&mut former, &entries, codec, cache.writer()?)?;
+    blob.commit_expecting(&fragment.digest)?;
+    let bytes = postcard::to_stdvec(&fragment).map_err(BuildError::record)?;
+    cache.put_fact("repacked", &key, &bytes)?;
+    Ok(Some(fragment))
+}
+
+fn is_as_packed(read: &ReadPackage, standing: &Standing<'_>) -> bool {
+    let mut others: BTreeMap<&TreePath, &Entry> = standing.others.iter().copied().collect();
+    let mut files = 0;
+    for (path, entry) in &read.listing.entries {
+        let stands = match entry.kind {
+            Kind::Directory => continue,
+            Kind::File { .. } => {
+                files += 1;
+                standing.files.get(path).copied()
+            }
+            _ => others.remove_entry(&packed_path(path, entry)),
+        };
+        let same = stands.is_some_and(|(place, found)| {
+            *place == packed_path(path, entry) && *found == packed_entry(entry)
+        });
+        if !same {
+            return false;
+        }
+    }
+    others.is_empty() && files == standing.files.len()
+}
+
+/// What is left of a package: its files in the package's order, then its links and pipes.
+fn repacked(read: &ReadPackage, standing: &Standing<'_>) -> Vec<Repacked> {
+    let mut entries = Vec::new();
+    for (from, listed) in &read.listing.entries {
+        if let (Kind::File { .. }, Some((path, entry))) = (&listed.kind, standing.files.get(from)) {
+            entries.push(Repacked {
+                from: packed_path(from, listed),
+                path: (*path).clone(),
+                entry: (*entry).clone(),
+            });
+        }
+    }
+    for (path, entry) in &standing.others {
+        entries.push(Repacked {
+            from: (*path).clone(),
+            path: (*path).clone(),
+            entry: (*entry).clone(),
+        });
+    }
+    entries
+}
+
+/// The fragment of all that no package brings: files first, then links, each sorted by path.
+fn generated(
+    cache: &Cache,
+    entries: &[(&TreePath, &Placed)],
+    codec: Codec,
+) -> Result<Option<Fragment>, BuildError> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let mut writer = FragmentWriter::new(codec, cache.writer()?);
+    let is_hardlink = |placed: &Placed| matches!(placed.entry.kind, Kind::Hardlink { .. });
+    for links in [false, true] {
+        for (path, placed) in entries.iter().filter(|(_, p)| is_hardlink(p) == links) {
+            let bytes: &[u8] = match &placed.source {
+                Source::Inline(bytes) => bytes,
+                _ => &[],
+            };
+            writer.entry(path, &placed.entry, &mut &*bytes)?;
+        }
+    }
+    let (fragment, blob) = writer.finish()?;
+    blob.commit_expecting(&fragment.digest)?;
+    Ok(Some(fragment))
+}
+
+/// Writes one layer, unless the cache has it.
+fn layer(
+    cache: &Cache,
+    tree: &Tree,
+    parts: &[&Fragment],
+    directories: &BTreeSet<TreePath>,
+    codec: Codec,
+) -> Result<(LayerInfo, bool), BuildError> {
+    let directories: Vec<(&TreePath, &Entry)> = directories
+        .iter()
+        .filter_map(|path| tree.get(path).map(|placed| (path, &placed.entry)))
+        .filter(|(_, entry)| entry.is_directory())
+        .collect();
+    let digests: Vec<Digest> = parts.iter().map(|part| part.digest).collect();
+    let key = postcard::to_stdvec(&(codec, &directories, digests)).map_err(BuildError::record)?;
+    let key = Digest::of(&key);
+    if let Some(bytes) = cache.fact("layer", &key)?
+        && let Ok(info) = postcard::from_bytes::<LayerInfo>(&bytes)
+        && cache.seems_to_have(&info.digest, Some(info.size))
+    {
+        return Ok((info, true));
+    }
+    let mut writer = LayerWriter::new(codec, cache.writer()?)?;
+    writer.directories(directories)?;
+    for part in parts {
+        writer.fragment(part, open(cache, part)?)?;
+    }
+    let (info, blob) = writer.finish()?;
+    blob.commit_expecting(&info.digest)?;
+    let bytes = postcard::to_stdvec(&info).map_err(BuildError::record)?;
+    cache.put_fact("layer", &key, &bytes)?;
+    Ok((info, false))
+}
+
+fn open(
+    cache: &Cache,
+    fragment: &Fragment,
+) -> Result<impl Read + std::io::Seek + use<>, BuildError> {
+    cache
+        .open_verified(&fragment.digest, fragment.size)?
+        .ok_or(BuildError::LostBlob {
+            digest: fragment.digest,
+        })
+}

@@ -1,0 +1,233 @@
+//! Reading a package once: its listing and, in the same pass, its fragment.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use basalt_deb::deb::{self, DataEntry, DataKind};
+use basalt_digest::Digest;
+use basalt_elf::ElfFacts;
+use basalt_fetch::Cache;
+use basalt_layer::{Codec, CompressionPool, Fragment, FragmentWriter};
+use basalt_lock::LockedPackage;
+use basalt_tree::{Entry, Kind, PackageListing, PathPolicy, TreePath};
+use md5::Digest as _;
+use serde::{Deserialize, Serialize};
+
+use crate::BuildError;
+
+/// Changes whenever what reading yields from the same package changes: part of every record's key.
+const GENERATION: u32 = 2;
+
+/// Set-user-ID and set-group-ID.
+const SET_ID: u32 = 0o6000;
+
+/// How a package's entries are changed before they are packed, whatever else is in the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadPolicy {
+    /// Which paths are left out.
+    pub paths: PathPolicy,
+    /// Files that keep their set-user-ID and set-group-ID bits; all others lose them.
+    pub keep_setuid: Vec<TreePath>,
+    /// How the fragment is compressed.
+    pub codec: Codec,
+    /// The lock's compatibility number.
+    pub compatibility: u32,
+}
+
+/// A package that has been read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadPackage {
+    /// Its entries and control members. Set-ID bits are as the policy has them.
+    pub listing: PackageListing,
+    /// Where its content is: paths are those of [`packed_path`].
+    pub fragment: Fragment,
+    /// MD5 digests in hex of its files below `/etc`: dpkg tells by them whether a configuration
+    /// file was changed. They vouch for nothing.
+    pub md5: BTreeMap<TreePath, String>,
+}
+
+/// Where an entry of a package stands in its fragment: its path after usr-merge.
+pub(crate) fn packed_path(path: &TreePath, entry: &Entry) -> TreePath {
+    let merged = path.usr_merged();
+    // A link that is itself one of the merged names (`/bin`) stays where it is.
+    if matches!(entry.kind, Kind::Symlink { .. }) && path.parent().is_some_and(|p| p.is_root()) {
+        return path.clone();
+    }
+    merged
+}
+
+/// An entry as its fragment holds it: a hard link's target is merged too.
+pub(crate) fn packed_entry(entry: &Entry) -> Entry {
+    match &entry.kind {
+        Kind::Hardlink { target } => Entry {
+            kind: Kind::Hardlink {
+                target: target.usr_merged(),
+            },
+            ..entry.clone()
+        },
+        _ => entry.clone(),
+    }
+}
+
+/// The package as the cache remembers it, else read from its file. Returns whether it was cached.
+pub(crate) fn package(
+    cache: &Cache,
+    pool: &CompressionPool,
+    package: &LockedPackage,
+    policy: &ReadPolicy,
+) -> Result<(ReadPackage, bool), BuildError> {
+    let key = key(package, policy)?;
+    if let Some(read) = remembered(cache, &key)? {
+        return Ok((read, true));
+    }
+    let read = read(cache, pool, package, policy)?;
+    let bytes = postcard::to_stdvec(&read).map_err(BuildError::record)?;
+    cache.put_fact("package", &key, &bytes)?;
+    Ok((read, false))
+}
+
+/// Whether the package need not be read again.
+pub(crate) fn is_remembered(cache: &Cache, package: &LockedPackage, policy: &ReadPolicy) -> bool {
+    key(package, policy).is_ok_and(|key| matches!(remembered(cache, &key), Ok(Some(_))))
+}
+
+/// What the cache remembers, if its fragment is still there too.
+fn remembered(cache: &Cache, key: &Digest) -> Result<Option<ReadPackage>, BuildError> {
+    let bytes = cache.fact("package", key)?;
+    let read = bytes.and_then(|bytes| postcard::from_bytes::<ReadPackage>(&bytes).ok());
+    Ok(read.filter(|read| cache.seems_to_have(&read.fragment.digest, Some(read.fragment.size))))
+}
+
+fn key(package: &LockedPackage, policy: &ReadPolicy) -> Result<Digest, BuildError> {
+    let key = postcard::to_stdvec(&(GENERATION, package.sha256, policy));
+    Ok(Digest::of(&key.map_err(BuildError::record)?))
+}
+
+fn read(
+    cache: &Cache,
+    pool: &CompressionPool,
+    package: &LockedPackage,
+    policy: &ReadPolicy,
+) -> Result<ReadPackage, BuildError> {
+    let fail = |cause: String| BuildError::Package {
+        package: package.name.clone(),
+        version: package.version.clone(),
+        cause,
+    };
+    let blob = cache
+        .open_verified(&package.sha256, package.size)?
+        .ok_or_else(|| BuildError::MissingPackage {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            digest: package.sha256,
+        })?;
+    let mut writer = FragmentWriter::new(policy.codec, cache.writer()?).with_pool(pool);
+    let mut entries = Vec::new();
+    let mut buffer = Vec::new();
+    let mut md5 = BTreeMap::new();
+    let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
+        let Some((path, mut entry)) = entry(data, policy).map_err(io::Error::other)? else {
+            return Ok(());
+        };
+        if let Kind::File { size, .. } = entry.kind {
+            buffer.clear();
+            content.read_to_end(&mut buffer)?;
+            // What looks like ELF and is not (a test file of a debugger) is a file like any other.
+            entry.elf = ElfFacts::read(&buffer).ok().flatten().map(Arc::new);
+            let written = writer
+                .entry(&packed_path(&path, &entry), &entry, &mut buffer.as_slice())
+                .map_err(io::Error::other)?;
+            if let Some(digest) = written {
+                entry.kind = Kind::File { size, digest };
+            }
+            if path.as_str().starts_with("etc/") {
+                md5.insert(path.clone(), md5_of(&buffer));
+            }
+        } else if !entry.is_directory() {
+            writer
+                .entry(
+                    &packed_path(&path, &entry),
+                    &packed_entry(&entry),
+                    &mut io::empty(),
+                )
+                .map_err(io::Error::other)?;
+        }
+        entries.push((path, entry));
+        Ok(())
+    };
+    let control = deb::read(blob, &deb::Limits::default(), &mut visit)
+        .map_err(|error| fail(chain(&error)))?;
+    let (fragment, blob) = writer.finish()?;
+    blob.commit_expecting(&fragment.digest)?;
+    Ok(ReadPackage {
+        listing: PackageListing {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
+            date: control.date,
+            stanza: control.stanza,
+            members: control.members,
+            entries,
+        },
+        fragment,
+        md5,
+    })
+}
+
+fn md5_of(bytes: &[u8]) -> String {
+    md5::Md5::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// An entry of the package's archive as the tree wants it; `None` when the policy leaves it out.
+fn entry(data: &DataEntry, policy: &ReadPolicy) -> Result<Option<(TreePath, Entry)>, String> {
+    let path = TreePath::new(&data.path).map_err(|error| error.to_string())?;
+    if path.is_root() || !policy.paths.keeps(&path) {
+        return Ok(None);
+    }
+    let kind = match &data.kind {
+        DataKind::Directory => Kind::Directory,
+        DataKind::File { size } => Kind::File {
+            size: *size,
+            digest: Digest::from_bytes([0; 32]),
+        },
+        DataKind::Symlink { target } => Kind::Symlink {
+            target: target.clone(),
+        },
+        DataKind::Hardlink { target } => Kind::Hardlink {
+            target: TreePath::new(target).map_err(|error| error.to_string())?,
+        },
+        DataKind::Fifo => Kind::Fifo,
+        other => return Err(format!("{path} is a {other:?}, which no image may hold")),
+    };
+    let mut mode = data.mode & 0o7777;
+    let is_directory = kind == Kind::Directory;
+    if !is_directory && mode & SET_ID != 0 && !policy.keep_setuid.contains(&path.usr_merged()) {
+        mode &= !SET_ID;
+    }
+    let entry = Entry {
+        uid: data.uid,
+        gid: data.gid,
+        xattrs: data.xattrs.clone(),
+        ..Entry::new(kind, mode, data.mtime)
+    };
+    Ok(Some((path, entry)))
+}
+
+/// An error with all its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! The image's package database: `status.d` for scanners, or dpkg's own, whole.
+
+use std::collections::BTreeMap;
+
+use basalt_deb::status::{self, Conffile};
+use basalt_spec::PackageDatabase;
+use basalt_tree::{Kind, Owner, Tree, TreePath};
+
+use crate::BuildError;
+use crate::read::{ReadPackage, packed_path};
+
+/// Control members that dpkg keeps in its `info` folder.
+const KEPT: [&str; 10] = [
+    "conffiles",
+    "config",
+    "md5sums",
+    "postinst",
+    "postrm",
+    "preinst",
+    "prerm",
+    "shlibs",
+    "symbols",
+    "templates",
+];
+
+/// Control members that are programs.
+const PROGRAMS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"];
+
+/// Writes the database for all packages of an image.
+pub(crate) fn write(
+    tree: &mut Tree,
+    packages: &BTreeMap<String, ReadPackage>,
+    database: PackageDatabase,
+    architecture: &str,
+) -> Result<(), BuildError> {
+    let mut database = match database {
+        PackageDatabase::StatusD => return status_d(tree, packages),
+        PackageDatabase::Full => Database { tree },
+    };
+    database.full(packages, architecture)
+}
+
+fn owner() -> Owner {
+    Owner::Basalt("package records".to_owned())
+}
+
+fn status_d(tree: &mut Tree, packages: &BTreeMap<String, ReadPackage>) -> Result<(), BuildError> {
+    for (name, read) in packages {
+        let mut stanza = read.listing.stanza.trim_end().to_owned();
+        stanza.push('\n');
+        let path = TreePath::new(&format!("var/lib/dpkg/status.d/{name}"))?;
+        tree.write_file(&path, stanza.into_bytes(), 0o644, owner())?;
+        if let Some(sums) = md5sums(tree, read) {
+            let path = TreePath::new(&format!("var/lib/dpkg/status.d/{name}.md5sums"))?;
+            tree.write_file(&path, sums.into_bytes(), 0o644, owner())?;
+        }
+    }
+    Ok(())
+}
+
+/// The package's own `md5sums`, without files that are not in the image.
+fn md5sums(tree: &Tree, read: &ReadPackage) -> Option<String> {
+    let sums = status::md5sums(read.listing.members.get("md5sums")?);
+    let mut text = String::new();
+    for (digest, path) in sums {
+        let stands = TreePath::new(&path).is_ok_and(|path| tree.contains(&path.usr_merged()));
+        if stands {
+            text.push_str(&format!("{digest}  {path}\n"));
+        }
+    }
+    Some(text)
+}
+
+struct Database<'t> {
+    tree: &'t mut Tree,
+}
+
+impl Database<'_> {
+    fn full(
+        &mut self,
+        packages: &BTreeMap<String, ReadPackage>,
+        architecture: &str,
+    ) -> Result<(), BuildError> {
+        let mut all = String::new();
+        for read in packages.values() {
+            all.push_str(&self.package(read)?);
+            all.push('\n');
+        }
+        self.file("var/lib/dpkg/status", all, 0o644)?;
+        self.file("var/lib/dpkg/info/format", "1\n".to_owned(), 0o644)?;
+        // What dpkg and apt expect to find, empty until they write it.
+        for name in [
+            "diversions",
+            "lock",
+            "lock-frontend",
+            "triggers/Unincorp",
+            "triggers/Lock",
+        ] {
+            let path = TreePath::new(&format!("var/lib/dpkg/{name}"))?;
+            if !self.tree.contains(&path) {
+                let mode = if name.contains("ock") { 0o640 } else { 0o644 };
+                self.tree.insert_file(&path, Vec::new(), mode, owner())?;
+            }
+        }
+        self.file("var/lib/dpkg/arch", format!("{architecture}\n"), 0o644)?;
+        for folder in ["alternatives", "parts", "updates"] {
+            self.tree
+                .ensure_directory(&TreePath::new(&format!("var/lib/dpkg/{folder}"))?, owner())?;
+        }
+        self.triggers(packages)
+    }
+
+    fn file(&mut self, path: &str, text: String, mode: u32) -> Result<(), BuildError> {
+        self.tree
+            .write_file(&TreePath::new(path)?, text.into_bytes(), mode, owner())?;
+        Ok(())
+    }
+
+    /// Files the package's records; returns its stanza of the status file.
+    fn package(&mut self, read: &ReadPackage) -> Result<String, BuildError> {
+        let listing = &read.listing;
+        let record = status::record_name(&listing.stanza).unwrap_or_else(|| listing.name.clone());
+        let mut list = String::from("/.\n");
+        for (path, entry) in &listing.entries {
+            let stands = self.tree.contains(&packed_path(path, entry))
+                || self
+                    .tree
+                    .resolve_parent(path)
+                    .is_ok_and(|path| self.tree.contains(&path));
+            if stands {
+                list.push_str(&path.absolute());
+                list.push('\n');
+            }
+        }
+        self.file(&format!("var/lib/dpkg/info/{record}.list"), list, 0o644)?;
+        for name in KEPT {
+            if let Some(bytes) = listing.members.get(name) {
+                let mode = if PROGRAMS.contains(&name) {
+                    0o755
+                } else {
+                    0o644
+                };
+                let path = TreePath::new(&format!("var/lib/dpkg/info/{record}.{name}"))?;
+                self.tree.write_file(&path, bytes.clone(), mode, owner())?;
+            }
+        }
+        if let Some(bytes) = listing.members.get("triggers") {
+            let path = TreePath::new(&format!("var/lib/dpkg/info/{record}.triggers"))?;
+            self.tree.write_file(&path, bytes.clone(), 0o644, owner())?;
+        }
+        let members = listing
+            .members
+            .get("conffiles")
+            .map_or(&[][..], Vec::as_slice);
+        let conffiles: Vec<Conffile> = status::conffiles(members)
+            .into_iter()
+            .map(|path| {
+                let digest = TreePath::new(&path)
+                    .ok()
+                    .and_then(|path| read.md5.get(&path));
+                // dpkg's own word for a file whose digest it does not know yet.
+                Conffile {
+                    md5: digest.cloned().unwrap_or_else(|| "newconffile".to_owned()),
+                    path,
+                }
+            })
+            .collect();
+        Ok(status::installed(&listing.stanza, &conffiles))
+    }
+
+    /// Which package waits for which trigger: `triggers/File` for paths, `triggers/NAME` for names.
+    fn triggers(&mut self, packages: &BTreeMap<String, ReadPackage>) -> Result<(), BuildError> {
+        let mut files = String::new();
+        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        for (name, read) in packages {
+            let Some(bytes) = read.listing.members.get("triggers") else {
+                continue;
+            };
+            for line in String::from_utf8_lossy(bytes).lines() {
+                let mut words = line.split_ascii_whitespace();
+                let (Some(directive), Some(trigger)) = (words.next(), words.next()) else {
+                    continue;
+                };
+                if !directive.starts_with("interest") {
+                    continue;
+                }
+                let mode = if directive.ends_with("noawait") {
+                    "/noawait"
+                } else {
+                    ""
+                };
+                match trigger.starts_with('/') {
+                    true => files.push_str(&format!("{trigger} {name}{mode}\n")),
+                    false => named
+                        .entry(trigger.to_owned())
+                        .or_default()
+                        .push_str(&format!("{name}{mode}\n")),
+                }
+            }
+        }
+        self.file("var/lib/dpkg/triggers/File", files, 0o644)?;
+        for (trigger, text) in named {
+            self.file(&format!("var/lib/dpkg/triggers/{trigger}"), text, 0o644)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of regular files of a tree.
+pub(crate) fn count_files(tree: &Tree) -> u64 {
+    tree.iter()
+        .filter(|(_, placed)| {
+            matches!(placed.entry.kind, Kind::File { .. } | Kind::Hardlink { .. })
+        })
+        .count() as u64
+}

@@ -1,0 +1,709 @@
+//! From a spec and archives to a lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use basalt_deb::deb::{self, Control};
+use basalt_deb::packages::PackageRecord;
+use basalt_digest::Digest;
+use basalt_effects::apply::{self, Context, Ids};
+use basalt_effects::{Effect, Explanation, PackageScripts, Verdict};
+use basalt_fetch::Request;
+use basalt_layer::plan::{self, PackageWeight};
+use basalt_lock::{
+    COMPATIBILITY, FORMAT, Lock, LockDifference, LockedImage, LockedPackage, LockedScript,
+    difference,
+};
+use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
+use basalt_spec::{ImageSpec, LoadedSpec};
+use basalt_tree::{Contents, Tree, TreePath};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::BuildError;
+use crate::archives::{self, Index, Suite};
+use crate::read::chain;
+use crate::report::Stage;
+use crate::session::Session;
+
+/// How many downloads go on at once.
+const PARALLEL_DOWNLOADS: usize = 8;
+
+/// What became of a lock.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LockOutcome {
+    /// The lock's file.
+    pub path: PathBuf,
+    /// What moved since the former lock; nothing when there was none.
+    pub difference: Option<LockDifference>,
+    /// How many packages it names.
+    pub packages: usize,
+    /// Time by stage.
+    pub stages: Vec<crate::report::StageTime>,
+}
+
+/// Where the lock of a spec is: beside it, named after it and the release.
+pub fn lock_path(spec: &LoadedSpec) -> PathBuf {
+    let stem = spec
+        .path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    spec.folder
+        .join(format!("{stem}.{}.lock.json", spec.release))
+}
+
+/// Reads the lock of a spec, if there is one.
+///
+/// # Errors
+/// When it cannot be read or is no lock.
+pub fn read_lock(spec: &LoadedSpec) -> Result<Option<Lock>, BuildError> {
+    let path = lock_path(spec);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(BuildError::LocalFile { path, cause }),
+    };
+    Lock::parse(&bytes)
+        .map(Some)
+        .map_err(|cause| BuildError::Lock { path, cause })
+}
+
+/// Why a lock does not fit a spec, if it does not.
+///
+/// # Errors
+/// When a local file that the spec names cannot be read.
+pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, BuildError> {
+    if lock.release != spec.release {
+        return Ok(Some(format!(
+            "it is for {}, not {}",
+            lock.release, spec.release
+        )));
+    }
+    if lock.spec != spec.digest() {
+        return Ok(Some(
+            "the spec says something else than when it was locked".to_owned(),
+        ));
+    }
+    let files = local_files(spec)?;
+    for (path, digest) in &files {
+        if lock.files.get(path) != Some(digest) {
+            return Ok(Some(format!(
+                "the local file {path} is not the one that was locked"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// The digests of all local files that a spec names.
+fn local_files(spec: &LoadedSpec) -> Result<BTreeMap<String, Digest>, BuildError> {
+    let mut names = BTreeSet::new();
+    for (_, image) in spec.images() {
+        names.extend(image.files.iter().filter_map(|file| file.source.clone()));
+        names.extend(image.certificates.iter().cloned());
+        names.extend(image.archives.iter().map(|archive| archive.keyring.clone()));
+    }
+    names
+        .into_iter()
+        .map(|name| Ok((name.clone(), Digest::of(&local_file(spec, &name)?))))
+        .collect()
+}
+
+/// The content of a local file that a spec names.
+pub(crate) fn local_file(spec: &LoadedSpec, name: &str) -> Result<Vec<u8>, BuildError> {
+    let path = spec.folder.join(Path::new(name));
+    std::fs::read(&path).map_err(|cause| BuildError::LocalFile { path, cause })
+}
+
+/// What an image is called in messages.
+pub(crate) fn title(spec: &LoadedSpec, architecture: &str, variant: &str) -> String {
+    let name = &spec.base.name;
+    match variant {
+        "" => format!("{name} for {architecture}"),
+        variant => format!("{name}, variant {variant}, for {architecture}"),
+    }
+}
+
+/// Resolves a spec against its archives as they are now, and writes the lock beside it.
+///
+/// # Errors
+/// When an archive is refused, the spec cannot be solved, a package cannot be fetched or read, or a
+/// maintainer script has lines that nothing explains.
+pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome), BuildError> {
+    let former = read_lock(spec)?;
+    let mut lock = resolve(session, spec, former.as_ref())?;
+    lock.sort();
+    let path = lock_path(spec);
+    let text = lock.render().map_err(|cause| BuildError::Lock {
+        path: path.clone(),
+        cause,
+    })?;
+    write_atomically(&path, text.as_bytes())?;
+    let outcome = LockOutcome {
+        difference: former.as_ref().map(|former| difference(former, &lock)),
+        packages: lock.packages.len(),
+        stages: session.times(),
+        path,
+    };
+    Ok((lock, outcome))
+}
+
+/// Writes a file whole or not at all: temp file, fsync, rename, fsync of the folder.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    use std::io::Write;
+    if std::fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let fail = |cause: std::io::Error| BuildError::LocalFile {
+        path: path.to_owned(),
+        cause,
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".basalt-")
+        .tempfile_in(folder)
+        .map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(mode).map_err(fail)?;
+    }
+    file.as_file().sync_all().map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(fail)
+}
+
+/// One image solved: its records, each with the number of its suite.
+struct Solved {
+    architecture: String,
+    variant: String,
+    packages: BTreeMap<String, (PackageRecord, usize)>,
+}
+
+fn resolve(
+    session: &Session,
+    spec: &LoadedSpec,
+    former: Option<&Lock>,
+) -> Result<Lock, BuildError> {
+    let suites = archives::suites(session, spec, former)?;
+    let solved = session.stage(Stage::Solve, 0, || {
+        let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
+        let solved = solve_all(spec, &suites, &indexes)?;
+        let count: BTreeSet<&String> = solved
+            .iter()
+            .flat_map(|image| image.packages.keys())
+            .collect();
+        let result = format!("{} packages for {} images", count.len(), solved.len());
+        Ok((solved, result))
+    })?;
+    let mut records: BTreeMap<(&str, &str), (&PackageRecord, &Suite)> = BTreeMap::new();
+    for (record, suite) in solved.iter().flat_map(|image| image.packages.values()) {
+        records.insert(
+            (&record.name, &record.architecture),
+            (record, &suites[*suite]),
+        );
+    }
+    let requests: Vec<Request> = records
+        .values()
+        .map(|(record, suite)| request(record, suite))
+        .collect();
+    fetch(session, &requests)?;
+    let controls = session.stage(Stage::Explain, records.len() as u64, || {
+        let controls: Vec<(LockedPackage, Explanation)> = records
+            .par_iter()
+            .map(|(_, (record, suite))| locked(session, spec, record, suite))
+            .collect::<Result<_, BuildError>>()?;
+        refuse_unexplained(controls.iter().map(|(_, explanation)| explanation))?;
+        let scripts: usize = controls
+            .iter()
+            .map(|(_, explanation)| explanation.scripts.len())
+            .sum();
+        Ok((controls, format!("{scripts} scripts explained")))
+    })?;
+    let ids = allocate(spec, former, &controls)?;
+    let images = plan_layers(spec, former, &solved);
+    Ok(Lock {
+        format: FORMAT,
+        compatibility: COMPATIBILITY,
+        name: spec.base.name.clone(),
+        release: spec.release.clone(),
+        spec: spec.digest(),
+        archives: suites.into_iter().map(|suite| suite.snapshot).collect(),
+        packages: controls.into_iter().map(|(package, _)| package).collect(),
+        images,
+        users: ids.users,
+        groups: ids.groups,
+        files: local_files(spec)?,
+    })
+}
+
+fn request(record: &PackageRecord, suite: &Suite) -> Request {
+    Request {
+        archive: suite.archive.clone(),
+        path: record.filename.clone(),
+        digest: record.sha256,
+        size: record.size,
+        by_hash: false,
+    }
+}
+
+/// Downloads what the cache does not have.
+pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), BuildError> {
+    let missing: Vec<Request> = requests
+        .iter()
+        .filter(|request| {
+            !session
+                .cache
+                .seems_to_have(&request.digest, Some(request.size))
+        })
+        .cloned()
+        .collect();
+    session.stage(Stage::Fetch, missing.len() as u64, || {
+        session.fetcher.fetch_many(&missing, PARALLEL_DOWNLOADS)?;
+        let bytes: u64 = missing.iter().map(|request| request.size).sum();
+        let result = match missing.len() {
+            0 => "nothing to download".to_owned(),
+            count => format!("{count} packages, {:.1} MB", bytes as f64 / 1e6),
+        };
+        Ok(((), result))
+    })
+}
+
+fn solve_all(
+    spec: &LoadedSpec,
+    suites: &[Suite],
+    indexes: &[Index],
+) -> Result<Vec<Solved>, BuildError> {
+    let mut wishes = Vec::new();
+    for architecture in &spec.base.architectures {
+        for (variant, image) in spec.images() {
+            if image.architectures.contains(architecture) {
+                wishes.push((architecture.as_str(), variant, image));
+            }
+        }
+    }
+    wishes
+        .par_iter()
+        .map(|(architecture, variant, image)| {
+            let (_, packages) = solve(spec, suites, indexes, architecture, variant, image)?;
+            Ok(Solved {
+                architecture: (*architecture).to_owned(),
+                variant: (*variant).to_owned(),
+                packages,
+            })
+        })
+        .collect()
+}
+
+type Records = BTreeMap<String, (PackageRecord, usize)>;
+
+fn solve(
+    spec: &LoadedSpec,
+    suites: &[Suite],
+    indexes: &[Index],
+    architecture: &str,
+    variant: &str,
+    image: &ImageSpec,
+) -> Result<(Closure, Records), BuildError> {
+    let fail = |cause| BuildError::Unsolvable {
+        image: title(spec, architecture, variant),
+        cause: Box::new(cause),
+    };
+    let ours: Vec<&Index> = indexes
+        .iter()
+        .filter(|index| index.architecture == architecture)
+        .collect();
+    let labelled = ours
+        .iter()
+        .map(|index| {
+            let suite = &suites[index.suite];
+            (
+                format!("{} {}", suite.archive, suite.suite),
+                &index.index,
+                suite.priority,
+            )
+        })
+        .collect();
+    let wanted = || {
+        image
+            .packages
+            .iter()
+            .filter(|wanted| wanted.applies(architecture, &spec.release))
+    };
+    let want = |wanted: &basalt_spec::WantedPackage| Want {
+        name: wanted.name.to_string(),
+        constraint: wanted
+            .version
+            .as_ref()
+            .map(|range| range.constraint().clone()),
+    };
+    let wish = Wish {
+        install: wanted()
+            .filter(|wanted| wanted.dependencies)
+            .map(want)
+            .collect(),
+        include_essential: image.essential,
+        recommends: image.recommends,
+        exclude: image
+            .exclude_packages
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        ..Wish::default()
+    };
+    let universe = Universe::new(architecture, labelled);
+    let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
+    let mut packages: Records = closure
+        .packages
+        .iter()
+        .map(|chosen| {
+            (
+                chosen.record.name.clone(),
+                (chosen.record.clone(), ours[chosen.index].suite),
+            )
+        })
+        .collect();
+    for alone in wanted().filter(|wanted| !wanted.dependencies) {
+        if packages.contains_key(alone.name.as_str()) {
+            continue;
+        }
+        // Solved alone, so that it is found and chosen as any other; what it drags along stays out.
+        let wish = Wish {
+            install: vec![want(alone)],
+            ..Wish::default()
+        };
+        let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
+        if let Some(chosen) = closure.get(alone.name.as_str()) {
+            let record = (chosen.record.clone(), ours[chosen.index].suite);
+            packages.insert(chosen.record.name.clone(), record);
+        }
+    }
+    Ok((closure, packages))
+}
+
+/// Why each package is in an image, in words, by package name.
+///
+/// # Errors
+/// As [`lock`].
+pub fn reasons(
+    session: &Session,
+    spec: &LoadedSpec,
+    architecture: &str,
+    variant: &str,
+) -> Result<BTreeMap<String, Vec<String>>, BuildError> {
+    let image = spec.image(variant).ok_or_else(|| {
+        BuildError::Spec(format!(
+            "{} has no variant `{variant}`",
+            spec.path.display()
+        ))
+    })?;
+    let suites = archives::suites(session, spec, None)?;
+    let architectures = [architecture.to_owned()];
+    let indexes = session
+        .threads
+        .install(|| archives::indexes(session, &suites, &architectures))?;
+    let (closure, packages) = solve(spec, &suites, &indexes, architecture, variant, image)?;
+    let mut reasons: BTreeMap<String, Vec<String>> = packages
+        .into_keys()
+        .map(|name| {
+            (
+                name,
+                vec!["the spec wants it, without what it depends on".to_owned()],
+            )
+        })
+        .collect();
+    for chosen in closure.packages {
+        let why = chosen.why.iter().map(|why| match why {
+            Why::Wanted => "the spec wants it".to_owned(),
+            Why::Essential => "it is Essential, and the spec asks for that set".to_owned(),
+            Why::DependsOf { package, relation } => format!("{package} depends on {relation}"),
+            Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
+        });
+        reasons.insert(chosen.record.name.clone(), why.collect());
+    }
+    Ok(reasons)
+}
+
+/// A package's control member, as the cache remembers it, else read from its file.
+fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
+    #[derive(Serialize, Deserialize)]
+    struct Fact {
+        stanza: String,
+        members: BTreeMap<String, Vec<u8>>,
+        date: i64,
+    }
+    if let Some(bytes) = session.cache.fact("control", &record.sha256)?
+        && let Ok(Fact {
+            stanza,
+            members,
+            date,
+        }) = postcard::from_bytes(&bytes)
+    {
+        return Ok(Control {
+            stanza,
+            members,
+            date,
+        });
+    }
+    let fail = |cause: String| BuildError::Package {
+        package: record.name.clone(),
+        version: record.version.to_string(),
+        cause,
+    };
+    let blob = session
+        .cache
+        .open_verified(&record.sha256, record.size)?
+        .ok_or(BuildError::LostBlob {
+            digest: record.sha256,
+        })?;
+    let control =
+        deb::read_control(blob, &deb::Limits::default()).map_err(|error| fail(chain(&error)))?;
+    let fact = Fact {
+        stanza: control.stanza.clone(),
+        members: control.members.clone(),
+        date: control.date,
+    };
+    let bytes = postcard::to_stdvec(&fact).map_err(BuildError::record)?;
+    session.cache.put_fact("control", &record.sha256, &bytes)?;
+    Ok(control)
+}
+
+fn locked(
+    session: &Session,
+    spec: &LoadedSpec,
+    record: &PackageRecord,
+    suite: &Suite,
+) -> Result<(LockedPackage, Explanation), BuildError> {
+    let control = control(session, record)?;
+    let explanation = explain(
+        &PackageScripts {
+            package: &record.name,
+            version: record.version.as_str(),
+            architecture: &record.architecture,
+            members: &control.members,
+            paths: &[],
+        },
+        &spec.base,
+    );
+    let scripts = explanation
+        .scripts
+        .iter()
+        .filter(|script| script.name != "triggers")
+        .map(|script| {
+            let effects = match script.verdict {
+                Verdict::NothingToDo => 0,
+                _ => explanation.effects.len() as u32,
+            };
+            let locked = LockedScript {
+                digest: script.digest,
+                verdict: script.verdict.to_string(),
+                effects,
+            };
+            (script.name.clone(), locked)
+        })
+        .collect();
+    session.observer.step(Stage::Explain, &record.name);
+    let package = LockedPackage {
+        name: record.name.clone(),
+        version: record.version.to_string(),
+        architecture: record.architecture.clone(),
+        source: record.source.clone(),
+        source_version: record.source_version.to_string(),
+        archive: suite.archive.clone(),
+        suite: suite.suite.clone(),
+        path: record.filename.clone(),
+        size: record.size,
+        sha256: record.sha256,
+        date: control.date,
+        scripts,
+    };
+    Ok((package, explanation))
+}
+
+/// Explains a package's scripts, with what the spec declares about it.
+pub(crate) fn explain(scripts: &PackageScripts<'_>, image: &ImageSpec) -> Explanation {
+    let declared = image.effects.get(scripts.package).map(Vec::as_slice);
+    basalt_effects::explain(scripts, declared)
+}
+
+/// Fails when any script has lines that nothing explains.
+pub(crate) fn refuse_unexplained<'e>(
+    explanations: impl Iterator<Item = &'e Explanation>,
+) -> Result<(), BuildError> {
+    let texts: Vec<String> = explanations
+        .filter_map(Explanation::unexplained)
+        .map(|unexplained| unexplained.to_string())
+        .collect();
+    match texts.is_empty() {
+        true => Ok(()),
+        false => Err(BuildError::Unexplained(texts.join("\n"))),
+    }
+}
+
+/// A tree without packages has no content to read.
+struct NoContents;
+
+impl Contents for NoContents {
+    fn read(&self, package: &str, _: &TreePath) -> std::io::Result<Vec<u8>> {
+        Err(std::io::Error::other(format!("{package} is not there")))
+    }
+}
+
+/// Allocates the ids that packages' scripts and the spec ask for; those of the former lock stay.
+fn allocate(
+    spec: &LoadedSpec,
+    former: Option<&Lock>,
+    controls: &[(LockedPackage, Explanation)],
+) -> Result<Ids, BuildError> {
+    let mut context = Context {
+        ids: former.map_or_else(Ids::default, |lock| Ids {
+            users: lock.users.clone(),
+            groups: lock.groups.clone(),
+        }),
+        ..Context::default()
+    };
+    // Fixed ids need no allocation; a user with one may name a group that only the image has.
+    let is_account = |effect: &&Effect| {
+        matches!(
+            effect,
+            Effect::User { uid: None, .. } | Effect::Group { gid: None, .. }
+        )
+    };
+    let mut wanted: Vec<(String, Vec<Effect>)> = controls
+        .iter()
+        .map(|(package, explanation)| {
+            let accounts = explanation
+                .effects
+                .iter()
+                .filter(is_account)
+                .cloned()
+                .collect();
+            (package.name.clone(), accounts)
+        })
+        .collect();
+    wanted.sort_by(|a, b| a.0.cmp(&b.0));
+    wanted.dedup_by(|a, b| a.0 == b.0);
+    wanted.insert(0, (String::new(), groups_of_others(&wanted)));
+    let mut tree = Tree::new(0);
+    apply::apply(&mut tree, &NoContents, &wanted, &mut context).map_err(|cause| {
+        BuildError::Effects {
+            image: spec.base.name.clone(),
+            cause: Box::new(cause),
+        }
+    })?;
+    Ok(context.ids)
+}
+
+/// The groups that users are put into and no effect makes: those of base-passwd. They stand in with
+/// fixed ids above the range that is allocated from, and are not recorded.
+fn groups_of_others(wanted: &[(String, Vec<Effect>)]) -> Vec<Effect> {
+    let effects = || wanted.iter().flat_map(|(_, effects)| effects);
+    let made: BTreeSet<&String> = effects()
+        .filter_map(|effect| match effect {
+            Effect::Group { name, .. } => Some(name),
+            _ => None,
+        })
+        .collect();
+    let named: BTreeSet<&String> = effects()
+        .filter_map(|effect| match effect {
+            Effect::User { group, .. } => group.as_ref(),
+            _ => None,
+        })
+        .collect();
+    (60_000..)
+        .zip(named.difference(&made))
+        .map(|(gid, name)| Effect::Group {
+            name: (*name).clone(),
+            gid: Some(gid),
+        })
+        .collect()
+}
+
+/// How many layers of a base image's budget are left to its variants.
+const LAYERS_FOR_VARIANTS: usize = 2;
+
+/// The packing plan of each image: a variant keeps the layers of the image it is laid over.
+fn plan_layers(spec: &LoadedSpec, former: Option<&Lock>, solved: &[Solved]) -> Vec<LockedImage> {
+    let weights = |names: &mut dyn Iterator<Item = &(PackageRecord, usize)>| -> Vec<PackageWeight> {
+        names
+            .map(|(record, _)| PackageWeight {
+                name: record.name.clone(),
+                source: record.source.clone(),
+                size: record.size,
+                rate: plan::change_rate(&record.source),
+            })
+            .collect()
+    };
+    let former_layers = |architecture: &str, variant: &str| {
+        former
+            .and_then(|lock| lock.image(architecture, variant))
+            .map(|image| image.layers.clone())
+    };
+    let mut images = Vec::new();
+    for image in solved {
+        let maximum = spec
+            .image(&image.variant)
+            .map_or(10, |image| image.layers.maximum as usize);
+        // The last layer is that of generated files.
+        let budget = maximum.saturating_sub(1).max(1);
+        let reserved = if spec.variants.is_empty() {
+            0
+        } else {
+            LAYERS_FOR_VARIANTS
+        };
+        let base = solved
+            .iter()
+            .find(|other| other.architecture == image.architecture && other.variant.is_empty());
+        let base_layers = |base: &Solved| {
+            let former = former_layers(&base.architecture, "");
+            plan::layers(
+                &weights(&mut base.packages.values()),
+                budget.saturating_sub(reserved).max(1),
+                former.as_deref(),
+            )
+        };
+        let is_over = |base: &&Solved| {
+            base.packages
+                .iter()
+                .all(|(name, record)| image.packages.get(name) == Some(record))
+        };
+        let layers = match base.filter(is_over) {
+            Some(base) if image.variant.is_empty() => base_layers(base),
+            Some(base) => {
+                let mut layers = base_layers(base);
+                let mut rest = image
+                    .packages
+                    .iter()
+                    .filter(|(name, _)| !base.packages.contains_key(*name))
+                    .map(|(_, record)| record);
+                let rest = weights(&mut rest);
+                if !rest.is_empty() {
+                    let left = budget.saturating_sub(layers.len()).max(1);
+                    layers.extend(plan::layers(&rest, left, None));
+                }
+                layers
+            }
+            None => plan::layers(
+                &weights(&mut image.packages.values()),
+                budget,
+                former_layers(&image.architecture, &image.variant).as_deref(),
+            ),
+        };
+        images.push(LockedImage {
+            architecture: image.architecture.clone(),
+            variant: image.variant.clone(),
+            packages: image.packages.keys().cloned().collect(),
+            layers,
+        });
+    }
+    images
+}

@@ -1,0 +1,45 @@
+//! Saving everything that a lock names, so that it can be built behind an air gap or in ten years.
+
+use basalt_fetch::{Request, VendorStore};
+use basalt_lock::Lock;
+
+use crate::BuildError;
+use crate::report::Stage;
+use crate::resolve::fetch;
+use crate::session::Session;
+
+/// Saves the packages that a lock names into a store. Returns their number and size in bytes.
+///
+/// # Errors
+/// When a package cannot be had, or the store cannot be written.
+pub fn vendor(
+    session: &Session,
+    lock: &Lock,
+    store: &VendorStore,
+) -> Result<(usize, u64), BuildError> {
+    let requests: Vec<Request> = lock
+        .packages
+        .iter()
+        .map(|package| Request {
+            archive: package.archive.clone(),
+            path: package.path.clone(),
+            digest: package.sha256,
+            size: package.size,
+            by_hash: false,
+        })
+        .collect();
+    fetch(session, &requests)?;
+    session.stage(Stage::Write, requests.len() as u64, || {
+        let mut bytes = 0;
+        for request in &requests {
+            let blob = session.fetcher.open(request)?;
+            bytes += blob.size();
+            store.put(&blob.into_bytes()?)?;
+            session.observer.step(Stage::Write, &request.path);
+        }
+        Ok((
+            (requests.len(), bytes),
+            format!("{} packages saved", requests.len()),
+        ))
+    })
+}

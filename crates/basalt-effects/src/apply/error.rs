@@ -1,0 +1,98 @@
+//! Why effects cannot be applied.
+
+use basalt_tree::{PathError, TreeError};
+
+/// Why an effect could not be applied to the tree.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A path of an effect may not stand in an image.
+    #[error("{wanted_by} names a path that may not stand in an image")]
+    Path {
+        /// Package and effect.
+        wanted_by: String,
+        /// What is wrong with it.
+        #[source]
+        cause: PathError,
+    },
+    /// The tree could not be changed or read.
+    #[error("{wanted_by} could not be applied: {cause}")]
+    Tree {
+        /// Package and effect.
+        wanted_by: String,
+        /// What the tree says.
+        #[source]
+        cause: TreeError,
+    },
+    /// A file that a writer works on cannot be understood.
+    #[error("{path}:{line}: {cause}; correct the file, or leave out the package that brings it")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// The line, from 1; 0 when it is about the whole file.
+        line: usize,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A user or group is named that no account file has.
+    #[error(
+        "{wanted_by} names the {what} `{name}`, which the image does not have; declare a `{what}` \
+         effect for it, or add the package that makes it"
+    )]
+    Unknown {
+        /// Package and effect.
+        wanted_by: String,
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name cannot be a user's or a group's.
+    #[error("`{name}` cannot be a {what}: {cause}")]
+    Name {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong.
+        cause: &'static str,
+    },
+    /// An id is taken by another name, or the name has another id.
+    #[error("the {what} `{name}` cannot have the id {id}: {cause}; choose another id")]
+    IdTaken {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The id.
+        id: u32,
+        /// Who has it.
+        cause: String,
+    },
+    /// All ids of the system range are taken.
+    #[error("no id from 100 to 999 is free for the {what} `{name}`; give it a fixed id")]
+    NoFreeId {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Two packages declare one alternative differently.
+    #[error(
+        "the alternative `{name}` of package {package} clashes: {cause}; leave out one of the \
+         packages"
+    )]
+    Alternative {
+        /// The generic name.
+        name: String,
+        /// The package that came second.
+        package: String,
+        /// How.
+        cause: String,
+    },
+    /// The linker cache cannot be made for this image.
+    #[error("the linker cache cannot be written: {cause}")]
+    Linker {
+        /// What is missing.
+        cause: String,
+    },
+}

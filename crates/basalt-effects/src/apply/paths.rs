@@ -1,0 +1,151 @@
+//! Directories, files, links, attributes, and diversions.
+
+use basalt_tree::{Attributes, Owner};
+
+use super::error::ApplyError;
+use super::lines::with_lines;
+use super::users;
+use super::work::{Step, Work, failed, owned, place};
+use crate::effect::Effect;
+
+const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
+
+/// Moves diverted files of other packages and writes dpkg's record of them.
+pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
+    for step in steps {
+        let Effect::Diversion {
+            from,
+            to,
+            if_directory,
+        } = step.effect
+        else {
+            continue;
+        };
+        let owner = owned(step.package, format!("diversion of {from}"));
+        if let Some(directory) = if_directory
+            && !work.exists_unresolved(directory)
+        {
+            continue;
+        }
+        let source = place(from, &owner)?;
+        let real = work
+            .tree
+            .resolve_parent(&source)
+            .map_err(|cause| failed(&owner, cause))?;
+        // The diverting package's own file stays; so does a directory or what is already moved.
+        let moves = work.tree.get(&real).is_some_and(|placed| {
+            matches!(&placed.owner, Owner::Package(name) if name != step.package)
+                && !placed.entry.is_directory()
+        });
+        if moves && !work.exists_unresolved(to) {
+            work.tree
+                .rename(&source, &place(to, &owner)?)
+                .map_err(|cause| failed(&owner, cause))?;
+        }
+        let record = format!("{from}\n{to}\n{}\n", step.package);
+        let there = work.read_text(DIVERSIONS, &owner)?.unwrap_or_default();
+        let lines: Vec<&str> = there.lines().collect();
+        let recorded = lines
+            .chunks(3)
+            .any(|chunk| chunk.first() == Some(&from.as_str()));
+        if !recorded {
+            work.write(DIVERSIONS, (there + &record).into_bytes(), 0o644, &owner)?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies the effects that are about one path each, in the order of the scripts.
+pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
+    for step in steps {
+        apply_one(work, step)?;
+    }
+    Ok(())
+}
+
+fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
+    let package = step.package;
+    match step.effect {
+        Effect::Directory {
+            path,
+            mode,
+            user,
+            group,
+        } => {
+            let owner = owned(package, "directory");
+            let attributes = Attributes {
+                mode: Some(*mode),
+                uid: Some(users::uid(work, user, &owner)?),
+                gid: Some(users::gid(work, group, &owner)?),
+                ..Attributes::default()
+            };
+            work.directory(path, &attributes, &owner)
+        }
+        Effect::File {
+            path,
+            content,
+            mode,
+        } => {
+            let owner = owned(package, "file");
+            if work.exists_unresolved(path) {
+                return Ok(());
+            }
+            work.write(path, content.clone().into_bytes(), *mode, &owner)
+        }
+        Effect::Copy { from, to, mode } => {
+            let owner = owned(package, format!("copy of {from}"));
+            if work.exists_unresolved(to) {
+                return Ok(());
+            }
+            let bytes = work
+                .tree
+                .read(&place(from, &owner)?, work.contents)
+                .map_err(|cause| failed(&owner, cause))?;
+            work.write(to, bytes, *mode, &owner)
+        }
+        Effect::Symlink { path, target } => {
+            let owner = owned(package, "link");
+            if work.exists_unresolved(path) {
+                return Ok(());
+            }
+            work.link(path, target, &owner)
+        }
+        Effect::Remove { path } => {
+            let owner = owned(package, "removal");
+            let real = work
+                .tree
+                .resolve_parent(&place(path, &owner)?)
+                .map_err(|cause| failed(&owner, cause))?;
+            work.tree.remove(&real);
+            Ok(())
+        }
+        Effect::Lines { path, lines } => {
+            let owner = owned(package, "lines");
+            let there = work.read_text(path, &owner)?;
+            let text = with_lines(there.as_deref().unwrap_or_default(), lines);
+            work.write(path, text.into_bytes(), 0o644, &owner)
+        }
+        Effect::Attributes {
+            path,
+            mode,
+            user,
+            group,
+        } => {
+            let owner = owned(package, "attributes");
+            let attributes = Attributes {
+                mode: *mode,
+                uid: match user {
+                    Some(user) => Some(users::uid(work, user, &owner)?),
+                    None => None,
+                },
+                gid: match group {
+                    Some(group) => Some(users::gid(work, group, &owner)?),
+                    None => None,
+                },
+                ..Attributes::default()
+            };
+            work.attributes(path, &attributes, &owner)
+        }
+        _ => Ok(()),
+    }
+}

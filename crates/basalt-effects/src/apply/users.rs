@@ -1,0 +1,233 @@
+//! The account files of the tree: base-passwd's masters, shadow files, users, groups, members.
+
+use basalt_tree::{Attributes, Owner};
+
+use super::accounts::{Accounts, Ages, NewUser, Style};
+use super::error::ApplyError;
+use super::runs;
+use super::sysusers;
+use super::work::{Step, Work, owned};
+use crate::effect::{Effect, Writer};
+
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+const SHADOW: &str = "/etc/shadow";
+const GSHADOW: &str = "/etc/gshadow";
+
+/// The gid of the group `shadow`: one of those that the Debian project allots (base-passwd).
+const SHADOW_GID: u32 = 42;
+
+/// Reads the account files; `None` when there is no `/etc/passwd`.
+pub(super) fn load(work: &Work<'_>, owner: &Owner) -> Result<Option<Accounts>, ApplyError> {
+    let Some(passwd) = work.read_text(PASSWD, owner)? else {
+        return Ok(None);
+    };
+    let group = work.read_text(GROUP, owner)?.unwrap_or_default();
+    let shadow = work.read_text(SHADOW, owner)?;
+    let gshadow = work.read_text(GSHADOW, owner)?;
+    Ok(Some(Accounts::parse(
+        &passwd,
+        &group,
+        shadow.as_deref(),
+        gshadow.as_deref(),
+    )))
+}
+
+fn store(work: &mut Work<'_>, accounts: &Accounts, owner: &Owner) -> Result<(), ApplyError> {
+    work.write(PASSWD, accounts.passwd().into_bytes(), 0o644, owner)?;
+    work.write(GROUP, accounts.group().into_bytes(), 0o644, owner)?;
+    let secret = Attributes {
+        mode: Some(0o640),
+        uid: Some(0),
+        gid: Some(accounts.gid("shadow").unwrap_or(SHADOW_GID)),
+        ..Attributes::default()
+    };
+    for (path, text) in [(SHADOW, accounts.shadow()), (GSHADOW, accounts.gshadow())] {
+        if let Some(text) = text {
+            work.write(path, text.into_bytes(), 0o640, owner)?;
+            work.attributes(path, &secret, owner)?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies all effects that are about accounts. Those of sysusers.d come after the scripts' own,
+/// members last, so that each finds the groups it names whatever its package is called.
+pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
+    if let Some(package) = runs(steps, Writer::PasswdMaster) {
+        masters(work, &owned(package, "passwd master"))?;
+    }
+    if let Some(package) = runs(steps, Writer::Shadow) {
+        let owner = owned(package, "shadow passwords");
+        if let Some(mut accounts) = load(work, &owner)? {
+            let definitions = work.read_text("/etc/login.defs", &owner)?;
+            let ages = Ages::parse(&definitions.unwrap_or_default());
+            accounts.shadow_passwords(work.context.epoch, &ages);
+            store(work, &accounts, &owner)?;
+        }
+    }
+    for step in steps {
+        if let Effect::Group { name, gid } = step.effect {
+            let owner = owned(step.package, format!("group {name}"));
+            add_group(work, name, *gid, &[], &owner)?;
+        }
+    }
+    for step in steps {
+        if let Effect::User {
+            name,
+            uid,
+            group,
+            home,
+            shell,
+            comment,
+            make_home,
+        } = step.effect
+        {
+            let owner = owned(step.package, format!("user {name}"));
+            let user = NewUser {
+                name: name.clone(),
+                uid: *uid,
+                group: group.clone(),
+                comment: comment.clone(),
+                home: home.clone(),
+                shell: shell.clone(),
+            };
+            let uid = add_user(work, &user, &owner)?;
+            // As adduser, which leaves a home that is there as it is.
+            if *make_home && !work.exists(home) {
+                let gid = load(work, &owner)?.and_then(|accounts| accounts.primary_gid(name));
+                let attributes = Attributes {
+                    mode: Some(0o755),
+                    uid: Some(uid),
+                    gid,
+                    ..Attributes::default()
+                };
+                work.directory(home, &attributes, &owner)?;
+            }
+        }
+    }
+    if let Some(package) = runs(steps, Writer::SystemUsers) {
+        let owner = owned(package, "system users");
+        let mut accounts = load(work, &owner)?.unwrap_or_else(Accounts::minimal);
+        sysusers::apply(work, &mut accounts, &owner)?;
+        store(work, &accounts, &owner)?;
+    }
+    for step in steps {
+        if let Effect::Member { user, group } = step.effect {
+            let owner = owned(step.package, format!("member {user} of {group}"));
+            add_members(work, group, std::slice::from_ref(user), &owner)?;
+        }
+    }
+    Ok(())
+}
+
+/// base-passwd's first configuration: its masters copied where nothing is yet, empty files of
+/// subordinate ids.
+fn masters(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyError> {
+    for (path, master) in [(PASSWD, "passwd.master"), (GROUP, "group.master")] {
+        if work.exists(path) {
+            continue;
+        }
+        let from = format!("/usr/share/base-passwd/{master}");
+        let Some(bytes) = work.read(&from, owner)? else {
+            return Err(ApplyError::Malformed {
+                path: from,
+                line: 0,
+                cause: format!("it is not in the image, so {path} cannot be made"),
+            });
+        };
+        work.write(path, bytes, 0o644, owner)?;
+    }
+    for path in ["/etc/subuid", "/etc/subgid"] {
+        if !work.exists(path) {
+            work.write(path, Vec::new(), 0o644, owner)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds a user to the tree's account files; see [`super::add_user`].
+pub(super) fn add_user(
+    work: &mut Work<'_>,
+    user: &NewUser,
+    owner: &Owner,
+) -> Result<u32, ApplyError> {
+    let mut accounts = load(work, owner)?.unwrap_or_else(Accounts::minimal);
+    let epoch = work.context.epoch;
+    let uid = accounts.add_user(user, Style::Useradd, epoch, &mut work.context.ids)?;
+    store(work, &accounts, owner)?;
+    Ok(uid)
+}
+
+/// Adds a group to the tree's account files; see [`super::add_group`].
+pub(super) fn add_group(
+    work: &mut Work<'_>,
+    name: &str,
+    gid: Option<u32>,
+    members: &[String],
+    owner: &Owner,
+) -> Result<u32, ApplyError> {
+    let mut accounts = load(work, owner)?.unwrap_or_else(Accounts::minimal);
+    let gid = accounts.add_group(name, gid, None, Style::Useradd, &mut work.context.ids)?;
+    store(work, &accounts, owner)?;
+    add_members(work, name, members, owner)?;
+    Ok(gid)
+}
+
+fn add_members(
+    work: &mut Work<'_>,
+    group: &str,
+    members: &[String],
+    owner: &Owner,
+) -> Result<(), ApplyError> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let unknown = |what, name: &str| ApplyError::Unknown {
+        wanted_by: owner.to_string(),
+        what,
+        name: name.to_owned(),
+    };
+    let mut accounts = load(work, owner)?.unwrap_or_else(Accounts::minimal);
+    for user in members {
+        if accounts.uid(user).is_none() {
+            return Err(unknown("user", user));
+        }
+        if !accounts.add_member(user, group) {
+            return Err(unknown("group", group));
+        }
+    }
+    store(work, &accounts, owner)
+}
+
+/// The uid of a user that an effect names, by name or number.
+pub(super) fn uid(work: &Work<'_>, name: &str, owner: &Owner) -> Result<u32, ApplyError> {
+    resolve(work, "user", name, owner, Accounts::uid)
+}
+
+/// The gid of a group that an effect names, by name or number.
+pub(super) fn gid(work: &Work<'_>, name: &str, owner: &Owner) -> Result<u32, ApplyError> {
+    resolve(work, "group", name, owner, Accounts::gid)
+}
+
+fn resolve(
+    work: &Work<'_>,
+    what: &'static str,
+    name: &str,
+    owner: &Owner,
+    find: impl Fn(&Accounts, &str) -> Option<u32>,
+) -> Result<u32, ApplyError> {
+    if name == "root" {
+        return Ok(0);
+    }
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    load(work, owner)?
+        .and_then(|accounts| find(&accounts, name))
+        .ok_or_else(|| ApplyError::Unknown {
+            wanted_by: owner.to_string(),
+            what,
+            name: name.to_owned(),
+        })
+}

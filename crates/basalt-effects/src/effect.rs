@@ -1,0 +1,198 @@
+//! The declarative things that maintainer scripts do to a fresh root.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One declarative thing that a maintainer script or a trigger does to a fresh root.
+/// Paths are absolute, as the script names them; users and groups are named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "effect", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Effect {
+    /// A directory that must be there, with these attributes.
+    Directory {
+        /// Where.
+        path: String,
+        /// Permission bits.
+        #[serde(default = "directory_mode")]
+        mode: u32,
+        /// Owning user.
+        #[serde(default = "root")]
+        user: String,
+        /// Owning group.
+        #[serde(default = "root")]
+        group: String,
+    },
+    /// A file with this text, unless one is already there.
+    File {
+        /// Where.
+        path: String,
+        /// Its whole content.
+        content: String,
+        /// Permission bits.
+        #[serde(default = "file_mode")]
+        mode: u32,
+    },
+    /// A copy of a file of the image, unless one is already there.
+    Copy {
+        /// The file copied.
+        from: String,
+        /// Where the copy stands.
+        to: String,
+        /// Permission bits.
+        #[serde(default = "file_mode")]
+        mode: u32,
+    },
+    /// A symbolic link, unless something is already there.
+    Symlink {
+        /// Where the link stands.
+        path: String,
+        /// Where it points.
+        target: String,
+    },
+    /// A path that is taken away, if it is there.
+    Remove {
+        /// Which.
+        path: String,
+    },
+    /// Lines that must stand in a text file (appended when missing).
+    Lines {
+        /// The file; made when missing.
+        path: String,
+        /// The lines, without line ends.
+        lines: Vec<String>,
+    },
+    /// Owner and mode of a path that a package brings (`chown`, `chmod`, `dpkg-statoverride`).
+    Attributes {
+        /// Which.
+        path: String,
+        /// Permission bits, if changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
+        /// Owning user, if changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// Owning group, if changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+    },
+    /// A system or normal group.
+    Group {
+        /// Its name.
+        name: String,
+        /// A fixed id, else one is allocated and kept in the lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gid: Option<u32>,
+    },
+    /// A user. Its group of the same name is made unless `group` names another.
+    User {
+        /// Its name.
+        name: String,
+        /// A fixed id, else one is allocated and kept in the lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uid: Option<u32>,
+        /// Primary group, if not one of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+        /// Home directory.
+        home: String,
+        /// Login shell.
+        shell: String,
+        /// Comment.
+        #[serde(default)]
+        comment: String,
+        /// Whether the home directory is made.
+        #[serde(default)]
+        make_home: bool,
+    },
+    /// A user made a member of a group.
+    Member {
+        /// The user.
+        user: String,
+        /// The group.
+        group: String,
+    },
+    /// `update-alternatives --install`.
+    Alternative {
+        /// The generic name of the group of alternatives.
+        name: String,
+        /// The link.
+        link: String,
+        /// What it is to point to.
+        path: String,
+        /// Its priority.
+        priority: i32,
+        /// Links that follow it. One whose path is not in the tree is left out, as
+        /// `update-alternatives` does.
+        #[serde(default)]
+        slaves: Vec<Slave>,
+    },
+    /// `dpkg-divert --add`: another package's file at `from` goes to `to`.
+    Diversion {
+        /// Where the file would stand.
+        from: String,
+        /// Where it goes.
+        to: String,
+        /// A directory without which the script diverts nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        if_directory: Option<String>,
+    },
+    /// `add-shell`: a line of `/etc/shells`.
+    Shell {
+        /// The shell.
+        path: String,
+    },
+    /// A native writer, run once for the whole tree after all else.
+    Run {
+        /// Which.
+        writer: Writer,
+    },
+}
+
+/// A link that follows the choice of an alternative.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slave {
+    /// Its generic name.
+    pub name: String,
+    /// The link.
+    pub link: String,
+    /// What it is to point to.
+    pub path: String,
+}
+
+/// What is written natively, in place of a program that a trigger would run.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Writer {
+    /// `ldconfig`: `/etc/ld.so.cache` and the links named by SONAME.
+    LinkerCache,
+    /// `update-ca-certificates`: the bundle, the hashed links.
+    CertificateBundle,
+    /// `update-passwd`: `/etc/passwd` and `/etc/group` from base-passwd's master files.
+    PasswdMaster,
+    /// `pwconv` and `grpconv`: `/etc/shadow` and `/etc/gshadow`.
+    Shadow,
+    /// `pam-auth-update --package`: `/etc/pam.d/common-*`.
+    PamCommon,
+    /// `update-shells`: `/etc/shells` from `/usr/share/debianutils/shells` and the lists in
+    /// `/usr/share/debianutils/shells.d`.
+    Shells,
+    /// `systemd-sysusers` on the packages' own `sysusers.d`.
+    SystemUsers,
+    /// `systemd-tmpfiles --create` on the packages' own `tmpfiles.d`, without boot-only lines.
+    TemporaryFiles,
+}
+
+fn directory_mode() -> u32 {
+    0o755
+}
+
+fn file_mode() -> u32 {
+    0o644
+}
+
+fn root() -> String {
+    "root".to_owned()
+}

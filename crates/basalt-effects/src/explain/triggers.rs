@@ -1,0 +1,160 @@
+//! What the `triggers` control member of a package means on a fresh install.
+
+use super::script::Line;
+use crate::{Effect, Writer};
+
+/// The meaning of one line: words, and an effect if there is one. `None` when unknown.
+pub(crate) type Meaning = Option<(String, Option<Effect>)>;
+
+/// Triggers that a package is interested in, and what its `postinst triggered` does with them.
+const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
+    (
+        "ldconfig",
+        "the dynamic linker's cache",
+        Some(Writer::LinkerCache),
+    ),
+    (
+        "/usr/share/debianutils/shells.d",
+        "/etc/shells",
+        Some(Writer::Shells),
+    ),
+    (
+        "update-ca-certificates",
+        "the bundle of certificates",
+        Some(Writer::CertificateBundle),
+    ),
+    (
+        "update-ca-certificates-fresh",
+        "the bundle of certificates",
+        Some(Writer::CertificateBundle),
+    ),
+    (
+        "/usr/lib32",
+        "a link such as /lib32: the tree merges /usr by itself",
+        None,
+    ),
+    (
+        "/usr/lib64",
+        "a link such as /lib32: the tree merges /usr by itself",
+        None,
+    ),
+    (
+        "/usr/libo32",
+        "a link such as /lib32: the tree merges /usr by itself",
+        None,
+    ),
+    (
+        "/usr/libx32",
+        "a link such as /lib32: the tree merges /usr by itself",
+        None,
+    ),
+    (
+        "libc-upgrade",
+        "restarts services: nothing runs while an image is built",
+        None,
+    ),
+    (
+        "nginx-reload",
+        "reloads a service: nothing runs while an image is built",
+        None,
+    ),
+    (
+        "/etc/rsyslog.d",
+        "restarts a service: nothing runs while an image is built",
+        None,
+    ),
+    (
+        "/usr/share/dbus-1/system.d",
+        "reloads a service: nothing runs while an image is built",
+        None,
+    ),
+    (
+        "/usr/share/dbus-1/system-services",
+        "reloads a service: nothing runs while an image is built",
+        None,
+    ),
+    (
+        "/etc/dbus-1/system.d",
+        "reloads a service: nothing runs while an image is built",
+        None,
+    ),
+    ("/usr/share/man", "the index of manual pages: a cache", None),
+    ("/usr/man", "the index of manual pages: a cache", None),
+    (
+        "/usr/local/share/man",
+        "the index of manual pages: a cache",
+        None,
+    ),
+    ("/usr/local/man", "the index of manual pages: a cache", None),
+    ("/usr/X11R6/man", "the index of manual pages: a cache", None),
+    ("/opt/man", "the index of manual pages: a cache", None),
+    (
+        "/usr/lib/systemd/catalog",
+        "the journal's catalogue: a cache",
+        None,
+    ),
+    (
+        "/usr/lib/sysctl.d",
+        "settings of the kernel: the host's",
+        None,
+    ),
+    (
+        "/usr/lib/binfmt.d",
+        "settings of the kernel: the host's",
+        None,
+    ),
+    (
+        "/usr/lib/udev/hwdb.d",
+        "the hardware database: a cache",
+        None,
+    ),
+    ("/lib/udev/hwdb.d", "the hardware database: a cache", None),
+    ("/usr/share/fonts", "fonts: a cache", None),
+    ("/usr/share/ghostscript/fonts", "fonts: a cache", None),
+    ("/usr/share/texmf/fonts", "fonts: a cache", None),
+];
+
+/// More triggers than this in one package are not read.
+pub(crate) const MAXIMUM_LINES: usize = 10_000;
+
+/// Reads the lines of a `triggers` member (deb-triggers(5)).
+pub(crate) fn read(text: &str) -> Vec<(Line, Meaning)> {
+    let mut read = Vec::new();
+    for (index, raw) in text.lines().enumerate().take(MAXIMUM_LINES) {
+        let words: Vec<&str> = raw
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        if words.is_empty() {
+            continue;
+        }
+        let line = Line {
+            number: index + 1,
+            text: raw.trim_end().to_owned(),
+        };
+        read.push((line, meaning(&words)));
+    }
+    read
+}
+
+fn meaning(words: &[&str]) -> Meaning {
+    let [directive, name] = words else {
+        return None;
+    };
+    match *directive {
+        "activate" | "activate-await" | "activate-noawait" => Some((
+            format!(
+                "asks for `{name}`: done by the package that is interested, if it is in the image"
+            ),
+            None,
+        )),
+        "interest" | "interest-await" | "interest-noawait" => {
+            let (_, meaning, writer) = INTERESTS.iter().find(|(known, ..)| known == name)?;
+            let effect = writer.map(|writer| Effect::Run { writer });
+            Some(((*meaning).to_owned(), effect))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,10 @@
+//! Maintainer scripts explained as declarative effects, and those effects applied to a tree.
+
+pub mod apply;
+mod effect;
+mod explain;
+
+pub use effect::{Effect, Slave, Writer};
+pub use explain::{
+    Explanation, LineReport, PackageScripts, ScriptReport, Unexplained, Verdict, explain,
+};

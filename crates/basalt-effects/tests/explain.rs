@@ -1,0 +1,314 @@
+//! What scripts are said to do, on small scripts of our own.
+
+use std::collections::BTreeMap;
+
+use basalt_effects::{Effect, Explanation, PackageScripts, Slave, Verdict, Writer, explain};
+use proptest::prelude::*;
+
+fn explained(name: &str, script: &str, declared: Option<&[Effect]>) -> Explanation {
+    let members = BTreeMap::from([(name.to_owned(), script.as_bytes().to_vec())]);
+    explain(
+        &PackageScripts {
+            package: "example",
+            version: "1.2.3-4",
+            architecture: "amd64",
+            members: &members,
+            paths: &[],
+        },
+        declared,
+    )
+}
+
+fn postinst(body: &str) -> Explanation {
+    explained("postinst", &format!("#!/bin/sh\nset -e\n{body}\n"), None)
+}
+
+fn verdict(explanation: &Explanation) -> Verdict {
+    explanation.scripts.first().expect("a script").verdict
+}
+
+fn directory() -> Effect {
+    Effect::Directory {
+        path: "/var/lib/example".to_owned(),
+        mode: 0o750,
+        user: "root".to_owned(),
+        group: "root".to_owned(),
+    }
+}
+
+#[test]
+fn finds_nothing_to_do_in_a_script_that_only_answers_its_caller() {
+    let explanation = postinst(
+        "case \"$1\" in\n  configure|reconfigure)\n  ;;\n  abort-upgrade)\n    rm -rf /var/lib/example\n  ;;\n  *)\n    \
+         echo \"called with unknown argument \\`$1'\" >&2\n    exit 1\n  ;;\nesac\nexit 0\nrm -rf /",
+    );
+    assert_eq!(
+        verdict(&explanation),
+        Verdict::NothingToDo,
+        "{explanation:#?}"
+    );
+    assert_eq!(explanation.effects, []);
+    assert!(explanation.unexplained().is_none());
+}
+
+#[test]
+fn follows_only_the_branches_of_a_fresh_install() {
+    let explanation = postinst(
+        "if [ \"$1\" = configure ] && [ -z \"$2\" ]; then\n  add-shell /bin/example\nelse\n  rm -rf /\nfi\n\
+         if dpkg --compare-versions \"$2\" lt-nl 1.0; then\n  rm /etc/example\nfi",
+    );
+    assert_eq!(
+        explanation.effects,
+        [Effect::Shell {
+            path: "/bin/example".to_owned()
+        }]
+    );
+    assert_eq!(verdict(&explanation), Verdict::Emulated);
+}
+
+#[test]
+fn takes_an_empty_old_version_as_earlier_than_any_as_dpkg_does() {
+    let explanation =
+        postinst("if dpkg --compare-versions \"$2\" lt 1.0; then\n  add-shell /bin/example\nfi");
+    assert_eq!(explanation.effects.len(), 1);
+}
+
+#[test]
+fn reads_the_snippets_of_debhelper() {
+    let explanation = postinst(
+        "# Automatically added by dh_installalternatives/13.24.2\n\
+         if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ]; then\n\
+         \tupdate-alternatives --install /usr/bin/editor editor /usr/bin/example 15 \\\n\
+         \t    --slave /usr/share/man/man1/editor.1.gz editor.1.gz /usr/share/man/man1/example.1.gz\n\
+         fi\n\
+         # End automatically added section\n\
+         # Automatically added by dh_installsystemd/13.24.2\n\
+         if [ \"$1\" = \"configure\" ]; then\n\
+         \tif deb-systemd-helper --quiet was-enabled 'example.service'; then\n\
+         \t\tdeb-systemd-helper enable 'example.service' >/dev/null || true\n\
+         \tfi\n\
+         \tif [ -d /run/systemd/system ]; then\n\
+         \t\tsystemctl --system daemon-reload >/dev/null || true\n\
+         \tfi\n\
+         fi\n\
+         # End automatically added section\n\
+         # Automatically added by dh_installtmpfiles/13.24.2\n\
+         if [ \"$1\" = \"configure\" ]; then\n\
+         \tif [ -x \"$(command -v systemd-tmpfiles)\" ]; then\n\
+         \t\tsystemd-tmpfiles ${DPKG_ROOT:+--root=\"$DPKG_ROOT\"} --create example.conf || true\n\
+         \tfi\n\
+         fi\n\
+         # End automatically added section",
+    );
+    assert_eq!(
+        explanation.effects,
+        [
+            Effect::Alternative {
+                name: "editor".to_owned(),
+                link: "/usr/bin/editor".to_owned(),
+                path: "/usr/bin/example".to_owned(),
+                priority: 15,
+                slaves: vec![Slave {
+                    name: "editor.1.gz".to_owned(),
+                    link: "/usr/share/man/man1/editor.1.gz".to_owned(),
+                    path: "/usr/share/man/man1/example.1.gz".to_owned(),
+                }],
+            },
+            Effect::Run {
+                writer: Writer::TemporaryFiles
+            }
+        ],
+        "{explanation:#?}"
+    );
+}
+
+#[test]
+fn makes_the_local_file_of_an_apparmor_profile() {
+    let explanation = postinst(
+        "# Automatically added by dh_apparmor/4.1.0-1\nif [ \"$1\" = \"configure\" ]; then\n    \
+         APP_PROFILE=\"/etc/apparmor.d/usr.bin.example\"\n    if [ -f \"$APP_PROFILE\" ]; then\n        \
+         # Add the local/ include\n        LOCAL_APP_PROFILE=\"/etc/apparmor.d/local/usr.bin.example\"\n\n        \
+         test -e \"$LOCAL_APP_PROFILE\" || {\n            mkdir -p `dirname \"$LOCAL_APP_PROFILE\"`\n            \
+         install --mode 644 /dev/null \"$LOCAL_APP_PROFILE\"\n        }\n\n        \
+         # Reload the profile, including any abstraction updates\n        \
+         if aa-enabled --quiet 2>/dev/null; then\n            \
+         apparmor_parser -r -T -W \"$APP_PROFILE\" || true\n        fi\n    fi\nfi\n\
+         # End automatically added section",
+    );
+    assert_eq!(
+        explanation.effects,
+        [Effect::File {
+            path: "/etc/apparmor.d/local/usr.bin.example".to_owned(),
+            content: String::new(),
+            mode: 0o644
+        }]
+    );
+}
+
+#[test]
+fn stops_at_a_line_that_it_does_not_know_and_prints_a_stanza_to_paste() {
+    let explanation = postinst("install -d -m 750 /var/lib/example\necho done");
+    assert_eq!(verdict(&explanation), Verdict::Unexplained);
+    let error = explanation.unexplained().expect("an error").to_string();
+    for part in [
+        "package `example` 1.2.3-4",
+        "postinst (sha256:",
+        "    3 | install -d -m 750 /var/lib/example",
+        "effects:\n  example:\n",
+    ] {
+        assert!(error.contains(part), "no {part:?} in:\n{error}");
+    }
+    assert!(!error.contains("echo done"), "{error}");
+}
+
+#[test]
+fn lets_the_spec_answer_for_what_is_not_known() {
+    let declared = [directory()];
+    let script = "#!/bin/sh\ninstall -d -m 750 /var/lib/example\nadd-shell /bin/example\n";
+    let explanation = explained("postinst", script, Some(&declared));
+    assert_eq!(verdict(&explanation), Verdict::Declared);
+    assert!(explanation.unexplained().is_none());
+    assert!(explanation.effects.contains(&directory()));
+    assert_eq!(explanation.effects.len(), 2, "{:?}", explanation.effects);
+    let nothing = explained("postinst", script, Some(&[]));
+    assert!(nothing.unexplained().is_none());
+}
+
+#[test]
+fn does_not_trust_tricks_of_the_shell() {
+    for body in [
+        "echo hello > /etc/example",
+        "echo \"$(touch /etc/example)\"",
+        "echo \"`touch /etc/example`\"",
+        "echo \\\" > /etc/example \\\"",
+        "update-rc.d example defaults && touch /etc/example",
+        "update-rc.d example defaults; touch /etc/example",
+        "set -- install\nif [ \"$1\" = configure ]; then\n  touch /etc/example\nfi",
+        "# a remark \\\ntouch /etc/example",
+        "if false; then :; fi\ntouch /etc/example",
+        "if false; then\n  true; fi\ntouch /etc/example",
+        "case \"$1\" in\n  conf*)\n    touch /etc/example\n  ;;\nesac",
+        "case \"$1\" in configure) touch /etc/example;; esac",
+        "if false; then\n  echo \"\nfi\n\"\nfi\ntouch /etc/example",
+        "cat <<EOF\nEOF\ntouch /etc/example",
+        "example () {\n  touch /etc/example\n}\nexample",
+        "if command -v example; then\n  add-shell /bin/example\nfi",
+        "fi\ntouch /etc/example",
+        "dpkg-divert --add /etc/example",
+        "# Automatically added by dh_never_ended/1\ntouch /etc/example",
+        "# Automatically added by dh_strange/1\ntouch /etc/example\n# End automatically added section",
+    ] {
+        let explanation = postinst(body);
+        assert_eq!(
+            verdict(&explanation),
+            Verdict::Unexplained,
+            "{body}\n{explanation:#?}"
+        );
+    }
+}
+
+#[test]
+fn reads_no_script_in_another_language() {
+    let explanation = explained("postinst", "#!/usr/bin/perl\nexit 0\n", None);
+    assert_eq!(verdict(&explanation), Verdict::Unexplained);
+    let explanation = explained("preinst", "\u{7f}ELF\0\0", None);
+    assert_eq!(verdict(&explanation), Verdict::Unexplained);
+}
+
+#[test]
+fn leaves_out_scripts_that_a_fresh_install_does_not_call() {
+    let explanation = explained("postrm", "#!/bin/sh\nrm -rf /var/lib/example\n", None);
+    assert_eq!(verdict(&explanation), Verdict::NothingToDo);
+}
+
+#[test]
+fn has_the_package_that_is_interested_answer_a_trigger() {
+    let asks = explained("triggers", "# a remark\nactivate-noawait ldconfig\n", None);
+    assert_eq!(verdict(&asks), Verdict::NothingToDo);
+    let answers = explained("triggers", "interest-await ldconfig\n", None);
+    assert_eq!(
+        answers.effects,
+        [Effect::Run {
+            writer: Writer::LinkerCache
+        }]
+    );
+    let unknown = explained("triggers", "interest-noawait /usr/share/example\n", None);
+    assert_eq!(verdict(&unknown), Verdict::Unexplained);
+    assert_eq!(
+        verdict(&explained("triggers", "nonsense\n", None)),
+        Verdict::Unexplained
+    );
+}
+
+#[test]
+fn keeps_the_residual_digest_over_versions_and_architectures() {
+    let digest = |version: &str, script: &str| {
+        let members = BTreeMap::from([("postinst".to_owned(), script.as_bytes().to_vec())]);
+        let package = PackageScripts {
+            package: "example",
+            version,
+            architecture: "arm64",
+            members: &members,
+            paths: &[],
+        };
+        explain(&package, None)
+            .scripts
+            .first()
+            .expect("a script")
+            .residual
+    };
+    let one = digest(
+        "1.2.3-4",
+        "#!/bin/sh\nrun 1.2.3-4 /usr/lib/x86_64-linux-gnu  \n\n# Automatically added by dh_x/1\n:\n# End automatically added section\n",
+    );
+    let two = digest(
+        "1.2.3-4+deb13u1",
+        "#!/bin/sh\nrun 1.2.3-4+deb13u1 /usr/lib/aarch64-linux-gnu\n",
+    );
+    assert_eq!(one, two);
+    assert_ne!(
+        one,
+        digest(
+            "1.2.3-4",
+            "#!/bin/sh\nrun 1.2.3-40 /usr/lib/x86_64-linux-gnu\n"
+        )
+    );
+}
+
+#[test]
+fn prints_no_control_characters_of_a_script() {
+    let error = postinst("mkdir /\u{1b}[2Jx")
+        .unexplained()
+        .expect("an error");
+    assert!(!error.to_string().contains('\u{1b}'));
+}
+
+proptest! {
+    #[test]
+    fn never_panics_on_arbitrary_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        for name in ["postinst", "preinst", "config", "triggers", "postrm"] {
+            let members = BTreeMap::from([(name.to_owned(), bytes.clone())]);
+            let package = PackageScripts {
+                package: "tzdata", version: "1.2.3-4", architecture: "amd64", members: &members, paths: &[],
+            };
+            let explanation = explain(&package, None);
+            let _ = explanation.unexplained().map(|error| error.to_string());
+        }
+    }
+
+    #[test]
+    fn never_panics_on_what_looks_like_shell(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                Just("if [ \"$1\" = configure ]; then"), Just("fi"), Just("else"), Just("elif true; then"),
+                Just("case \"$1\" in"), Just("configure)"), Just("*)"), Just(";;"), Just("esac"), Just("exit 0"),
+                Just("add-shell /bin/x"), Just("rm -rf /"), Just("\\"), Just("# Automatically added by dh_x/1"),
+                Just("# End automatically added section"), Just("echo \"é"), Just("update-alternatives --install"),
+            ],
+            0..40,
+        )
+    ) {
+        let explanation = postinst(&lines.join("\n"));
+        let _ = explanation.unexplained().map(|error| error.to_string());
+    }
+}

@@ -1,0 +1,303 @@
+//! What the writers promise, on trees made by hand, and on any bytes at all.
+
+use std::io;
+
+use basalt_effects::apply::{
+    Accounts, Context, Ids, NewUser, add_group, add_user, apply, certificates_of, pem_blocks,
+    profile, system_users, temporary_files,
+};
+use basalt_effects::{Effect, Slave, Writer};
+use basalt_tree::{Contents, Entry, Kind, Owner, Tree, TreePath};
+use proptest::prelude::*;
+
+struct NoContents;
+
+impl Contents for NoContents {
+    fn read(&self, _package: &str, _path: &TreePath) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn path(text: &str) -> TreePath {
+    TreePath::new(text).expect("a path")
+}
+
+fn tree(files: &[(&str, &str)]) -> Tree {
+    let mut tree = Tree::new(86_400);
+    for (name, text) in files {
+        let owner = Owner::Package("base".to_owned());
+        tree.insert_file(&path(name), text.as_bytes(), 0o644, owner)
+            .expect("placed");
+    }
+    tree
+}
+
+fn text(tree: &Tree, name: &str) -> String {
+    let bytes = tree.read(&path(name), &NoContents).expect("content");
+    String::from_utf8(bytes).expect("text")
+}
+
+fn context() -> Context {
+    Context {
+        architecture: "amd64".to_owned(),
+        epoch: 86_400,
+        ..Context::default()
+    }
+}
+
+fn wanted(package: &str, effects: Vec<Effect>) -> (String, Vec<Effect>) {
+    (package.to_owned(), effects)
+}
+
+fn group(name: &str) -> Effect {
+    Effect::Group {
+        name: name.to_owned(),
+        gid: None,
+    }
+}
+
+fn alternative(path: &str, priority: i32) -> Effect {
+    Effect::Alternative {
+        name: "awk".to_owned(),
+        link: "/usr/bin/awk".to_owned(),
+        path: path.to_owned(),
+        priority,
+        slaves: vec![Slave {
+            name: "awk.1.gz".to_owned(),
+            link: "/usr/share/man/man1/awk.1.gz".to_owned(),
+            path: format!(
+                "/usr/share/man/man1{}.1.gz",
+                path.trim_start_matches("/usr/bin")
+            ),
+        }],
+    }
+}
+
+fn target(tree: &Tree, name: &str) -> Option<String> {
+    match &tree.get(&path(name))?.entry.kind {
+        Kind::Symlink { target } => Some(target.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn ids_do_not_depend_on_the_order_of_packages() {
+    let allocate = |packages: &[&str]| {
+        let mut tree = tree(&[("etc/passwd", "root:*:0:0::/:/bin/sh\n"), ("etc/group", "")]);
+        let mut context = context();
+        let steps: Vec<_> = packages
+            .iter()
+            .map(|name| wanted(name, vec![group(name)]))
+            .collect();
+        apply(&mut tree, &NoContents, &steps, &mut context).expect("applied");
+        context.ids
+    };
+    let ids = allocate(&["alpha", "beta"]);
+    assert_eq!(ids, allocate(&["beta", "alpha"]));
+    assert_eq!((ids.groups["alpha"], ids.groups["beta"]), (100, 101));
+}
+
+#[test]
+fn an_image_without_base_passwd_gets_root_and_the_users_of_the_spec() {
+    let mut tree = tree(&[]);
+    let mut context = context();
+    let owner = Owner::Spec("users.nonroot".to_owned());
+    let user = NewUser {
+        name: "nonroot".to_owned(),
+        uid: Some(65_532),
+        home: "/home/nonroot".to_owned(),
+        shell: "/sbin/nologin".to_owned(),
+        ..NewUser::default()
+    };
+    add_user(&mut tree, &NoContents, &user, &owner, &mut context).expect("added");
+    let members = ["nonroot".to_owned()];
+    add_group(
+        &mut tree,
+        &NoContents,
+        "web",
+        Some(2000),
+        &members,
+        &owner,
+        &mut context,
+    )
+    .expect("added");
+    assert_eq!(
+        text(&tree, "etc/passwd"),
+        "root:x:0:0:root:/root:/sbin/nologin\n\
+         nonroot:!:65532:65532::/home/nonroot:/sbin/nologin\n"
+    );
+    assert_eq!(
+        text(&tree, "etc/group"),
+        "root:x:0:\nnonroot:!:65532:\nweb:!:2000:nonroot\n"
+    );
+    assert_eq!(
+        context.ids,
+        Ids::default(),
+        "fixed ids are not for the lock"
+    );
+}
+
+#[test]
+fn the_best_alternative_is_linked_and_only_slaves_that_are_there() {
+    let mut tree = tree(&[
+        ("usr/bin/mawk", ""),
+        ("usr/bin/gawk", ""),
+        ("usr/share/man/man1/mawk.1.gz", ""),
+    ]);
+    let steps = [
+        wanted("gawk", vec![alternative("/usr/bin/gawk", 10)]),
+        wanted("mawk", vec![alternative("/usr/bin/mawk", 5)]),
+        wanted(
+            "original-awk",
+            vec![alternative("/usr/bin/original-awk", 99)],
+        ),
+    ];
+    apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
+    assert_eq!(
+        target(&tree, "usr/bin/awk").as_deref(),
+        Some("/etc/alternatives/awk")
+    );
+    assert_eq!(
+        target(&tree, "etc/alternatives/awk").as_deref(),
+        Some("/usr/bin/gawk")
+    );
+    assert_eq!(target(&tree, "etc/alternatives/awk.1.gz"), None);
+    assert_eq!(
+        text(&tree, "var/lib/dpkg/alternatives/awk"),
+        "auto\n/usr/bin/awk\nawk.1.gz\n/usr/share/man/man1/awk.1.gz\n\n\
+         /usr/bin/gawk\n10\n/usr/share/man/man1/gawk.1.gz\n\
+         /usr/bin/mawk\n5\n/usr/share/man/man1/mawk.1.gz\n\n"
+    );
+    let owner = &tree.get(&path("usr/bin/awk")).expect("a link").owner;
+    assert_eq!(owner.to_string(), "alternative awk (effect of gawk)");
+}
+
+#[test]
+fn a_diversion_moves_anothers_file_and_is_recorded_once() {
+    let mut tree = tree(&[("usr/bin/sh", "old")]);
+    let steps = [wanted(
+        "dash",
+        vec![Effect::Diversion {
+            from: "/usr/bin/sh".to_owned(),
+            to: "/usr/bin/sh.distrib".to_owned(),
+            if_directory: Some("/usr/bin".to_owned()),
+        }],
+    )];
+    for _ in 0..2 {
+        apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
+        assert!(!tree.contains(&path("usr/bin/sh")));
+        assert_eq!(text(&tree, "usr/bin/sh.distrib"), "old");
+        assert_eq!(
+            text(&tree, "var/lib/dpkg/diversions"),
+            "/usr/bin/sh\n/usr/bin/sh.distrib\ndash\n"
+        );
+    }
+}
+
+#[test]
+fn a_diversion_that_asks_for_a_directory_is_left_out_without_it() {
+    let mut tree = tree(&[("usr/bin/sh", "old")]);
+    let steps = [wanted(
+        "dash",
+        vec![Effect::Diversion {
+            from: "/usr/share/man/man1/sh.1.gz".to_owned(),
+            to: "/usr/share/man/man1/sh.distrib.1.gz".to_owned(),
+            if_directory: Some("/usr/share/man/man1".to_owned()),
+        }],
+    )];
+    apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
+    assert!(!tree.contains(&path("var/lib/dpkg/diversions")));
+}
+
+#[test]
+fn refuses_a_user_that_no_one_made() {
+    let mut tree = tree(&[("etc/passwd", ""), ("var/x", "")]);
+    let steps = [wanted(
+        "p",
+        vec![Effect::Attributes {
+            path: "/var/x".to_owned(),
+            mode: None,
+            user: Some("ghost".to_owned()),
+            group: None,
+        }],
+    )];
+    let error = apply(&mut tree, &NoContents, &steps, &mut context()).expect_err("refused");
+    assert!(error.to_string().contains("the user `ghost`"), "{error}");
+}
+
+#[test]
+fn system_users_own_the_directories_of_tmpfiles() {
+    let mut tree = tree(&[
+        ("etc/passwd", "root:*:0:0::/:/bin/sh\n"),
+        ("etc/group", "root:*:0:\nnogroup:*:65534:\n"),
+        (
+            "usr/lib/sysusers.d/a.conf",
+            "u sshd -:nogroup \"sshd user\" /run/sshd\n",
+        ),
+        (
+            "usr/lib/tmpfiles.d/a.conf",
+            "d /run/sshd 0750 sshd nogroup -\n",
+        ),
+    ]);
+    let run = |writer| Effect::Run { writer };
+    let steps = [wanted(
+        "ssh",
+        vec![run(Writer::SystemUsers), run(Writer::TemporaryFiles)],
+    )];
+    apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
+    let entry: &Entry = &tree.get(&path("run/sshd")).expect("made").entry;
+    assert_eq!((entry.mode, entry.uid, entry.gid), (0o750, 100, 65_534));
+    assert!(
+        text(&tree, "etc/passwd")
+            .ends_with("sshd:!*:100:65534:sshd user:/run/sshd:/usr/sbin/nologin\n")
+    );
+}
+
+#[test]
+fn a_damaged_certificate_stops_the_build() {
+    let mut tree = tree(&[(
+        "usr/local/share/ca-certificates/own.crt",
+        "-----BEGIN CERTIFICATE-----\nTWFu\n-----END CERTIFICATE-----\n",
+    )]);
+    let effect = Effect::Run {
+        writer: Writer::CertificateBundle,
+    };
+    let steps = [wanted("ca-certificates", vec![effect])];
+    let error = apply(&mut tree, &NoContents, &steps, &mut context()).expect_err("refused");
+    assert!(
+        error
+            .to_string()
+            .starts_with("/usr/local/share/ca-certificates/own.crt:"),
+        "{error}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_parser_panic(text in "[-a-z0-9_:!%/\\\\\"' \t\n.+]{0,200}") {
+        let _ = system_users(&text, "f");
+        let _ = temporary_files(&text, "f");
+        let _ = profile(&text);
+        let accounts = Accounts::parse(&text, &text, Some(&text), Some(&text));
+        let _ = (accounts.uid("root"), accounts.gid("root"));
+        // What is written reads back the same.
+        let again = Accounts::parse(
+            &accounts.passwd(),
+            &accounts.group(),
+            accounts.shadow().as_deref(),
+            accounts.gshadow().as_deref(),
+        );
+        prop_assert_eq!(accounts, again);
+    }
+
+    #[test]
+    fn no_bytes_make_the_certificate_reader_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let _ = certificates_of(&bytes);
+        let _ = pem_blocks(&bytes);
+        let mut der = vec![0x30];
+        der.extend(&bytes);
+        let _ = certificates_of(&der);
+    }
+}

@@ -1,0 +1,494 @@
+//! Files of archives: from the cache, the vendor store, the mirrors, in this order.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use basalt_digest::Digest;
+
+use crate::cache::{BlobWriter, CacheError, VerifiedBlob};
+use crate::http::{Answer, Client, Conditions};
+use crate::{Cache, Event, FetchError, Limits, Mirrors, Observer, VendorStore, address};
+
+/// A file that a signed index promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The archive.
+    pub archive: String,
+    /// The path in it.
+    pub path: String,
+    /// The digest promised.
+    pub digest: Digest,
+    /// The size promised, in bytes.
+    pub size: u64,
+    /// Ask for it by its digest first (`Acquire-By-Hash`), which no mirror update can disturb.
+    pub by_hash: bool,
+}
+
+/// How to fetch.
+#[derive(Debug, Clone, Default)]
+pub struct FetchOptions {
+    /// Never use the network.
+    pub offline: bool,
+    /// Bounds on each request.
+    pub limits: Limits,
+    /// A vendor store to look in before the network.
+    pub vendor: Option<VendorStore>,
+}
+
+/// Fetches files into a cache. Share it between threads.
+#[derive(Clone)]
+pub struct Fetcher {
+    cache: Cache,
+    mirrors: Mirrors,
+    options: FetchOptions,
+    client: Client,
+    observer: Arc<dyn Observer>,
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A small file and what its server said about it.
+pub(crate) struct SmallFile {
+    pub url: String,
+    pub bytes: Vec<u8>,
+    pub unchanged: bool,
+    pub etag: Option<String>,
+    pub modified: Option<String>,
+}
+
+impl Fetcher {
+    /// A fetcher into this cache.
+    pub fn new(
+        cache: Cache,
+        mirrors: Mirrors,
+        options: FetchOptions,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            cache,
+            mirrors,
+            client: Client::new(options.limits),
+            options,
+            observer,
+        }
+    }
+
+    /// The cache it fetches into.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(crate) fn options(&self) -> &FetchOptions {
+        &self.options
+    }
+
+    /// A small file without a digest, at most `limit` bytes. Nothing of it enters the cache.
+    ///
+    /// # Errors
+    /// When it cannot be had, is too long, or the network is off.
+    pub fn get_index_file(
+        &self,
+        archive: &str,
+        path: &str,
+        limit: u64,
+    ) -> Result<Vec<u8>, FetchError> {
+        if self.options.offline {
+            return Err(offline(archive, path));
+        }
+        Ok(self
+            .small_file(archive, path, limit, &Conditions::default(), None)?
+            .bytes)
+    }
+
+    /// Sees to it that a file is in the cache.
+    ///
+    /// # Errors
+    /// When it is nowhere to be had as promised. Then nothing of it is in the cache.
+    pub fn fetch_blob(&self, request: &Request) -> Result<(), FetchError> {
+        if self
+            .cache
+            .seems_to_have(&request.digest, Some(request.size))
+        {
+            return Ok(());
+        }
+        self.fetch_anew(request)
+    }
+
+    /// Opens a file, fetching it when it is not in the cache or is not good there. What is read
+    /// has been compared with its digest.
+    ///
+    /// # Errors
+    /// As [`fetch_blob`](Self::fetch_blob).
+    pub fn open(&self, request: &Request) -> Result<VerifiedBlob, FetchError> {
+        for _ in 0..2 {
+            if let Some(blob) = self.cache.open_verified(&request.digest, request.size)? {
+                return Ok(blob);
+            }
+            self.fetch_anew(request)?;
+        }
+        // Somebody removes it as fast as we fetch it.
+        Err(offline(&request.archive, &request.path))
+    }
+
+    /// Sees to it that files are in the cache, `parallel` at a time. The first failure stops
+    /// the rest; what has come stays in the cache.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn fetch_many(&self, requests: &[Request], parallel: usize) -> Result<(), FetchError> {
+        let missing: Vec<&Request> = requests
+            .iter()
+            .filter(|request| {
+                !self
+                    .cache
+                    .seems_to_have(&request.digest, Some(request.size))
+            })
+            .collect();
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let failure = Mutex::new(None);
+        thread::scope(|scope| {
+            for _ in 0..parallel.clamp(1, 64).min(missing.len()) {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let Some(request) = missing.get(next.fetch_add(1, Ordering::Relaxed))
+                        else {
+                            return;
+                        };
+                        if let Err(error) = self.fetch_blob(request) {
+                            stop.store(true, Ordering::Relaxed);
+                            if let Ok(mut failure) = failure.lock() {
+                                failure.get_or_insert(error);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        failure.into_inner().ok().flatten().map_or(Ok(()), Err)
+    }
+
+    fn fetch_anew(&self, request: &Request) -> Result<(), FetchError> {
+        if !address::is_plain_path(&request.path) {
+            return Err(FetchError::Path(request.path.clone()));
+        }
+        if let Some(vendor) = &self.options.vendor
+            && let Some(mut blob) = vendor.open_verified(&request.digest, request.size)?
+        {
+            let mut writer = self.cache.writer()?;
+            crate::cache::copy(&mut blob, &mut writer)?;
+            writer.commit_expecting(&request.digest)?;
+            return Ok(());
+        }
+        if self.options.offline {
+            return Err(offline(&request.archive, &request.path));
+        }
+        let name = request.path.clone();
+        let size = Some(request.size);
+        self.observer.event(Event::DownloadStarted {
+            name: name.clone(),
+            size,
+        });
+        let result = self.download(request);
+        self.observer.event(match &result {
+            Ok(()) => Event::DownloadFinished {
+                name,
+                size: request.size,
+            },
+            Err(error) => Event::DownloadFailed {
+                name,
+                reason: error.to_string(),
+            },
+        });
+        result
+    }
+
+    fn download(&self, request: &Request) -> Result<(), FetchError> {
+        let mut urls = Vec::new();
+        for mirror in self.mirrors.of(&request.archive)? {
+            let by_hash = request.by_hash.then(|| by_hash_path(request));
+            for path in by_hash.iter().chain([&request.path]) {
+                urls.push(mirror.folder().map_or_else(
+                    || Place::Url(mirror.url(path)),
+                    |folder| Place::File(folder.join(path)),
+                ));
+            }
+        }
+        let mut first = None;
+        for place in &urls {
+            let result = match place {
+                Place::Url(url) => self.download_from(url, request),
+                Place::File(path) => self.copy_file(path, request),
+            };
+            match result {
+                Ok(()) => return Ok(()),
+                // What is wrong with the cache is not better at the next mirror.
+                Err(FetchError::Cache(error)) => return Err(error.into()),
+                Err(error) => {
+                    // "Not found" says less than what another place had to say.
+                    let weak = matches!(first, None | Some(FetchError::NotFound { .. }));
+                    if weak {
+                        first = Some(error);
+                    }
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| offline(&request.archive, &request.path)))
+    }
+
+    fn copy_file(&self, path: &std::path::Path, request: &Request) -> Result<(), FetchError> {
+        let url = format!("file://{}", path.display());
+        let file = std::fs::File::open(path).map_err(|_| FetchError::NotFound {
+            url: url.clone(),
+            status: 404,
+        })?;
+        let mut writer = self.cache.writer()?;
+        let mut content = file.take(request.size.saturating_add(1));
+        crate::cache::copy(&mut content, &mut writer)?;
+        commit(writer, request, &url)
+    }
+
+    fn download_from(&self, url: &str, request: &Request) -> Result<(), FetchError> {
+        // What an attempt that was cut got is kept for the next, which asks for the rest.
+        let mut kept: Option<(BlobWriter, u64)> = None;
+        self.with_retries(&request.path, || {
+            let (mut writer, offset) = match kept.take() {
+                Some(kept) => kept,
+                None => (self.cache.writer()?, 0),
+            };
+            let conditions = Conditions {
+                offset,
+                ..Conditions::default()
+            };
+            let answer = match self.client.get(url, &conditions) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    kept = Some((writer, offset));
+                    return Err(error);
+                }
+            };
+            check_status(&answer)?;
+            let mut received = offset;
+            if answer.offset != offset {
+                if answer.offset != 0 {
+                    // Not the part that was asked for; begin again.
+                    return Err(FetchError::Short {
+                        url: answer.url,
+                        received: 0,
+                        expected: request.size,
+                    });
+                }
+                writer = self.cache.writer()?;
+                received = 0;
+            }
+            if let Some(length) = answer.length
+                && received.saturating_add(length) != request.size
+            {
+                return Err(FetchError::Size {
+                    url: answer.url,
+                    announced: received.saturating_add(length),
+                    expected: request.size,
+                });
+            }
+            let shown = answer.url.clone();
+            let limit = request.size - received;
+            let mut came = 0;
+            let result = answer.copy_to(&mut writer, limit, self.client.limits(), &mut |bytes| {
+                came += bytes;
+                let name = request.path.clone();
+                self.observer.event(Event::DownloadProgress { name, bytes });
+            });
+            received += came;
+            match result {
+                Ok(_) if received == request.size => commit(writer, request, &shown),
+                Ok(_) => {
+                    kept = Some((writer, received));
+                    Err(FetchError::Short {
+                        url: shown,
+                        received,
+                        expected: request.size,
+                    })
+                }
+                // All is there; the digest decides, not how the server takes its leave.
+                Err(FetchError::Network { .. }) if received == request.size => {
+                    commit(writer, request, &shown)
+                }
+                Err(error) => {
+                    if matches!(
+                        error,
+                        FetchError::Network { .. } | FetchError::TooSlow { .. }
+                    ) {
+                        kept = Some((writer, received));
+                    }
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// A small file from the first mirror that has it. `asked` is the URL that the conditions
+    /// are about: no other server may answer "unchanged".
+    pub(crate) fn small_file(
+        &self,
+        archive: &str,
+        path: &str,
+        limit: u64,
+        conditions: &Conditions,
+        asked: Option<&str>,
+    ) -> Result<SmallFile, FetchError> {
+        if !address::is_plain_path(path) {
+            return Err(FetchError::Path(path.to_owned()));
+        }
+        let mut first = None;
+        for mirror in self.mirrors.of(archive)? {
+            let result = match mirror.folder() {
+                Some(folder) => read_small(&folder.join(path), limit),
+                None => {
+                    let url = mirror.url(path);
+                    let known = asked == Some(address::shown(&url).as_str());
+                    let none = Conditions::default();
+                    let conditions = if known { conditions } else { &none };
+                    self.with_retries(path, || self.get_small(&url, limit, conditions))
+                }
+            };
+            match result {
+                Ok(file) => return Ok(file),
+                Err(error) => {
+                    if matches!(first, None | Some(FetchError::NotFound { .. })) {
+                        first = Some(error);
+                    }
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| offline(archive, path)))
+    }
+
+    fn get_small(
+        &self,
+        url: &str,
+        limit: u64,
+        conditions: &Conditions,
+    ) -> Result<SmallFile, FetchError> {
+        let answer = self.client.get(url, conditions)?;
+        let conditional = conditions.etag.is_some() || conditions.modified_since.is_some();
+        let mut file = SmallFile {
+            url: address::shown(url),
+            bytes: Vec::new(),
+            unchanged: answer.status == 304 && conditional,
+            etag: answer.etag.clone(),
+            modified: answer.modified.clone(),
+        };
+        if file.unchanged {
+            return Ok(file);
+        }
+        check_status(&answer)?;
+        let (shown, length) = (answer.url.clone(), answer.length);
+        if length.is_some_and(|length| length > limit) {
+            return Err(FetchError::TooLong { url: shown, limit });
+        }
+        let received = answer.copy_to(&mut file.bytes, limit, self.client.limits(), &mut |_| {})?;
+        match length {
+            Some(expected) if received != expected => Err(FetchError::Short {
+                url: shown,
+                received,
+                expected,
+            }),
+            _ => Ok(file),
+        }
+    }
+
+    fn with_retries<T>(
+        &self,
+        name: &str,
+        mut attempt: impl FnMut() -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        let limits = self.client.limits();
+        let mut wait = limits.backoff;
+        for _ in 1..limits.attempts.max(1) {
+            match attempt() {
+                Err(error) if error.may_pass() => {
+                    let (name, reason) = (name.to_owned(), error.to_string());
+                    self.observer.event(Event::DownloadRetried { name, reason });
+                    thread::sleep(wait);
+                    wait = wait.saturating_mul(2);
+                }
+                result => return result,
+            }
+        }
+        attempt()
+    }
+}
+
+enum Place {
+    Url(String),
+    File(std::path::PathBuf),
+}
+
+fn offline(archive: &str, path: &str) -> FetchError {
+    FetchError::Offline {
+        archive: archive.to_owned(),
+        path: path.to_owned(),
+    }
+}
+
+/// `dists/…/by-hash/SHA256/<hex>` beside the file's own name.
+fn by_hash_path(request: &Request) -> String {
+    let folder = request
+        .path
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder);
+    let gap = if folder.is_empty() { "" } else { "/" };
+    format!("{folder}{gap}by-hash/SHA256/{}", request.digest.hex())
+}
+
+fn check_status(answer: &Answer) -> Result<(), FetchError> {
+    let (url, status) = (answer.url.clone(), answer.status);
+    match status {
+        200 | 206 => Ok(()),
+        404 | 410 => Err(FetchError::NotFound { url, status }),
+        _ => Err(FetchError::Status { url, status }),
+    }
+}
+
+fn commit(writer: BlobWriter, request: &Request, url: &str) -> Result<(), FetchError> {
+    match writer.commit_expecting(&request.digest) {
+        Ok(_) => Ok(()),
+        Err(CacheError::Unexpected {
+            expected, found, ..
+        }) => Err(FetchError::Digest {
+            url: url.to_owned(),
+            expected,
+            found,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_small(path: &std::path::Path, limit: u64) -> Result<SmallFile, FetchError> {
+    let url = format!("file://{}", path.display());
+    let file = std::fs::File::open(path).map_err(|_| FetchError::NotFound {
+        url: url.clone(),
+        status: 404,
+    })?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(FetchError::TooLong { url, limit });
+    }
+    Ok(SmallFile {
+        url,
+        bytes,
+        unchanged: false,
+        etag: None,
+        modified: None,
+    })
+}

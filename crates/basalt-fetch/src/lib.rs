@@ -1,0 +1,25 @@
+//! Downloads, mirrors, the content-addressed cache, vendor stores.
+//!
+//! Nothing here is trusted because of where it lies: a blob is checked against its digest each
+//! time it is read, a fact counts only when its owner could have written it himself.
+
+mod address;
+pub mod cache;
+pub mod distribution;
+mod error;
+mod fetcher;
+mod http;
+pub mod mirrors;
+mod observer;
+mod release;
+pub mod sources;
+mod vendor;
+
+pub use cache::{Cache, CacheError, Durability};
+pub use error::FetchError;
+pub use fetcher::{FetchOptions, Fetcher, Request};
+pub use http::Limits;
+pub use mirrors::{Mirror, MirrorError, MirrorOptions, Mirrors};
+pub use observer::{Event, Observer, Silent};
+pub use release::{Provenance, ReleaseFile, ReleaseText};
+pub use vendor::VendorStore;

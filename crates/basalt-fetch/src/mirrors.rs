@@ -1,0 +1,215 @@
+//! Where an archive is fetched from.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::{address, distribution, sources};
+
+/// Why no mirror can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MirrorError {
+    /// The text is not a URL of a kind that can be fetched.
+    #[error("`{0}` is no mirror: it must begin with http://, https:// or file:///")]
+    Url(String),
+    /// A line of the mirrors file is not `archive = URL`.
+    #[error("{path}:{line}: write `archive = URL`")]
+    Line {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Nothing says where the archive is.
+    #[error("no mirror is known for archive `{archive}`; pass --mirror or set {variable}")]
+    Unknown {
+        /// The archive.
+        archive: String,
+        /// The environment variable that would say it.
+        variable: String,
+    },
+}
+
+/// The URL of an archive: the folder that holds `dists` and `pool`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Mirror(String);
+
+impl Mirror {
+    /// The URL of a path within the archive.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/{}", self.0, address::encode(path))
+    }
+
+    /// The folder, when it is one of this machine.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.0.strip_prefix("file://").map(PathBuf::from)
+    }
+}
+
+impl FromStr for Mirror {
+    type Err = MirrorError;
+
+    fn from_str(text: &str) -> Result<Self, MirrorError> {
+        let url = text.trim().trim_end_matches('/');
+        let rest = ["http://", "https://", "file:///"]
+            .iter()
+            .find_map(|kind| url.strip_prefix(kind));
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\".contains(&byte);
+        match rest {
+            Some(rest) if !rest.is_empty() && rest.bytes().all(plain) => Ok(Self(url.to_owned())),
+            _ => Err(MirrorError::Url(address::shown(
+                &text.chars().take(200).collect::<String>(),
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&address::shown(&self.0))
+    }
+}
+
+impl fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What decides over mirrors beside the environment.
+#[derive(Debug, Clone, Default)]
+pub struct MirrorOptions {
+    /// Mirrors from the spec or the command line, by archive.
+    pub explicit: BTreeMap<String, Vec<Mirror>>,
+    /// The user's file of `archive = URL` lines; `None` for `$XDG_CONFIG_HOME/basalt/mirrors`
+    /// or `~/.config/basalt/mirrors`.
+    pub user_file: Option<PathBuf>,
+    /// The folder of the host's apt sources; `None` for `/etc/apt`.
+    pub apt_folder: Option<PathBuf>,
+}
+
+/// The mirrors of each archive. Found in this order: explicit, `$BASALT_MIRROR_<ARCHIVE>`, the
+/// user's file, the host's apt sources, the default of the distribution's table.
+#[derive(Debug, Clone, Default)]
+pub struct Mirrors {
+    explicit: BTreeMap<String, Vec<Mirror>>,
+    user: BTreeMap<String, Vec<Mirror>>,
+    host: BTreeMap<String, Vec<Mirror>>,
+}
+
+impl Mirrors {
+    /// Finds the mirrors.
+    ///
+    /// # Errors
+    /// When the user's file has a line that is no mirror. Apt sources that make no sense to us
+    /// are passed over.
+    pub fn discover(options: MirrorOptions) -> Result<Self, MirrorError> {
+        let path = options.user_file.or_else(user_file);
+        let user = match path.and_then(|path| Some((fs_err::read_to_string(&path).ok()?, path))) {
+            Some((text, path)) => parse_user_file(&text, &path.display().to_string())?,
+            None => BTreeMap::new(),
+        };
+        let apt = options
+            .apt_folder
+            .unwrap_or_else(|| PathBuf::from("/etc/apt"));
+        let mut host: BTreeMap<String, Vec<Mirror>> = BTreeMap::new();
+        for source in sources::read_folder(&apt) {
+            if let Some((archive, mirror)) = distribution::archive_of(&source)
+                .and_then(|archive| Some((archive, source.uri.parse::<Mirror>().ok()?)))
+            {
+                let mirrors = host.entry(archive.to_owned()).or_default();
+                if !mirrors.contains(&mirror) {
+                    mirrors.push(mirror);
+                }
+            }
+        }
+        Ok(Self {
+            explicit: options.explicit,
+            user,
+            host,
+        })
+    }
+
+    /// Only these mirrors, and none found.
+    pub fn only(explicit: BTreeMap<String, Vec<Mirror>>) -> Self {
+        Self {
+            explicit,
+            ..Self::default()
+        }
+    }
+
+    /// The mirrors of an archive, the first to be asked first; at least one.
+    ///
+    /// # Errors
+    /// When none is known, or the environment names one that is none.
+    pub fn of(&self, archive: &str) -> Result<Vec<Mirror>, MirrorError> {
+        let found =
+            |mirrors: Option<&Vec<Mirror>>| mirrors.filter(|list| !list.is_empty()).cloned();
+        if let Some(mirrors) = found(self.explicit.get(archive)) {
+            return Ok(mirrors);
+        }
+        let variable = variable(archive);
+        if let Some(value) = env::var(&variable).ok().filter(|value| !value.is_empty()) {
+            return value.split_whitespace().map(str::parse).collect();
+        }
+        if let Some(mirrors) =
+            found(self.user.get(archive)).or_else(|| found(self.host.get(archive)))
+        {
+            return Ok(mirrors);
+        }
+        match distribution::default_mirror(archive) {
+            Some(url) => Ok(vec![url.parse()?]),
+            None => Err(MirrorError::Unknown {
+                archive: archive.to_owned(),
+                variable,
+            }),
+        }
+    }
+}
+
+/// The environment variable that names an archive's mirror: `debian-security` →
+/// `BASALT_MIRROR_DEBIAN_SECURITY`.
+fn variable(archive: &str) -> String {
+    let name = archive.chars().map(|letter| {
+        if letter.is_ascii_alphanumeric() {
+            letter.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    });
+    format!("BASALT_MIRROR_{}", name.collect::<String>())
+}
+
+fn user_file() -> Option<PathBuf> {
+    let folder = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let configuration =
+        folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
+    Some(configuration.join("basalt/mirrors"))
+}
+
+fn parse_user_file(text: &str, path: &str) -> Result<BTreeMap<String, Vec<Mirror>>, MirrorError> {
+    let mut mirrors: BTreeMap<String, Vec<Mirror>> = BTreeMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = || MirrorError::Line {
+            path: path.to_owned(),
+            line: number + 1,
+        };
+        let (archive, url) = line.split_once('=').ok_or_else(wrong)?;
+        let mirror = url.parse().map_err(|_| wrong())?;
+        mirrors
+            .entry(archive.trim().to_owned())
+            .or_default()
+            .push(mirror);
+    }
+    Ok(mirrors)
+}

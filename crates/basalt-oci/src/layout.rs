@@ -1,0 +1,325 @@
+//! Writing an OCI layout (OCI image specification, *Image Layout*): a folder with `oci-layout`,
+//! `index.json` and `blobs/sha256/`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use basalt_digest::Digest;
+use fs_err as fs;
+
+use crate::error::OciError;
+use crate::manifest::{Descriptor, Index};
+use crate::read::Layout;
+use crate::staging::{Staging, sync_folder};
+
+/// What stands in the file `oci-layout`.
+pub(crate) const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// Makes a layout beside its target and puts it in place at the end: the target is the former
+/// layout or the new one at every moment.
+#[derive(Debug)]
+pub struct LayoutWriter {
+    target: PathBuf,
+    staging: Staging,
+    blobs: BTreeMap<Digest, u64>,
+    count: u32,
+    durable: bool,
+}
+
+/// What became of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was not there.
+    New,
+    /// It took the place of a former layout.
+    Replaced,
+}
+
+/// A blob being written, whose digest its writer computes.
+#[derive(Debug)]
+pub struct BlobFile {
+    file: fs::File,
+    path: PathBuf,
+    size: u64,
+}
+
+/// Whether the layout at `target` already is what `index` says: the same `index.json`, every
+/// manifest as named, every blob there with its size. With `verify`, every blob is read and its
+/// digest compared too. A target that is missing, broken or no layout is simply not current.
+pub fn is_current(target: &Path, index: &Index, verify: bool) -> bool {
+    current(target, index, verify).unwrap_or(false)
+}
+
+fn current(target: &Path, index: &Index, verify: bool) -> Result<bool, OciError> {
+    if !target.is_dir() || fs::read(target.join("oci-layout"))? != MARKER {
+        return Ok(false);
+    }
+    let wanted = crate::to_bytes(index)?;
+    let path = target.join("index.json");
+    if fs::metadata(&path)?.len() != wanted.len() as u64 || fs::read(&path)? != wanted {
+        return Ok(false);
+    }
+    let layout = Layout::open(target)?;
+    for blob in layout.blobs()? {
+        if verify {
+            io::copy(&mut layout.open_blob(&blob)?, &mut io::sink())?;
+        } else if layout.size_of(&blob.digest)? != blob.size {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl LayoutWriter {
+    /// Begins a layout that will stand at `target`. Nothing is at or under `target` before
+    /// [`LayoutWriter::finish`]. With `durable`, everything is on the disk when that returns.
+    ///
+    /// # Errors
+    /// When the target exists and holds anything but a layout, or the folder beside it cannot
+    /// be made.
+    pub fn create(target: &Path, durable: bool) -> Result<Self, OciError> {
+        // Through a symbolic link: what it leads to is replaced, not the link.
+        let target = match fs::canonicalize(target) {
+            Ok(real) => {
+                refuse_foreign(&real)?;
+                real
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => target.to_owned(),
+            Err(error) => return Err(error.into()),
+        };
+        let staging = Staging::beside(&target)?;
+        fs::create_dir_all(staging.path.join("blobs/sha256"))?;
+        Ok(Self {
+            target,
+            staging,
+            blobs: BTreeMap::new(),
+            count: 0,
+            durable,
+        })
+    }
+
+    /// Where the layout will stand.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Whether the blob has been added.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.blobs.contains_key(digest)
+    }
+
+    /// Adds these bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add_bytes(&mut self, media_type: &str, bytes: &[u8]) -> Result<Descriptor, OciError> {
+        let descriptor = Descriptor::of(media_type, bytes);
+        if !self.has(&descriptor.digest) {
+            let mut blob = self.create_blob()?;
+            blob.write_all(bytes)?;
+            self.commit(blob, descriptor.digest)?;
+        }
+        Ok(descriptor)
+    }
+
+    /// Adds a document as the JSON that [`crate::to_bytes`] gives.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_json<T: serde::Serialize>(
+        &mut self,
+        media_type: &str,
+        document: &T,
+    ) -> Result<Descriptor, OciError> {
+        self.add_bytes(media_type, &crate::to_bytes(document)?)
+    }
+
+    /// Adds a copy of a file whose digest the caller has checked. The kernel copies; where the
+    /// file system can, the blocks are shared. The file is never linked: a layout may be
+    /// changed by its owner, and a cache may not.
+    ///
+    /// # Errors
+    /// When it cannot be copied, or has another size (bytes).
+    pub fn add_file(&mut self, path: &Path, digest: Digest, size: u64) -> Result<(), OciError> {
+        if self.has(&digest) {
+            return Ok(());
+        }
+        let blob = self.create_blob()?;
+        // `io::copy` from file to file is copy_file_range(2), which clones where it can.
+        let mut from = fs::File::open(path)?.into_parts().0;
+        let mut to = blob.file.file();
+        let found = io::copy(&mut from, &mut to)?;
+        if found != size {
+            return Err(OciError::WrongSize {
+                digest,
+                size,
+                found,
+            });
+        }
+        self.commit(
+            BlobFile {
+                size: found,
+                ..blob
+            },
+            digest,
+        )
+    }
+
+    /// Takes a blob from the layout that now stands at the target, if it is there with the right
+    /// size and digest: it is read once, and linked. Returns whether it was.
+    ///
+    /// # Errors
+    /// When the link cannot be made.
+    pub fn keep(&mut self, digest: Digest, size: u64) -> Result<bool, OciError> {
+        if self.has(&digest) {
+            return Ok(true);
+        }
+        let former = blob_path(&self.target, &digest);
+        if !std::fs::symlink_metadata(&former)
+            .is_ok_and(|facts| facts.is_file() && facts.len() == size)
+        {
+            return Ok(false);
+        }
+        let mut reader = basalt_digest::HashingReader::new(fs::File::open(&former)?);
+        io::copy(&mut reader, &mut io::sink())?;
+        if reader.finish().1 != digest {
+            return Ok(false);
+        }
+        fs::hard_link(&former, blob_path(&self.staging.path, &digest))?;
+        self.blobs.insert(digest, size);
+        Ok(true)
+    }
+
+    /// Begins a blob whose digest is known only when it is written: write to it, then
+    /// [`LayoutWriter::commit`] it.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create_blob(&mut self) -> Result<BlobFile, OciError> {
+        let path = self.staging.path.join(format!("blob-{}", self.count));
+        self.count += 1;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        Ok(BlobFile {
+            file,
+            path,
+            size: 0,
+        })
+    }
+
+    /// Gives a blob its name. The caller vouches for the digest.
+    ///
+    /// # Errors
+    /// When it cannot be written to the disk or renamed.
+    pub fn commit(&mut self, blob: BlobFile, digest: Digest) -> Result<(), OciError> {
+        if self.durable {
+            blob.file.sync_all()?;
+        }
+        fs::rename(&blob.path, blob_path(&self.staging.path, &digest))?;
+        self.blobs.insert(digest, blob.size);
+        Ok(())
+    }
+
+    /// Writes the index and puts the layout in place.
+    ///
+    /// # Errors
+    /// When the index names a blob that was not added, or the disk says no.
+    pub fn finish(self, index: &Index) -> Result<Written, OciError> {
+        for descriptor in &index.manifests {
+            match self.blobs.get(&descriptor.digest) {
+                None => {
+                    return Err(OciError::Missing {
+                        path: self.target,
+                        digest: descriptor.digest,
+                    });
+                }
+                Some(size) if *size != descriptor.size => {
+                    return Err(OciError::WrongSize {
+                        digest: descriptor.digest,
+                        size: descriptor.size,
+                        found: *size,
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        // Blobs that were begun and given up.
+        for number in 0..self.count {
+            match fs::remove_file(self.staging.path.join(format!("blob-{number}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        for (name, bytes) in [
+            ("oci-layout", MARKER.to_vec()),
+            ("index.json", crate::to_bytes(index)?),
+        ] {
+            let mut file = fs::File::create(self.staging.path.join(name))?;
+            file.write_all(&bytes)?;
+            if self.durable {
+                file.sync_all()?;
+            }
+        }
+        if self.durable {
+            sync_folder(&self.staging.path.join("blobs/sha256"))?;
+            sync_folder(&self.staging.path.join("blobs"))?;
+        }
+        let existed = self.target.exists();
+        self.staging.put_in_place(&self.target, self.durable)?;
+        Ok(if existed {
+            Written::Replaced
+        } else {
+            Written::New
+        })
+    }
+}
+
+impl BlobFile {
+    /// Bytes written so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Write for BlobFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Where a blob is within a layout.
+pub(crate) fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
+    layout.join("blobs/sha256").join(digest.hex())
+}
+
+/// A folder that holds anything but a layout is not replaced.
+fn refuse_foreign(target: &Path) -> Result<(), OciError> {
+    let refuse = |found: String| {
+        Err(OciError::WouldReplace {
+            path: target.to_owned(),
+            found,
+        })
+    };
+    if !target.is_dir() {
+        return refuse("a file".to_owned());
+    }
+    for entry in fs::read_dir(target)? {
+        let name = entry?.file_name();
+        if !["oci-layout", "index.json", "blobs"]
+            .iter()
+            .any(|part| name == *part)
+        {
+            return refuse(name.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Sentences that say why something cannot be had.
+
+use basalt_deb::packages::PackageRecord;
+use basalt_deb::relation::{Dependency, Possibility};
+
+use crate::universe::Pool;
+
+/// Why a relation is not met: what there is instead, or (`is_last` false) that
+/// what there is cannot be had either, for the reasons that follow.
+pub(crate) fn unmet(
+    pool: &mut Pool<'_>,
+    by: &PackageRecord,
+    relation: &Dependency,
+    is_last: bool,
+) -> String {
+    let mut sentence = format!("{} {} needs {relation}", by.name, by.version);
+    if is_last {
+        let there: Vec<String> = relation
+            .alternatives
+            .iter()
+            .map(|possibility| available(pool, possibility))
+            .collect();
+        sentence.push_str(", but ");
+        sentence.push_str(&there.join(" and "));
+    }
+    sentence
+}
+
+/// What there is of a name.
+pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility) -> String {
+    let name = &possibility.name;
+    if pool.is_excluded(name) {
+        return format!("{name} is excluded");
+    }
+    let unqualified = Possibility {
+        qualifier: None,
+        ..possibility.clone()
+    };
+    if let Some(qualifier) = possibility.qualifier.as_deref()
+        && pool.targets(possibility).is_empty()
+        && !pool.targets(&unqualified).is_empty()
+    {
+        return match qualifier {
+            "any" => format!("{name} does not say Multi-Arch: allowed"),
+            architecture => format!("{name} is not there for {architecture}"),
+        };
+    }
+    let versions: Vec<String> = pool
+        .versions(name)
+        .iter()
+        .map(|id| {
+            let loaded = pool.get(*id);
+            format!(
+                "{} has {name} {}",
+                pool.universe.label(loaded.index),
+                loaded.record.version
+            )
+        })
+        .collect();
+    if let Some(pin) = pool.pin(name) {
+        return match versions.as_slice() {
+            [] => format!("{name} is held at {pin}, which is not there"),
+            _ => format!("{name} is held at {pin}"),
+        };
+    }
+    if !versions.is_empty() {
+        return versions.join(" and ");
+    }
+    let providers: Vec<String> = pool
+        .providers(name)
+        .iter()
+        .map(|id| pool.get(*id).record.name.clone())
+        .collect();
+    if providers.is_empty() {
+        format!("{} has no {name}", pool.universe.labels())
+    } else {
+        format!(
+            "{name} is only provided by {}, without that version",
+            providers.join(", ")
+        )
+    }
+}
+
+/// That two packages may not stand together.
+pub(crate) fn clash(
+    one: &PackageRecord,
+    word: &str,
+    relation: &Dependency,
+    other: &PackageRecord,
+) -> String {
+    let mut sentence = format!(
+        "{} {} {word} {relation}, and {} {}",
+        one.name, one.version, other.name, other.version
+    );
+    if !relation
+        .alternatives
+        .iter()
+        .any(|possibility| possibility.name == other.name)
+    {
+        sentence.push_str(" (which provides it)");
+    }
+    sentence.push_str(" is needed too");
+    sentence
+}

@@ -1,0 +1,209 @@
+//! What is said where there is no closure.
+
+use crate::support::{Archives, pin, wanting};
+use basalt_solve::Request;
+
+#[test]
+fn an_unknown_name_is_said_with_names_nearly_so() {
+    let archives = Archives::many(&[
+        (
+            "debian trixie main",
+            "Package: python3\n\nPackage: python3-yaml",
+        ),
+        ("debian trixie-updates main", "Package: tzdata"),
+    ]);
+    insta::assert_snapshot!(archives.error(&wanting(&["pyhton3"])), @"no package is named pyhton3 in debian trixie main, debian trixie-updates main; is python3 meant?");
+    insta::assert_snapshot!(archives.error(&wanting(&["nothing-like-it"])), @"no package is named nothing-like-it in debian trixie main, debian trixie-updates main; see that the name and the suite are right");
+}
+
+#[test]
+fn a_virtual_name_of_several_providers_must_be_chosen_from() {
+    let archives = Archives::one(
+        "Package: exim\nProvides: mail\n\n\
+         Package: postfix\nProvides: mail",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["mail"])), @"mail is provided by more than one package: exim, postfix; ask for the one wanted");
+}
+
+#[test]
+fn a_version_that_is_not_there_is_said_with_those_that_are() {
+    let archives = Archives::many(&[
+        ("debian trixie main", "Package: tool\nVersion: 1"),
+        (
+            "debian-security trixie-security main",
+            "Package: tool\nVersion: 2",
+        ),
+    ]);
+    insta::assert_snapshot!(archives.error(&wanting(&["tool (>= 3)"])), @"tool (>= 3) is asked for, but debian-security trixie-security main has tool 2 and debian trixie main has tool 1; ask for a version that is there");
+    let request = Request {
+        pins: vec![pin("tool", "1.5")],
+        ..wanting(&["tool"])
+    };
+    insta::assert_snapshot!(archives.error(&request), @"tool (= 1.5) is asked for, but debian trixie main has tool 1 and debian-security trixie-security main has tool 2; ask for a version that is there");
+}
+
+#[test]
+fn a_name_both_wanted_and_excluded_is_said() {
+    let archives = Archives::one("Package: tool");
+    let request = Request {
+        exclude: vec!["tool".to_owned()],
+        ..wanting(&["tool"])
+    };
+    insta::assert_snapshot!(archives.error(&request), @"tool is asked for and excluded; take it out of one of the two");
+}
+
+#[test]
+fn a_missing_dependency_is_said_with_the_chain_to_it() {
+    let archives = Archives::one(
+        "Package: app\nVersion: 2\nDepends: library (>= 1)\n\n\
+         Package: library\nVersion: 1.2\nDepends: core (>= 5), other\n\n\
+         Package: core\nVersion: 4",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    app cannot be installed:
+      app 2 needs library (>= 1)
+      library 1.2 needs core (>= 5), but debian trixie main has core 4
+    ");
+}
+
+#[test]
+fn a_dependency_no_index_has_is_said() {
+    let archives = Archives::one("Package: app\nDepends: nowhere | nohow (>= 2)");
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    app cannot be installed:
+      app 1 needs nowhere | nohow (>= 2), but debian trixie main has no nowhere and debian trixie main has no nohow
+    ");
+}
+
+#[test]
+fn a_virtual_package_without_the_version_is_said() {
+    let archives = Archives::one(
+        "Package: app\nDepends: api (>= 2)\n\n\
+         Package: old\nProvides: api (= 1)",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    app cannot be installed:
+      app 1 needs api (>= 2), but api is only provided by old, without that version
+    ");
+}
+
+#[test]
+fn an_excluded_dependency_is_said() {
+    let archives = Archives::one("Package: app\nDepends: tool\n\nPackage: tool");
+    let request = Request {
+        exclude: vec!["tool".to_owned()],
+        ..wanting(&["app"])
+    };
+    insta::assert_snapshot!(archives.error(&request), @r"
+    app cannot be installed:
+      app 1 needs tool, but tool is excluded
+    ");
+}
+
+#[test]
+fn a_package_that_does_not_allow_any_is_said() {
+    let archives = Archives::one(
+        "Package: app\nDepends: tool:any\n\n\
+         Package: other\nDepends: tool:arm64\n\n\
+         Package: tool",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    app cannot be installed:
+      app 1 needs tool:any, but tool does not say Multi-Arch: allowed
+    ");
+    insta::assert_snapshot!(archives.error(&wanting(&["other"])), @r"
+    other cannot be installed:
+      other 1 needs tool:arm64, but tool is not there for arm64
+    ");
+}
+
+#[test]
+fn two_wanted_packages_in_conflict_are_said() {
+    let archives = Archives::one(
+        "Package: one\nConflicts: two\n\n\
+         Package: two\nVersion: 3",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["one", "two"])), @r"
+    two cannot be installed:
+      one 1 conflicts with two, and two 3 is needed too
+    ");
+    insta::assert_snapshot!(archives.error(&wanting(&["two", "one"])), @r"
+    one cannot be installed:
+      one 1 conflicts with two, and two 3 is needed too
+    ");
+}
+
+#[test]
+fn dependencies_in_conflict_are_said() {
+    let archives = Archives::one(
+        "Package: app\nDepends: front, back\n\n\
+         Package: back\nBreaks: mail (<< 2)\n\n\
+         Package: front\nDepends: post\n\n\
+         Package: post\nProvides: mail (= 1)",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    app cannot be installed:
+      app 1 needs back
+      back 1 breaks mail (<< 2), and post 1 (which provides it) is needed too
+    ");
+}
+
+#[test]
+fn a_pinned_package_that_is_too_old_for_another_is_said() {
+    let archives = Archives::many(&[
+        (
+            "main",
+            "Package: app\nDepends: tool (>= 2)\n\nPackage: tool\nVersion: 1",
+        ),
+        ("updates", "Package: tool\nVersion: 2"),
+    ]);
+    let request = Request {
+        pins: vec![pin("tool", "1")],
+        ..wanting(&["app"])
+    };
+    insta::assert_snapshot!(archives.error(&request), @r"
+    app cannot be installed:
+      app 1 needs tool (>= 2), but tool is held at 1
+    ");
+}
+
+#[test]
+fn one_package_wanted_in_two_versions_is_said() {
+    let archives = Archives::many(&[
+        ("main", "Package: tool\nVersion: 1"),
+        ("updates", "Package: tool\nVersion: 2"),
+    ]);
+    insta::assert_snapshot!(archives.error(&wanting(&["tool (= 1)", "tool (= 2)"])), @r"
+    tool cannot be installed:
+      tool 2 is needed, but 1 was chosen already
+    ");
+}
+
+#[test]
+fn why_a_package_failed_is_said_also_the_second_time_it_is_needed() {
+    let archives = Archives::one(
+        "Package: app\nDepends: missing | broken, broken\n\n\
+         Package: broken\nDepends: nowhere\n\n\
+         Package: missing\nDepends: broken",
+    );
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    app cannot be installed:
+      app 1 needs missing | broken
+      missing 1 needs broken
+      broken 1 needs nowhere, but debian trixie main has no nowhere
+    ");
+}
+
+#[test]
+fn a_long_chain_of_reasons_is_cut_in_the_middle() {
+    let mut text = String::new();
+    for number in 0..300 {
+        let next = number + 1;
+        text.push_str(&format!("Package: p{number}\nDepends: p{next}\n\n"));
+    }
+    let archives = Archives::one(&text);
+    let error = archives.error(&wanting(&["p0"]));
+    assert_eq!(error.lines().count(), 21);
+    insta::assert_snapshot!(error.lines().next_back().unwrap_or_default(), @"  p299 1 needs p300, but debian trixie main has no p300");
+    assert!(error.contains("p0 1 needs p1"), "{error}");
+}

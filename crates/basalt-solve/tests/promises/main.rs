@@ -1,0 +1,5 @@
+//! What is promised of a closure, each on an archive made for it.
+
+mod choices;
+mod errors;
+mod support;

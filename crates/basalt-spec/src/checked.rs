@@ -1,0 +1,380 @@
+//! Texts of a spec that must have a form. They are checked as they are read, so that an error names
+//! the place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::image::ARCHITECTURES;
+use crate::suggest::nearest;
+
+/// Parts a message from what to do about it, on its way through the parser's own error.
+pub(crate) const HELP: &str = " ⇒ ";
+
+/// A message with what to do about it.
+pub(crate) fn wrong(message: impl fmt::Display, help: impl fmt::Display) -> String {
+    format!("{message}{HELP}{help}")
+}
+
+/// A form that a text must have.
+pub(crate) trait Form {
+    /// What is wrong with a text, if anything is.
+    fn check(text: &str) -> Result<(), String>;
+}
+
+struct Checked<F>(String, PhantomData<F>);
+
+impl<'de, F: Form> Deserialize<'de> for Checked<F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfForm<F>(PhantomData<F>);
+
+        impl<F: Form> Visitor<'_> for OfForm<F> {
+            type Value = Checked<F>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Checked<F>, E> {
+                F::check(text).map_err(E::custom)?;
+                Ok(Checked(text.to_owned(), PhantomData))
+            }
+        }
+        deserializer.deserialize_str(OfForm(PhantomData))
+    }
+}
+
+impl<F> PartialEq for Checked<F> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<F> Eq for Checked<F> {}
+
+impl<F> PartialOrd for Checked<F> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<F> Ord for Checked<F> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+fn texts<F>(list: Vec<Checked<F>>) -> Vec<String> {
+    list.into_iter().map(|one| one.0).collect()
+}
+
+/// One text of a form.
+pub(crate) fn one<'de, D: Deserializer<'de>, F: Form>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Checked::<F>::deserialize(deserializer)?.0)
+}
+
+/// One, or none.
+pub(crate) fn option<'de, D: Deserializer<'de>, F: Form>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Checked<F>>::deserialize(deserializer)?.map(|one| one.0))
+}
+
+/// A list of them.
+pub(crate) fn list<'de, D: Deserializer<'de>, F: Form>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    Ok(texts(Vec::<Checked<F>>::deserialize(deserializer)?))
+}
+
+/// A list, or none.
+pub(crate) fn optional_list<'de, D: Deserializer<'de>, F: Form>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    Ok(Option::<Vec<Checked<F>>>::deserialize(deserializer)?.map(texts))
+}
+
+/// A mapping whose keys have the form.
+pub(crate) fn keys<'de, D: Deserializer<'de>, F: Form>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map = BTreeMap::<Checked<F>, String>::deserialize(deserializer)?;
+    Ok(map.into_iter().map(|(key, value)| (key.0, value)).collect())
+}
+
+/// A number of layers.
+pub(crate) fn layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    match (1..=100).contains(&number) {
+        true => Ok(number),
+        false => Err(D::Error::custom(wrong(
+            format_args!("an image cannot have {number} layers"),
+            "write 1 to 100: runtimes take 127, and images built on this one need some",
+        ))),
+    }
+}
+
+/// The name of an image or of a variant.
+pub(crate) struct Name;
+
+impl Form for Name {
+    fn check(text: &str) -> Result<(), String> {
+        let is_name = text.len() <= 100
+            && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+        match is_name {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{text}` is no name for an image"),
+                "lower-case letters, digits, `-`, `_` and `.`, first a letter or digit",
+            )),
+        }
+    }
+}
+
+/// The code name of a release.
+pub(crate) struct Release;
+
+impl Form for Release {
+    fn check(text: &str) -> Result<(), String> {
+        let is_word = text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        match is_word {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{text}` is no release"),
+                "write the code name, such as `trixie`",
+            )),
+        }
+    }
+}
+
+/// An architecture.
+pub(crate) struct Architecture;
+
+impl Form for Architecture {
+    fn check(text: &str) -> Result<(), String> {
+        if ARCHITECTURES.contains(&text) {
+            return Ok(());
+        }
+        let near = match text {
+            "x86_64" | "x86-64" => Some("amd64"),
+            "aarch64" | "arm64/v8" => Some("arm64"),
+            "ppc64le" => Some("ppc64el"),
+            other => nearest(other, ARCHITECTURES),
+        };
+        let help = near.map_or_else(
+            || format!("possible are: {}", ARCHITECTURES.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Err(wrong(
+            format_args!("`{text}` is no architecture of Debian"),
+            help,
+        ))
+    }
+}
+
+/// A path from the root.
+pub(crate) struct Absolute;
+
+impl Form for Absolute {
+    fn check(text: &str) -> Result<(), String> {
+        if !text.starts_with('/') {
+            return Err(wrong(
+                format_args!("`{text}` is not absolute"),
+                "begin it with `/`",
+            ));
+        }
+        if text.contains('\0') || text.split('/').any(|part| part == "..") {
+            return Err(wrong(
+                format_args!("`{}` is no path in an image", text.escape_debug()),
+                "write it without `..`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A port with its protocol.
+pub(crate) struct Port;
+
+impl Form for Port {
+    fn check(text: &str) -> Result<(), String> {
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let is_number = number.bytes().all(|b| b.is_ascii_digit())
+            && number.parse::<u16>().is_ok_and(|number| number > 0);
+        match is_number && ["tcp", "udp", "sctp"].contains(&protocol) {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{text}` is no port"),
+                "write a number from 1 to 65535 and a protocol: `80/tcp`",
+            )),
+        }
+    }
+}
+
+/// The name of an environment variable.
+pub(crate) struct Variable;
+
+impl Form for Variable {
+    fn check(text: &str) -> Result<(), String> {
+        match text.is_empty() || text.contains(['=', '\0']) {
+            false => Ok(()),
+            true => Err(wrong(
+                format_args!("`{}` is no name of a variable", text.escape_debug()),
+                "write `NAME: value`",
+            )),
+        }
+    }
+}
+
+/// The name of a user or group (as adduser(8) takes it).
+pub(crate) struct Account;
+
+impl Form for Account {
+    fn check(text: &str) -> Result<(), String> {
+        let is_name = text.len() <= 32
+            && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+        match is_name {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{}` is no name of a user or group", text.escape_debug()),
+                "lower-case letters, digits, `-`, `_` and `.`, 32 at most, first a letter",
+            )),
+        }
+    }
+}
+
+/// Something that stands in a line of `/etc/passwd`.
+pub(crate) struct Field;
+
+impl Form for Field {
+    fn check(text: &str) -> Result<(), String> {
+        match text.contains([':', '\n', '\r', '\0']) {
+            false => Ok(()),
+            true => Err(wrong(
+                format_args!("`{}` cannot stand in /etc/passwd", text.escape_debug()),
+                "write it without `:`, in one line",
+            )),
+        }
+    }
+}
+
+fn is_account_or_number(text: &str) -> bool {
+    let is_digits = text.bytes().all(|b| b.is_ascii_digit());
+    // The highest number means "no one" to chown(2).
+    let is_number = is_digits && text.parse::<u32>().is_ok_and(|number| number < u32::MAX);
+    is_number || Account::check(text).is_ok()
+}
+
+/// Who owns a file: a name or a number.
+pub(crate) struct Owner;
+
+impl Form for Owner {
+    fn check(text: &str) -> Result<(), String> {
+        match is_account_or_number(text) {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{}` is no user or group", text.escape_debug()),
+                "write a name or a number",
+            )),
+        }
+    }
+}
+
+/// Whom an image runs as: a name or a number, maybe with a group.
+pub(crate) struct RunAs;
+
+impl Form for RunAs {
+    fn check(text: &str) -> Result<(), String> {
+        let (user, group) = text.split_once(':').unwrap_or((text, "root"));
+        match is_account_or_number(user) && is_account_or_number(group) {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{}` is no user", text.escape_debug()),
+                "write a name or a number, or `user:group`",
+            )),
+        }
+    }
+}
+
+/// A signal.
+pub(crate) struct Signal;
+
+const SIGNALS: [&str; 15] = [
+    "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGIO", "SIGKILL", "SIGPIPE", "SIGPWR",
+    "SIGQUIT", "SIGSTOP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH",
+];
+
+impl Form for Signal {
+    fn check(text: &str) -> Result<(), String> {
+        let is_number = text
+            .parse::<u8>()
+            .is_ok_and(|number| (1..=64).contains(&number));
+        let is_realtime = text
+            .strip_prefix("SIGRTMIN+")
+            .or_else(|| text.strip_prefix("SIGRTMAX-"))
+            .is_some_and(|rest| rest.parse::<u8>().is_ok_and(|number| number <= 30));
+        if is_number || is_realtime || SIGNALS.contains(&text) {
+            return Ok(());
+        }
+        let upper = text.to_ascii_uppercase();
+        let full = match upper.starts_with("SIG") {
+            true => upper,
+            false => format!("SIG{upper}"),
+        };
+        let help = nearest(&full, SIGNALS).map_or_else(
+            || "write a name such as `SIGTERM`, or a number".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Err(wrong(
+            format_args!("`{}` is no signal", text.escape_debug()),
+            help,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all<F: Form>(right: &[&str], false_ones: &[&str]) {
+        for text in right {
+            assert_eq!(F::check(text), Ok(()), "{text}");
+        }
+        for text in false_ones {
+            assert!(F::check(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn forms_take_what_they_should_and_nothing_else() {
+        all::<Name>(&["python", "a.b-c_1", "3"], &["", "-a", "A", "a b", "ä"]);
+        all::<Release>(&["trixie", "n0ble"], &["", "Trixie", "13", "a/b"]);
+        all::<Architecture>(&["amd64"], &["", "x86_64", "AMD64"]);
+        all::<Absolute>(&["/", "/a/b..c"], &["", "a", "/a/../b", "/a\0"]);
+        all::<Port>(
+            &["80", "53/udp"],
+            &["", "0", "65536", "+80", "80/icmp", "80/"],
+        );
+        all::<Variable>(&["A", "a.b"], &["", "A=B"]);
+        all::<Account>(&["_apt", "www-data"], &["", "1a", "a:b", "Root", "a b"]);
+        all::<Field>(&["", "a b"], &["a:b", "a\nb"]);
+        all::<RunAs>(
+            &["65532", "a:b", "0:0"],
+            &["", "a:", ":b", "a:b:c", "4294967295"],
+        );
+        all::<Owner>(&["0", "_apt"], &["", "a:b", "-1"]);
+        all::<Signal>(&["SIGTERM", "15", "SIGRTMIN+3"], &["", "TERM", "0", "99"]);
+    }
+}

@@ -1,0 +1,28 @@
+//! The image spec: what a person writes.
+//!
+//! Strict: an unknown key, a wrong type or an impossible value is an error that names file, line and
+//! column, and says what was probably meant.
+
+mod checked;
+mod error;
+mod image;
+mod load;
+mod overlay;
+mod parts;
+mod schema;
+mod settle;
+mod starter;
+mod suggest;
+mod values;
+
+pub use error::{Place, SpecError};
+pub use image::{ARCHITECTURES, ImageSpec};
+pub use load::{LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, parse};
+pub use overlay::Overlay;
+pub use parts::{
+    Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, PackageDatabase,
+    User,
+};
+pub use schema::{reference, schema};
+pub use starter::starter;
+pub use values::{Mode, PackageName, Size, VersionRange, WantedPackage};

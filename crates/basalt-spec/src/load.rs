@@ -1,0 +1,307 @@
+//! Reading a spec: its file, what it includes, its variants.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use basalt_digest::Digest;
+use serde_saphyr::Options;
+
+use crate::error::SpecError;
+use crate::image::ImageSpec;
+use crate::overlay::Overlay;
+use crate::suggest;
+
+/// The longest spec that is read, in bytes.
+pub const MAXIMUM_LENGTH: usize = 1 << 20;
+
+/// How deep specs may include each other.
+pub const MAXIMUM_DEPTH: usize = 8;
+
+/// How many specs one may include, with those that they include.
+pub const MAXIMUM_FILES: usize = 100;
+
+/// The specs that lead to the one being read, and how many were read.
+#[derive(Default)]
+struct Chain {
+    files: Vec<PathBuf>,
+    read: usize,
+}
+
+/// A spec with all it includes, for one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedSpec {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder that local files are relative to.
+    pub folder: PathBuf,
+    /// The release it is loaded for.
+    pub release: String,
+    /// The image without a variant.
+    pub base: ImageSpec,
+    /// The variants by name.
+    pub variants: BTreeMap<String, ImageSpec>,
+}
+
+impl LoadedSpec {
+    /// The image of a variant; `""` names the one without.
+    pub fn image(&self, variant: &str) -> Option<&ImageSpec> {
+        match variant {
+            "" => Some(&self.base),
+            name => self.variants.get(name),
+        }
+    }
+
+    /// All images with their variant's name, the one without a variant first.
+    pub fn images(&self) -> impl Iterator<Item = (&str, &ImageSpec)> {
+        let variants = self
+            .variants
+            .iter()
+            .map(|(name, image)| (name.as_str(), image));
+        std::iter::once(("", &self.base)).chain(variants)
+    }
+
+    /// Digest of what the spec says for this release; how it is written does not matter.
+    pub fn digest(&self) -> Digest {
+        let said = (&self.release, &self.base, &self.variants);
+        // Maps and lists of text and numbers: writing them as JSON cannot fail.
+        Digest::of(&serde_json::to_vec(&said).unwrap_or_default())
+    }
+}
+
+/// Reads a spec for a release, or for the first that it names.
+///
+/// # Errors
+/// When a file cannot be read, is no YAML, says something unknown or impossible, or the
+/// release is none of the spec's. The error names file, line and column.
+pub fn load(path: &Path, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut chain = Chain::default();
+    let merged = read(path, Path::new(""), &mut chain)?;
+    let releases = merged.releases.clone().unwrap_or_default();
+    let release = choose(path, release, &releases)?;
+    let image = |overlay: &Overlay| {
+        ImageSpec::new(overlay, &release).map_err(|cause| {
+            let text = read_text(path).unwrap_or_default();
+            let word = cause.word.as_deref().filter(|word| !word.is_empty());
+            match word {
+                Some(word) => SpecError::at_word(path, &text, word, cause.message),
+                None => SpecError::of_file(path, cause.message),
+            }
+            .with_help(cause.help)
+        })
+    };
+    let base = image(&merged)?;
+    let mut variants = BTreeMap::new();
+    for (name, variant) in &merged.variants {
+        let mut overlay = merged.clone();
+        overlay.lay(variant.clone());
+        variants.insert(name.clone(), image(&overlay)?);
+    }
+    Ok(LoadedSpec {
+        path: path.to_owned(),
+        folder,
+        release,
+        base,
+        variants,
+    })
+}
+
+/// The release that is wanted, or the first there is.
+fn choose(path: &Path, wanted: Option<&str>, known: &[String]) -> Result<String, SpecError> {
+    match (wanted, known.first()) {
+        (Some(wanted), _) if known.iter().any(|one| one == wanted) => Ok(wanted.to_owned()),
+        (_, None) => Err(SpecError::of_file(path, "the spec names no release")
+            .with_help(Some("add `releases: [trixie]`".to_owned()))),
+        (Some(wanted), _) => {
+            let message = format!("the spec is not for the release `{wanted}`");
+            let help = suggest::nearest(wanted, known.iter().map(String::as_str)).map_or_else(
+                || format!("it is for: {}", known.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Err(SpecError::of_file(path, message).with_help(Some(help)))
+        }
+        (None, Some(first)) => Ok(first.clone()),
+    }
+}
+
+/// Reads one file and what it includes. `prefix` leads from the main spec's folder to this file's.
+fn read(path: &Path, prefix: &Path, chain: &mut Chain) -> Result<Overlay, SpecError> {
+    let text = read_text(path)?;
+    let own = parse(path, &text)?;
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    chain.files.push(real);
+    chain.read += 1;
+    let merged = follow(own, path, &text, prefix, chain);
+    chain.files.pop();
+    merged
+}
+
+/// Whether a file may be included here: it is there, it is not among those that include it, and
+/// they are not too many.
+fn may_include(target: &Path, chain: &Chain) -> Result<(), (String, String)> {
+    let real = target.canonicalize().map_err(|cause| {
+        let message = format!("{} cannot be read: {cause}", target.display());
+        (message, "paths are relative to this file".to_owned())
+    })?;
+    if let Some(start) = chain.files.iter().position(|one| *one == real) {
+        let names: Vec<String> = chain.files[start..]
+            .iter()
+            .chain([&real])
+            .map(|one| {
+                one.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        let message = "the spec includes itself".to_owned();
+        return Err((message, format!("by way of {}", names.join(" → "))));
+    }
+    if chain.files.len() >= MAXIMUM_DEPTH {
+        let message = format!("specs include each other more than {MAXIMUM_DEPTH} deep");
+        return Err((message, "include from fewer levels".to_owned()));
+    }
+    if chain.read >= MAXIMUM_FILES {
+        let message = format!("more than {MAXIMUM_FILES} specs are included");
+        return Err((
+            message,
+            "one that is included twice counts twice".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Lays an overlay over all that it includes, and does so for its variants.
+fn follow(
+    mut own: Overlay,
+    path: &Path,
+    text: &str,
+    prefix: &Path,
+    chain: &mut Chain,
+) -> Result<Overlay, SpecError> {
+    rebase(&mut own, prefix);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut merged = Overlay::default();
+    for include in std::mem::take(&mut own.include) {
+        let target = Path::new(&include);
+        may_include(&folder.join(target), chain).map_err(|(message, help)| {
+            SpecError::at_word(path, text, &include, message).with_help(Some(help))
+        })?;
+        let deeper = prefix.join(target.parent().unwrap_or(Path::new("")));
+        merged.lay(read(&folder.join(target), &deeper, chain)?);
+    }
+    for (name, variant) in std::mem::take(&mut own.variants) {
+        if !variant.variants.is_empty() {
+            let message = format!("the variant `{name}` has variants of its own");
+            return Err(SpecError::at_word(path, text, &name, message)
+                .with_help(Some("write them side by side under `variants:`".to_owned())));
+        }
+        let mut variant = follow(variant, path, text, prefix, chain)?;
+        // Those of an included spec are the image's, not the variant's.
+        variant.variants.clear();
+        own.variants.insert(name, variant);
+    }
+    merged.lay(own);
+    Ok(merged)
+}
+
+/// Makes local paths relative to the main spec's folder.
+fn rebase(overlay: &mut Overlay, prefix: &Path) {
+    let rebased = |path: &mut String| {
+        if !Path::new(path.as_str()).is_absolute() {
+            *path = tidy(&prefix.join(path.as_str()));
+        }
+    };
+    overlay.certificates.iter_mut().for_each(rebased);
+    overlay
+        .files
+        .iter_mut()
+        .filter_map(|file| file.source.as_mut())
+        .for_each(rebased);
+    overlay
+        .archives
+        .iter_mut()
+        .map(|archive| &mut archive.keyring)
+        .for_each(rebased);
+}
+
+/// A path without `.` and without `x/..`.
+fn tidy(path: &Path) -> String {
+    let mut tidied = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(tidied.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                tidied.pop();
+            }
+            part => tidied.push(part),
+        }
+    }
+    tidied.to_string_lossy().into_owned()
+}
+
+fn read_text(path: &Path) -> Result<String, SpecError> {
+    let bytes = std::fs::read(path).map_err(|cause| {
+        let help = (cause.kind() == std::io::ErrorKind::NotFound)
+            .then(|| "`basalt init` writes a starter spec".to_owned());
+        SpecError::of_file(path, format!("the spec cannot be read: {cause}")).with_help(help)
+    })?;
+    if bytes.len() > MAXIMUM_LENGTH {
+        return Err(SpecError::of_file(
+            path,
+            format!("the spec is longer than {MAXIMUM_LENGTH} bytes"),
+        ));
+    }
+    String::from_utf8(bytes)
+        .map_err(|cause| SpecError::of_file(path, format!("the spec is not UTF-8: {cause}")))
+}
+
+/// Parses one file's text, without following what it includes.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Overlay, SpecError> {
+    if text.len() > MAXIMUM_LENGTH {
+        return Err(SpecError::of_file(
+            path,
+            format!("the spec is longer than {MAXIMUM_LENGTH} bytes"),
+        ));
+    }
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        let bare = error.without_snippet();
+        let said = suggest::explain(&bare.to_string());
+        match bare.location().filter(|place| place.line() > 0) {
+            Some(place) => {
+                let (line, column) = (place.line() as usize, place.column() as usize);
+                SpecError::at_or_after(path, text, line, column, said.word.as_deref(), said.message)
+            }
+            None => SpecError::of_file(path, said.message),
+        }
+        .with_help(said.help)
+    })
+}
+
+/// Strict YAML 1.2, and bounded: a spec is a page or two.
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 32,
+            max_documents: 1,
+            max_nodes: 20_000,
+            max_anchors: 1_000,
+            max_aliases: 1_000,
+            max_merge_keys: 1_000,
+            max_total_scalar_bytes: 4 * MAXIMUM_LENGTH,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 20_000,
+            max_replay_stack_depth: 16,
+            max_alias_expansions_per_anchor: 1_000,
+        },
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
+}

@@ -1,0 +1,139 @@
+//! What the entries of a merged spec come to: each once, the later in place of the earlier, fit for
+//! each other.
+
+use crate::image::Impossible;
+use crate::overlay::Overlay;
+use crate::parts::{FileSpec, PackageDatabase};
+use crate::suggest::nearest;
+use crate::values::applies;
+
+/// Conditions name releases, and a misspelt one would leave its entry out without a word. Releases
+/// that the spec is not for are all right: shared parts have conditions for more than one spec.
+pub(crate) fn conditions(overlay: &Overlay) -> Result<(), Impossible> {
+    let known = overlay.releases.as_deref().unwrap_or_default();
+    let packages = overlay.packages.iter().flat_map(|one| &one.releases);
+    let files = overlay.files.iter().flat_map(|one| &one.releases);
+    for named in packages.chain(files).filter(|one| !known.contains(one)) {
+        if let Some(near) = nearest(named, known.iter().map(String::as_str)) {
+            return Err(Impossible {
+                message: format!("the spec is for no release `{named}`"),
+                help: Some(format!("did you mean `{near}`?")),
+                word: Some(named.clone()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what is for the release, and each entry once: a spec may be included by two ways. Of users,
+/// groups and archives of one name, and of files of one path, the last counts.
+pub(crate) fn once(overlay: &mut Overlay, release: &str) {
+    overlay
+        .packages
+        .retain(|one| applies(&one.releases, release));
+    overlay.files.retain(|one| applies(&one.releases, release));
+    first_equal(&mut overlay.packages);
+    first_equal(&mut overlay.exclude_packages);
+    first_equal(&mut overlay.applets);
+    first_equal(&mut overlay.certificates);
+    first_equal(&mut overlay.ports);
+    first_equal(&mut overlay.volumes);
+    first_equal(&mut overlay.assertions.must_contain);
+    first_equal(&mut overlay.assertions.must_not_contain);
+    last_by(&mut overlay.archives, |one, later| one.name == later.name);
+    last_by(&mut overlay.users, |one, later| one.name == later.name);
+    last_by(&mut overlay.groups, |one, later| one.name == later.name);
+    last_by(&mut overlay.files, replaces);
+}
+
+/// Whether a later file takes an earlier's place wherever the earlier would stand.
+fn replaces(earlier: &FileSpec, later: &FileSpec) -> bool {
+    let path = |file: &FileSpec| file.path.trim_end_matches('/').to_owned();
+    let covers = later.architectures.is_empty() || later.architectures == earlier.architectures;
+    path(earlier) == path(later) && covers
+}
+
+fn first_equal<T: PartialEq>(list: &mut Vec<T>) {
+    let mut kept: Vec<T> = Vec::with_capacity(list.len());
+    for one in list.drain(..) {
+        if !kept.contains(&one) {
+            kept.push(one);
+        }
+    }
+    *list = kept;
+}
+
+fn last_by<T>(list: &mut Vec<T>, replaced_by: impl Fn(&T, &T) -> bool) {
+    let mut kept: Vec<T> = Vec::with_capacity(list.len());
+    for one in list.drain(..) {
+        kept.retain(|earlier| !replaced_by(earlier, &one));
+        kept.push(one);
+    }
+    *list = kept;
+}
+
+/// With the full database, all that packages depend on comes too: apt and dpkg refuse to work on a
+/// set that is not complete.
+pub(crate) fn whole(overlay: &mut Overlay) {
+    if overlay.package_database == Some(PackageDatabase::Full) {
+        for package in &mut overlay.packages {
+            package.dependencies = true;
+        }
+        first_equal(&mut overlay.packages);
+    }
+}
+
+/// Ids are nobody else's, and groups that users are in are not misspelt.
+pub(crate) fn accounts(overlay: &Overlay) -> Result<(), Impossible> {
+    for (index, user) in overlay.users.iter().enumerate() {
+        let others = &overlay.users[..index];
+        if let Some(other) = others
+            .iter()
+            .find(|other| other.uid.is_some() && other.uid == user.uid)
+        {
+            return Err(Impossible {
+                message: format!(
+                    "the users `{}` and `{}` have the same id, {}",
+                    other.name,
+                    user.name,
+                    user.uid.unwrap_or_default()
+                ),
+                help: Some("give one of them another, or none to have one allocated".to_owned()),
+                word: Some(user.name.clone()),
+            });
+        }
+    }
+    for (index, group) in overlay.groups.iter().enumerate() {
+        let others = &overlay.groups[..index];
+        if let Some(other) = others
+            .iter()
+            .find(|other| other.gid.is_some() && other.gid == group.gid)
+        {
+            return Err(Impossible {
+                message: format!(
+                    "the groups `{}` and `{}` have the same id, {}",
+                    other.name,
+                    group.name,
+                    group.gid.unwrap_or_default()
+                ),
+                help: Some("give one of them another, or none to have one allocated".to_owned()),
+                word: Some(group.name.clone()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The architectures of an image: one at least.
+pub(crate) fn architectures(given: Option<Vec<String>>) -> Result<Vec<String>, Impossible> {
+    let mut list = given.unwrap_or_else(|| vec!["amd64".to_owned(), "arm64".to_owned()]);
+    first_equal(&mut list);
+    match list.is_empty() {
+        false => Ok(list),
+        true => Err(Impossible {
+            message: "the image is for no architecture".to_owned(),
+            help: Some("write `architectures: [amd64, arm64]`".to_owned()),
+            word: Some("architectures".to_owned()),
+        }),
+    }
+}

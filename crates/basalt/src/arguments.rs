@@ -1,0 +1,164 @@
+//! Arguments that more than one command takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::commands::Command;
+
+/// Exit codes, shown under `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  all is well
+    1  something failed
+    2  the command line is wrong
+    3  the image spec or the lock is wrong
+    4  a signature, digest or date is not to be trusted
+    5  no set of packages meets the wishes
+    6  a maintainer script is not explained
+    7  an assertion of the spec does not hold
+    8  differences were found
+  130  interrupted";
+
+/// Hardened, minimal, reproducible container base images from signed packages.
+#[derive(Debug, Parser)]
+#[command(
+    name = "basalt",
+    version,
+    about,
+    after_help = EXIT_CODES,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: GlobalArguments,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct GlobalArguments {
+    /// Show no progress and no summary, only errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Write one JSON document to the standard output at the end
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The cache folder
+    ///
+    /// Default: `basalt` in the user's cache folder.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BASALT_CACHE",
+        hide_env_values = true
+    )]
+    pub cache: Option<PathBuf>,
+}
+
+/// Which images, and where packages come from.
+#[derive(Debug, Clone, Args)]
+pub struct SourceArguments {
+    /// The image spec
+    #[arg(value_name = "SPEC")]
+    pub spec: PathBuf,
+    /// Release of the distribution, in place of the spec's (`bookworm`)
+    #[arg(long, value_name = "NAME")]
+    pub release: Option<String>,
+    /// Use no network: the cache and the vendor folder must hold everything
+    #[arg(long)]
+    pub offline: bool,
+    /// Mirror of an archive; may repeat
+    #[arg(long, value_name = "ARCHIVE=URL", value_parser = mirror)]
+    pub mirror: Vec<(String, String)>,
+    /// Folder made by `basalt vendor`; looked into before the network
+    #[arg(long, value_name = "DIR")]
+    pub vendor: Option<PathBuf>,
+    /// Threads [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+}
+
+/// What is made of an image.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArguments {
+    /// Only these of the spec's architectures
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub arch: Vec<String>,
+    /// The layout's folder [default: out/NAME]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// The variant [default: the image without one]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Fail when the lock is missing or the spec has moved since
+    #[arg(long)]
+    pub locked: bool,
+    /// How layers are compressed [default: the spec's, else gzip]
+    #[arg(long, value_name = "CODEC")]
+    pub compression: Option<Compression>,
+    /// Also write an archive: `oci-archive=FILE` or `docker-archive=FILE`; may repeat
+    #[arg(long, value_name = "FORM=FILE", value_parser = archive)]
+    pub archive: Vec<(Format, PathBuf)>,
+    /// Hand the image to an engine
+    #[arg(long, value_name = "ENGINE")]
+    pub load: Option<Engine>,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    /// Every runtime reads it.
+    Gzip,
+    /// Smaller and faster; needs a runtime of 2021 or later.
+    Zstd,
+}
+
+/// A form in which an image is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The layout as one tar file.
+    OciArchive,
+    /// What `docker load` takes.
+    DockerArchive,
+}
+
+/// What runs containers on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Docker, by `docker load`.
+    Docker,
+    /// Podman, by `podman load`.
+    Podman,
+    /// Containerd, by `ctr images import`.
+    Containerd,
+}
+
+/// Splits `FORM=FILE`.
+fn archive(text: &str) -> Result<(Format, PathBuf), String> {
+    let wrong = || "write it as oci-archive=FILE or docker-archive=FILE".to_owned();
+    let (form, file) = text.split_once('=').ok_or_else(wrong)?;
+    let form = Format::from_str(form, false).map_err(|_| wrong())?;
+    match file.is_empty() {
+        true => Err(wrong()),
+        false => Ok((form, PathBuf::from(file))),
+    }
+}
+
+/// Splits `ARCHIVE=URL`.
+fn mirror(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((archive, url)) if !archive.is_empty() && url.contains("://") => {
+            Ok((archive.to_owned(), url.to_owned()))
+        }
+        _ => Err("write it as ARCHIVE=URL, such as debian=http://mirror.example/debian".to_owned()),
+    }
+}

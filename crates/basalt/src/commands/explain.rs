@@ -1,0 +1,147 @@
+//! `basalt explain`.
+
+use basalt_build::Origin;
+use clap::Args;
+use serde_json::json;
+
+use crate::arguments::{GlobalArguments, SourceArguments};
+use crate::commands::session;
+use crate::failure::{Failure, Status};
+use crate::terminal::Terminal;
+
+/// What `explain` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  basalt explain images/base.yaml libssl3t64
+  basalt explain images/base.yaml /etc/ssl/certs/ca-certificates.crt
+  basalt explain images/python.yaml --variant dev /usr/bin/awk")]
+pub struct ExplainArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// A package, or an absolute path of the image
+    #[arg(value_name = "PACKAGE|PATH")]
+    subject: String,
+    /// The variant [default: the image without one]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    variant: String,
+    /// The architecture [default: the spec's first]
+    #[arg(long, value_name = "NAME")]
+    arch: Option<String>,
+}
+
+pub(super) fn run(
+    own: &ExplainArguments,
+    global: &GlobalArguments,
+    terminal: &Terminal,
+) -> Result<Status, Failure> {
+    let (spec, session, progress) = session::open(&own.source, global, terminal)?;
+    let first = spec.base.architectures.first().map(ToString::to_string);
+    let architecture = own.arch.clone().or(first).unwrap_or_default();
+    if own.subject.starts_with('/') {
+        let origin =
+            basalt_build::origin(&session, &spec, &architecture, &own.variant, &own.subject)?;
+        progress.finish();
+        let Some(origin) = origin else {
+            let name = own.subject.rsplit('/').next().unwrap_or("");
+            let near =
+                basalt_build::paths_named(&session, &spec, &architecture, &own.variant, name)?;
+            let failure = Failure::new(
+                Status::Failed,
+                format!("nothing stands at {} in the image", own.subject),
+            );
+            return Err(match near.is_empty() {
+                true => failure,
+                false => failure.help(format!("did you mean {}?", near.join(" or "))),
+            });
+        };
+        terminal.answer(&origin, || path_text(&origin))?;
+        return Ok(Status::Done);
+    }
+    let lock = basalt_build::current_lock(&session, &spec, false)?;
+    let reasons = basalt_build::reasons(&session, &spec, &architecture, &own.variant)?;
+    progress.finish();
+    let Some(why) = reasons.get(&own.subject) else {
+        let message = format!("{} is not in the image", own.subject);
+        return Err(Failure::new(Status::Failed, message)
+            .help("`basalt inspect` and the lock list its packages; a path begins with `/`"));
+    };
+    let package = lock.package(&own.subject, &architecture);
+    let document = json!({ "package": package, "why": why });
+    terminal.answer(&document, || {
+        let mut text = own.subject.clone();
+        if let Some(package) = package {
+            text.push_str(&format!(
+                " {}\n  source   {} {}\n  archive  {} {}, {}\n  sha256   {}\n",
+                package.version,
+                package.source,
+                package.source_version,
+                package.archive,
+                package.suite,
+                package.path,
+                package.sha256.hex()
+            ));
+            for (name, script) in &package.scripts {
+                text.push_str(&format!("  {name:<8} {}\n", script.verdict));
+            }
+        } else {
+            text.push('\n');
+        }
+        for reason in why {
+            text.push_str(&format!("  because  {reason}\n"));
+        }
+        text
+    })?;
+    Ok(Status::Done)
+}
+
+fn path_text(origin: &Origin) -> String {
+    let (user, group) = origin.ids;
+    let mut text = format!(
+        "{}\n  is       {}, mode {}, owner {user}:{group}\n  by       {}\n",
+        origin.path, origin.kind, origin.mode, origin.owner
+    );
+    let mut row = |name: &str, value: String| text.push_str(&format!("  {name:<8} {value}\n"));
+    if let Some(digest) = &origin.digest {
+        row("content", digest.to_string());
+    }
+    if let Some(path) = &origin.path_in_package {
+        row("there", path.clone());
+    }
+    if !origin.shared_with.is_empty() {
+        row("also by", origin.shared_with.join(", "));
+    }
+    if let Some(package) = &origin.package {
+        row(
+            "package",
+            format!(
+                "{} {} {}",
+                package.name, package.version, package.architecture
+            ),
+        );
+        row(
+            "source",
+            format!("{} {}", package.source, package.source_version),
+        );
+        row("file", format!("{} ({})", package.path, package.sha256));
+    }
+    if let Some(release) = &origin.vouched {
+        row(
+            "vouched",
+            format!(
+                "{} {} of {} ({})",
+                release.archive,
+                release.suite,
+                basalt_oci::date(release.date),
+                release.release
+            ),
+        );
+        row("signed", release.signers.join(", "));
+    }
+    text
+}

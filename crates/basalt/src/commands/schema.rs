@@ -1,0 +1,25 @@
+//! `basalt schema`.
+
+use clap::Args;
+
+use crate::failure::{Failure, Status};
+use crate::terminal::Terminal;
+
+/// What `schema` takes.
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// The reference for people, in Markdown, in place of the schema
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+pub(super) fn run(own: &SchemaArguments, terminal: &Terminal) -> Result<Status, Failure> {
+    if own.markdown {
+        terminal.write(basalt_spec::reference().as_bytes())?;
+    } else {
+        let mut bytes = serde_json::to_vec_pretty(&basalt_spec::schema())?;
+        bytes.push(b'\n');
+        terminal.write(&bytes)?;
+    }
+    Ok(Status::Done)
+}

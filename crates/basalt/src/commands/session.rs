@@ -1,0 +1,71 @@
+//! What `lock`, `build`, `vendor` and `explain` begin with: the spec, and a session for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use basalt_build::{Options, Session};
+use basalt_fetch::MirrorOptions;
+use basalt_spec::LoadedSpec;
+
+use crate::arguments::{GlobalArguments, SourceArguments};
+use crate::failure::{Failure, Status};
+use crate::terminal::{Progress, Terminal};
+
+/// Loads the spec and opens a session.
+pub(super) fn open(
+    source: &SourceArguments,
+    global: &GlobalArguments,
+    terminal: &Terminal,
+) -> Result<(LoadedSpec, Session, Arc<Progress>), Failure> {
+    let spec = basalt_spec::load(&source.spec, source.release.as_deref())?;
+    let mut mirrors = MirrorOptions::default();
+    for (archive, url) in &source.mirror {
+        let mirror = url
+            .parse()
+            .map_err(|error| Failure::new(Status::Usage, format!("--mirror {archive}: {error}")))?;
+        mirrors
+            .explicit
+            .entry(archive.clone())
+            .or_default()
+            .push(mirror);
+    }
+    let options = Options {
+        cache: global.cache.clone(),
+        mirrors,
+        offline: source.offline,
+        vendor: source.vendor.clone(),
+        jobs: source.jobs.map_or(0, usize::from),
+        source_date_epoch: source_date_epoch()?,
+        now: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok())
+            .unwrap_or(0),
+    };
+    let progress = Arc::new(terminal.progress());
+    let session = Session::open(options, &spec, progress.clone())?;
+    Ok((spec, session, progress))
+}
+
+/// `SOURCE_DATE_EPOCH` of the Reproducible Builds specification, if it is set.
+fn source_date_epoch() -> Result<Option<i64>, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text.parse().map(Some).map_err(|_| {
+            Failure::new(
+                Status::Usage,
+                format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds"),
+            )
+        }),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Where a layout goes when nobody says so: `out/NAME`, `out/NAME-VARIANT`.
+pub(super) fn default_output(spec: &LoadedSpec, variant: &str) -> PathBuf {
+    let name = &spec.base.name;
+    PathBuf::from("out").join(match variant {
+        "" => name.clone(),
+        variant => format!("{name}-{variant}"),
+    })
+}

@@ -1,0 +1,42 @@
+//! The program `basalt`: arguments, terminal output and exit codes around the stages.
+
+pub mod arguments;
+pub mod commands;
+pub mod failure;
+pub mod image_difference;
+pub mod loading;
+pub mod packages;
+pub mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use arguments::Arguments;
+pub use failure::{Failure, Status};
+use terminal::Terminal;
+
+/// Runs the program with the process's own arguments; returns its exit code.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // `--help` and `--version` come this way too, with code 0.
+            let _ = error.print();
+            let status = if error.use_stderr() {
+                Status::Usage
+            } else {
+                Status::Done
+            };
+            return status.into();
+        }
+    };
+    let terminal = Terminal::new(&arguments.global);
+    match commands::run(&arguments, &terminal) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            terminal.failure(&failure);
+            failure.status.into()
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `basalt`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    basalt::run()
+}

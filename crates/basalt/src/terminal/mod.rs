@@ -1,0 +1,189 @@
+//! What people and machines see: answers on the standard output, all else on the standard error.
+
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::arguments::GlobalArguments;
+use crate::failure::Failure;
+
+pub use progress::Progress;
+
+/// Where output goes, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    quiet: bool,
+    json: bool,
+}
+
+impl Terminal {
+    /// Output as these arguments ask.
+    pub fn new(global: &GlobalArguments) -> Self {
+        Self {
+            quiet: global.quiet,
+            json: global.json,
+        }
+    }
+
+    /// Whether a JSON document is wanted.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// A progress display: bars on a terminal, a line a stage in a log, nothing when quiet.
+    pub fn progress(&self) -> Progress {
+        let bars = io::stderr().is_terminal() && !self.json;
+        Progress::new(!self.quiet, bars)
+    }
+
+    /// Writes what was asked for: the document, or the text made of it.
+    ///
+    /// # Errors
+    /// When the standard output takes no more, other than by being closed.
+    pub fn answer(
+        &self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.json {
+            let mut bytes = serde_json::to_vec_pretty(document)?;
+            bytes.push(b'\n');
+            self.write(&bytes)
+        } else {
+            self.write(text().as_bytes())
+        }
+    }
+
+    /// Like [`Terminal::answer`], for what nobody asked for by name: the table at the end of a
+    /// build. Quiet drops the text, not the document.
+    ///
+    /// # Errors
+    /// When the standard output takes no more, other than by being closed.
+    pub fn summary(
+        &self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.quiet && !self.json {
+            return Ok(());
+        }
+        self.answer(document, text)
+    }
+
+    /// Writes bytes to the standard output. A reader that has gone (`| head`) is no error.
+    ///
+    /// # Errors
+    /// When the standard output takes no more.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Shows a failure: the error, its causes, what to do.
+    pub fn failure(&self, failure: &Failure) {
+        let messages = failure.messages();
+        let (first, causes) = match messages.split_first() {
+            Some((first, causes)) => (first.as_str(), causes),
+            None => ("it failed", &[][..]),
+        };
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let dim = Style::new().bold();
+        let mut text = format!("{red}error{red:#}: {}\n", indented(first));
+        for cause in causes {
+            text.push_str(&format!("  {dim}cause{dim:#}: {}\n", indented(cause)));
+        }
+        if let Some(help) = &failure.help {
+            text.push_str(&format!("   {dim}help{dim:#}: {}\n", indented(help)));
+        }
+        // Drops colour when there is no terminal, or NO_COLOR is set.
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        if self.json {
+            let document = json!({"error": {
+                "message": first,
+                "causes": causes,
+                "help": failure.help,
+                "status": failure.status as u8,
+            }});
+            let _ = self.answer(&document, String::new);
+        }
+    }
+}
+
+/// The further lines of a message, under the first.
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n         ")
+}
+
+/// A number of bytes for people: `512 B`, `8.7 MB`. Powers of 1000, as registries count.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or("kB");
+    if value < 9.995 {
+        format!("{value:.2} {name}")
+    } else {
+        format!("{value:.1} {name}")
+    }
+}
+
+/// Columns with two spaces between; the first column is aligned left, all others right.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            if column == 0 {
+                line.push_str(&format!("{cell:<width$}"));
+            } else {
+                line.push_str(&format!("  {cell:>width$}"));
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_registries_show_them() {
+        let shown: Vec<String> = [0, 999, 1000, 8_700_000, 999_999, 12_345_678_901]
+            .into_iter()
+            .map(bytes)
+            .collect();
+        assert_eq!(
+            shown,
+            ["0 B", "999 B", "1.00 kB", "8.70 MB", "1.00 MB", "12.3 GB"]
+        );
+    }
+
+    #[test]
+    fn a_table_aligns_its_columns() {
+        let rows = [["a", "1"], ["long", "200"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows), "a       1\nlong  200\n");
+    }
+}

@@ -1,0 +1,170 @@
+//! An archive that a spec adds, with a keyring of its own: what is not signed by it is refused, and
+//! so are packages that are signed, but hold what no package should.
+//!
+//! These tests need the archive's mirror, for the suites of the distribution.
+
+mod support;
+
+use support::mirror::{Lie, Mirror};
+use support::own_archive::{self, workplace};
+use support::workplace::{Run, Workplace};
+
+/// Builds an image with a package of the archive; asserts that it is refused, and leaves nothing.
+fn refuses(
+    status: i32,
+    suite: &str,
+    keyring: &str,
+    package: &str,
+    words: &[&str],
+) -> (Workplace, Run) {
+    let place = workplace(suite, keyring, package);
+    let run = place.build_from(&Mirror::honest()).refused(status, words);
+    place.has_nothing_of(&[]);
+    (place, run)
+}
+
+fn refuses_release(suite: &str, keyring: &str, words: &[&str]) {
+    let named = format!("the archive own, suite {suite}, is refused");
+    let (place, _) = refuses(4, suite, keyring, "good-setuid", &[&named]);
+    place.build_from(&Mirror::honest()).refused(4, words);
+    assert!(
+        !place.path("image.trixie.lock.json").exists(),
+        "a lock appeared"
+    );
+}
+
+fn refuses_package(package: &str, words: &[&str]) {
+    let (_, run) = refuses(1, "good", "good.asc", package, &[package]);
+    run.refused(1, words);
+}
+
+#[test]
+fn refuses_an_archive_signed_by_a_key_that_is_not_in_the_keyring() {
+    refuses_release(
+        "good",
+        "other.asc",
+        &[
+            "no good signature by a trusted key",
+            "is not in the keyring",
+        ],
+    );
+}
+
+#[test]
+fn refuses_an_archive_signed_by_a_key_that_has_expired() {
+    refuses_release(
+        "expired-key",
+        "expired.asc",
+        &[
+            "no good signature by a trusted key",
+            "expired on 2024-01-02",
+        ],
+    );
+}
+
+#[test]
+fn refuses_an_archive_with_one_bit_flipped_in_its_signature() {
+    let mut bad = own_archive::file("dists/good/InRelease").expect("it is there");
+    let end = bad.len() - "\n-----END PGP SIGNATURE-----\n".len();
+    // The armor's checksum is its last line, where there is one; the signature ends before it.
+    bad[end - 20] ^= 1;
+    let served = bad.clone();
+    let mirror = Mirror::lying(move |path| {
+        (path == "own/dists/good/InRelease").then(|| Lie::Bytes(served.clone()))
+    });
+    let place = workplace("good", "good.asc", "good-setuid");
+    place
+        .build_from(&mirror)
+        .refused(4, &["the archive own, suite good, is refused"]);
+    place.has_nothing_of(&[&bad]);
+}
+
+#[test]
+fn refuses_an_archive_that_is_not_signed() {
+    refuses_release("unsigned", "good.asc", &["not a signed Release file"]);
+}
+
+#[test]
+fn refuses_a_release_past_its_valid_until() {
+    refuses_release(
+        "stale",
+        "good.asc",
+        &[
+            "the Release file was valid until",
+            "stale or holds updates back",
+        ],
+    );
+}
+
+#[test]
+fn refuses_a_release_dated_in_the_future() {
+    refuses_release("early", "good.asc", &["in the future"]);
+}
+
+#[test]
+fn refuses_a_package_that_climbs_out_with_dots() {
+    refuses_package("evil-dotdot", &["usr/../../etc/passwd", "`..`"]);
+}
+
+#[test]
+fn refuses_a_package_that_writes_through_its_own_link() {
+    refuses_package(
+        "evil-symlink",
+        &["usr/share/way/passwd", "below its own symbolic link"],
+    );
+}
+
+#[test]
+fn refuses_a_package_that_brings_a_path_twice() {
+    refuses_package("evil-duplicate", &["usr/share/twin", "twice"]);
+}
+
+#[test]
+fn refuses_a_package_with_a_device() {
+    refuses_package("evil-device", &["dev/evil", "which no image may hold"]);
+}
+
+#[test]
+fn refuses_a_package_with_a_hard_link_to_what_it_does_not_bring() {
+    refuses_package(
+        "evil-hardlink",
+        &["usr/share/alias", "hard link", "etc/shadow"],
+    );
+}
+
+#[test]
+fn refuses_a_package_with_a_path_longer_than_any_system_takes() {
+    refuses_package("evil-long", &["an entry of it", "over-long"]);
+}
+
+#[test]
+fn refuses_ten_gigabytes_of_zeros_in_a_small_package() {
+    refuses_package("evil-bomb", &["zeros-1", "a decompression bomb"]);
+}
+
+#[test]
+fn stops_at_a_script_that_nothing_explains_and_says_how_to_go_on() {
+    let words = [
+        "odd-script",
+        "postinst",
+        "frobnicate --everything /usr",
+        "effects:",
+    ];
+    refuses(6, "good", "good.asc", "odd-script", &words);
+}
+
+#[test]
+fn takes_the_set_id_bits_off_a_program() {
+    let mirror = Mirror::honest();
+    let place = workplace("good", "good.asc", "good-setuid");
+    place.build_from(&mirror).succeeded();
+    let run = place
+        .basalt_from(&mirror, &["explain", "image.yaml", "/usr/bin/tool"])
+        .succeeded();
+    assert!(run.out.contains("mode 0755"), "{}", run.out);
+    assert!(
+        run.out.contains("archive  own good") || run.out.contains("own good"),
+        "{}",
+        run.out
+    );
+}

@@ -1,0 +1,210 @@
+//! Packages that dpkg-deb would not make, byte by byte.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use tar::{Builder, EntryType, Header};
+
+/// One package: its name, its maintainer script, its data member.
+pub struct Deb {
+    pub name: &'static str,
+    pub postinst: Option<&'static str>,
+    pub data_name: &'static str,
+    pub data: Vec<u8>,
+}
+
+impl Deb {
+    fn new(name: &'static str, data: Vec<u8>) -> Self {
+        Self {
+            name,
+            postinst: None,
+            data_name: "data.tar",
+            data,
+        }
+    }
+
+    /// Its control stanza.
+    pub fn stanza(&self) -> String {
+        format!(
+            "Package: {}\nVersion: 1.0\nArchitecture: amd64\nMaintainer: Nobody <nobody@example.org>\n\
+             Section: misc\nPriority: optional\nDescription: a test\n",
+            self.name
+        )
+    }
+
+    /// The whole package.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut control = Builder::new(Vec::new());
+        append(
+            &mut control,
+            b"./control",
+            EntryType::Regular,
+            "",
+            0o644,
+            self.stanza().as_bytes(),
+        );
+        if let Some(script) = self.postinst {
+            append(
+                &mut control,
+                b"./postinst",
+                EntryType::Regular,
+                "",
+                0o755,
+                script.as_bytes(),
+            );
+        }
+        let control = control.into_inner().expect("a Vec takes bytes");
+        let mut ar = b"!<arch>\n".to_vec();
+        for (name, content) in [
+            ("debian-binary", b"2.0\n".as_slice()),
+            ("control.tar", &control),
+            (self.data_name, &self.data),
+        ] {
+            let header = format!(
+                "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+                1_700_000_000,
+                0,
+                0,
+                100_644,
+                content.len()
+            );
+            ar.extend(header.as_bytes());
+            ar.extend(content);
+            ar.resize(ar.len().next_multiple_of(2), b'\n');
+        }
+        ar
+    }
+}
+
+/// All of them.
+pub fn all() -> Vec<Deb> {
+    let secret = |path: &'static [u8]| (path, EntryType::Regular, "", 0o644);
+    let mut script = Deb::new("odd-script", data(&[secret(b"./usr/share/odd")]));
+    script.postinst = Some("#!/bin/sh\nset -e\nfrobnicate --everything /usr\n");
+    let mut bomb = Deb::new("evil-bomb", bomb());
+    bomb.data_name = "data.tar.xz";
+    vec![
+        Deb::new("evil-dotdot", data(&[secret(b"./usr/../../etc/passwd")])),
+        Deb::new(
+            "evil-symlink",
+            data(&[
+                (b"./usr/share/way", EntryType::Symlink, "/etc", 0o777),
+                secret(b"./usr/share/way/passwd"),
+            ]),
+        ),
+        Deb::new(
+            "evil-duplicate",
+            data(&[secret(b"./usr/share/twin"), secret(b"./usr/share/twin")]),
+        ),
+        Deb::new(
+            "evil-device",
+            data(&[(b"./dev/evil", EntryType::Char, "", 0o666)]),
+        ),
+        Deb::new(
+            "evil-hardlink",
+            data(&[(b"./usr/share/alias", EntryType::Link, "./etc/shadow", 0o644)]),
+        ),
+        Deb::new("evil-long", long()),
+        bomb,
+        Deb::new(
+            "good-setuid",
+            data(&[(b"./usr/bin/tool", EntryType::Regular, "", 0o4755)]),
+        ),
+        script,
+    ]
+}
+
+fn data(entries: &[(&[u8], EntryType, &str, u32)]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for (path, kind, link, mode) in entries {
+        let content: &[u8] = if *kind == EntryType::Regular {
+            b"content\n"
+        } else {
+            b""
+        };
+        append(&mut builder, path, *kind, link, *mode, content);
+    }
+    builder.into_inner().expect("a Vec takes bytes")
+}
+
+/// Writes the name into the header as it is: the tar crate would refuse the bad ones.
+fn append(
+    builder: &mut Builder<Vec<u8>>,
+    path: &[u8],
+    kind: EntryType,
+    link: &str,
+    mode: u32,
+    content: &[u8],
+) {
+    let mut header = header(kind, mode, content.len() as u64);
+    let old = header.as_old_mut();
+    old.name[..path.len()].copy_from_slice(path);
+    old.linkname[..link.len()].copy_from_slice(link.as_bytes());
+    if kind == EntryType::Char {
+        header.set_device_major(1).expect("it fits");
+        header.set_device_minor(3).expect("it fits");
+    }
+    header.set_cksum();
+    builder.append(&header, content).expect("a Vec takes bytes");
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(1_700_000_000);
+    header
+}
+
+/// A path of 4,200 bytes, as a GNU long name.
+fn long() -> Vec<u8> {
+    let path = format!("./usr/share/{}end", "directory/".repeat(419));
+    let mut builder = Builder::new(Vec::new());
+    builder
+        .append_data(
+            &mut header(EntryType::Regular, 0o644, 8),
+            path,
+            b"content\n".as_slice(),
+        )
+        .expect("a Vec takes bytes");
+    builder.into_inner().expect("a Vec takes bytes")
+}
+
+/// Two files of 5 GiB of zeros, in less than 10 MB of xz: streams end to end, as xz allows.
+fn bomb() -> Vec<u8> {
+    const PART: usize = 16 << 20;
+    let zeros = xz(&vec![0; PART]);
+    let mut bytes = Vec::new();
+    for name in ["./usr/share/zeros-1", "./usr/share/zeros-2"] {
+        let mut header = header(EntryType::Regular, 0o644, 5 << 30);
+        header.set_path(name).expect("a short path");
+        header.set_cksum();
+        bytes.extend(xz(header.as_bytes()));
+        for _ in 0..(5 << 30) / PART {
+            bytes.extend(&zeros);
+        }
+    }
+    bytes.extend(xz(&[0; 1024]));
+    assert!(bytes.len() < 10_000_000, "it is a small package");
+    bytes
+}
+
+fn xz(plain: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("xz")
+        .args(["--stdout", "-6"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("these tests pack with `xz`: install it");
+    let mut input = child.stdin.take().expect("it is piped");
+    let output = std::thread::scope(|scope| {
+        // Dropped at the end of the thread, so that xz sees the end.
+        scope.spawn(move || input.write_all(plain).expect("xz reads"));
+        child.wait_with_output().expect("xz ends")
+    });
+    assert!(output.status.success(), "xz fails");
+    output.stdout
+}

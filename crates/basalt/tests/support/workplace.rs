@@ -1,0 +1,196 @@
+//! A folder to run the program in, with a spec and a cache of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use basalt_digest::Digest;
+
+use super::mirror::Mirror;
+
+/// An image of one small package.
+pub const SPEC: &str = "\
+name: probe
+releases: [trixie]
+architectures: [amd64]
+packages:
+  - { name: tzdata, dependencies: false }
+";
+
+/// How the program ended, and what it said.
+#[derive(Debug)]
+pub struct Run {
+    pub status: i32,
+    pub out: String,
+    pub error: String,
+}
+
+impl Run {
+    /// Asserts that it ended well.
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.status, 0, "{}{}", self.out, self.error);
+        self
+    }
+
+    /// Asserts that it ended with this exit code and that its words name these things.
+    pub fn refused(self, status: i32, words: &[&str]) -> Self {
+        assert_eq!(self.status, status, "{}{}", self.out, self.error);
+        for word in words {
+            assert!(
+                self.error.contains(word),
+                "`{word}` is not in:\n{}",
+                self.error
+            );
+        }
+        self
+    }
+
+    /// The JSON document that `--json` writes.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).expect("one JSON document")
+    }
+}
+
+/// A folder with `image.yaml`, a cache, and what the program makes.
+pub struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    /// A place with an empty cache.
+    pub fn cold(spec: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("image.yaml"), spec).expect("the spec is written");
+        Self { folder }
+    }
+
+    /// A place whose cache has the indexes of Debian, but no package of [`SPEC`].
+    pub fn warm(spec: &str) -> Self {
+        let place = Self::cold(spec);
+        copy(indexes(), &place.path("cache"));
+        place
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file in it.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).expect("it is written");
+    }
+
+    /// Reads a text in it.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("it is there")
+    }
+
+    /// Runs the program without any mirror.
+    pub fn basalt(&self, arguments: &[&str]) -> Run {
+        basalt(self.folder.path(), arguments)
+    }
+
+    /// Runs the program with this mirror of all archives.
+    pub fn basalt_from(&self, mirror: &Mirror, arguments: &[&str]) -> Run {
+        let mirrors: Vec<String> = ["debian", "debian-security", "own"]
+            .iter()
+            .flat_map(|archive| {
+                [
+                    "--mirror".to_owned(),
+                    format!("{archive}={}", mirror.url(archive)),
+                ]
+            })
+            .collect();
+        let mut all = arguments.to_vec();
+        all.extend(mirrors.iter().map(String::as_str));
+        self.basalt(&all)
+    }
+
+    /// Builds `image.yaml` into `out`.
+    pub fn build_from(&self, mirror: &Mirror) -> Run {
+        self.basalt_from(mirror, &["build", "image.yaml", "-o", "out"])
+    }
+
+    /// Asserts that a refused run left nothing: no image, no file of these bytes in the cache,
+    /// nothing half done, nothing damaged.
+    pub fn has_nothing_of(&self, bad: &[&[u8]]) {
+        assert!(!self.path("out").exists(), "an image appeared");
+        for bytes in bad {
+            let digest = Digest::of(bytes).hex().to_string();
+            let blob = format!("cache/blobs/sha256/{}/{digest}", &digest[..2]);
+            assert!(!self.path(&blob).exists(), "the cache took {digest}");
+        }
+        if let Ok(left) = fs::read_dir(self.path("cache/temporary")) {
+            assert_eq!(left.count(), 0, "the cache has something half done");
+        }
+        let check = self.basalt(&["cache", "verify"]).succeeded();
+        assert!(
+            check.out.contains("0 damaged") || check.error.contains("0 damaged"),
+            "{check:?}"
+        );
+    }
+}
+
+fn basalt(folder: &Path, arguments: &[&str]) -> Run {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(env!("CARGO_BIN_EXE_basalt"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("BASALT_CACHE", folder.join("cache"))
+        .output()
+        .expect("the program starts");
+    Run {
+        status: status.code().expect("no signal"),
+        out: String::from_utf8(stdout).expect("UTF-8"),
+        error: String::from_utf8(stderr).expect("UTF-8"),
+    }
+}
+
+/// A cache with the indexes: filled once for all tests of one program.
+fn indexes() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
+        // What a former run left may be of another day.
+        fs::remove_dir_all(&folder).ok();
+        fs::create_dir_all(&folder).expect("the folder is made");
+        fs::write(folder.join("seed.yaml"), SPEC.replace("tzdata", "netbase"))
+            .expect("it is written");
+        let mirror = Mirror::honest();
+        let debian = format!("debian={}", mirror.url("debian"));
+        let security = format!("debian-security={}", mirror.url("debian-security"));
+        basalt(
+            &folder,
+            &[
+                "lock",
+                "seed.yaml",
+                "--mirror",
+                &debian,
+                "--mirror",
+                &security,
+            ],
+        )
+        .succeeded();
+        folder.join("cache")
+    })
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the folder is made");
+    for entry in fs::read_dir(from).expect("it is a folder") {
+        let entry = entry.expect("it can be read");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("it has a kind").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("it is copied");
+        }
+    }
+}
