@@ -1,7 +1,6 @@
 //! From a lock to an OCI layout.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -553,30 +552,41 @@ fn write(
         {
             fs_err::create_dir_all(parent)?;
         }
-        let mut layout = LayoutWriter::create(&request.output, true)?;
+        let layout = LayoutWriter::create(&request.output, true)?;
+        let mut layers: BTreeMap<Digest, u64> = BTreeMap::new();
         for record in records {
             layout.add_bytes(media_type::CONFIG, &record.config)?;
             layout.add_bytes(media_type::MANIFEST, &record.manifest)?;
-            for layer in &record.layers {
-                let info = &layer.info;
-                if layout.has(&info.digest) {
-                    continue;
-                }
-                let mut blob = session
-                    .cache
-                    .open_verified(&info.digest, info.size)?
-                    .ok_or(BuildError::LostBlob {
-                        digest: info.digest,
-                    })?;
-                let mut file = layout.create_blob()?;
-                io::copy(&mut blob, &mut file)?;
-                layout.commit(file, info.digest)?;
-            }
+            layers.extend(
+                record
+                    .layers
+                    .iter()
+                    .map(|one| (one.info.digest, one.info.size)),
+            );
         }
+        layers
+            .into_par_iter()
+            .try_for_each(|(digest, size)| add_layer(session, &layout, digest, size))?;
         layout.add_bytes(media_type::INDEX, &images)?;
         layout.finish(&index)?;
         Ok(((), request.output.display().to_string()))
     })
+}
+
+/// Adds a layer: the one of the former layout where that has it, else the cache's.
+fn add_layer(
+    session: &Session,
+    layout: &LayoutWriter,
+    digest: Digest,
+    size: u64,
+) -> Result<(), BuildError> {
+    if layout.keep(digest, size)? {
+        return Ok(());
+    }
+    let begin = || Ok::<_, BuildError>(layout.create_blob()?);
+    let blob = session.cache.copy_verified(&digest, size, begin)?;
+    layout.commit(blob.ok_or(BuildError::LostBlob { digest })?, digest)?;
+    Ok(())
 }
 
 fn report(

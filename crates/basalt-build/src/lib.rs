@@ -9,6 +9,7 @@ mod identity;
 mod image;
 mod origin;
 mod pack;
+mod passing;
 mod read;
 mod records;
 mod report;

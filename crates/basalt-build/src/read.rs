@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use basalt_deb::deb::{self, DataEntry, DataKind};
 use basalt_digest::Digest;
-use basalt_elf::ElfFacts;
 use basalt_fetch::Cache;
 use basalt_layer::{Codec, CompressionPool, Fragment, FragmentWriter};
 use basalt_lock::LockedPackage;
 use basalt_tree::{Entry, Kind, PackageListing, PathPolicy, TreePath};
-use md5::Digest as _;
 use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
+use crate::passing::Passing;
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
 const GENERATION: u32 = 2;
@@ -124,25 +123,24 @@ fn read(
         })?;
     let mut writer = FragmentWriter::new(policy.codec, cache.writer()?).with_pool(pool);
     let mut entries = Vec::new();
-    let mut buffer = Vec::new();
     let mut md5 = BTreeMap::new();
     let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
         let Some((path, mut entry)) = entry(data, policy).map_err(io::Error::other)? else {
             return Ok(());
         };
         if let Kind::File { size, .. } = entry.kind {
-            buffer.clear();
-            content.read_to_end(&mut buffer)?;
-            // What looks like ELF and is not (a test file of a debugger) is a file like any other.
-            entry.elf = ElfFacts::read(&buffer).ok().flatten().map(Arc::new);
+            let with_md5 = path.as_str().starts_with("etc/");
+            let mut content = Passing::new(content, with_md5, &cache.temporary_folder())?;
             let written = writer
-                .entry(&packed_path(&path, &entry), &entry, &mut buffer.as_slice())
+                .entry(&packed_path(&path, &entry), &entry, &mut content)
                 .map_err(io::Error::other)?;
             if let Some(digest) = written {
                 entry.kind = Kind::File { size, digest };
             }
-            if path.as_str().starts_with("etc/") {
-                md5.insert(path.clone(), md5_of(&buffer));
+            let learnt = content.learnt()?;
+            entry.elf = learnt.elf.map(Arc::new);
+            if let Some(digest) = learnt.md5 {
+                md5.insert(path.clone(), digest);
             }
         } else if !entry.is_directory() {
             writer
@@ -173,13 +171,6 @@ fn read(
         fragment,
         md5,
     })
-}
-
-fn md5_of(bytes: &[u8]) -> String {
-    md5::Md5::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// An entry of the package's archive as the tree wants it; `None` when the policy leaves it out.

@@ -26,6 +26,17 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest and the length, in bytes, of all that a reader gives.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_reader(reader: impl Read) -> io::Result<(Self, u64)> {
+        let mut reader = HashingReader::new(reader);
+        copy(&mut reader, &mut io::sink())?;
+        let (_, digest, length) = reader.finish();
+        Ok((digest, length))
+    }
+
     /// The digest whose 32 bytes these are.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -144,6 +155,27 @@ impl Hasher {
     /// The digest of all bytes seen.
     pub fn finish(self) -> Digest {
         Digest(self.state.finalize().into())
+    }
+}
+
+/// Copies all that a reader gives, in pieces big enough that a hash, not the system's calls, sets
+/// the pace. Returns the number of bytes.
+///
+/// # Errors
+/// When one cannot be read or the other not written.
+pub fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<u64> {
+    let mut buffer = vec![0; 256 << 10];
+    let mut copied = 0;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(count) => {
+                writer.write_all(&buffer[..count])?;
+                copied += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

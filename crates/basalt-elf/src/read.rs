@@ -2,12 +2,16 @@
 //!
 //! The bytes come from packages, so nothing in them is believed: `object`
 //! checks every offset, and the number of headers, dynamic entries and names,
-//! and the length of each name, are bounded here.
+//! and the length of each name, are bounded here. Of a large object only the
+//! parts that matter are read.
+
+use std::io::{Read, Seek};
+use std::ops::Range;
 
 use object::elf;
 use object::endian::Endianness;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader};
-use object::read::{ReadRef, StringTable};
+use object::read::{ReadCache, ReadRef, StringTable};
 
 use crate::facts::{ElfError, ElfFacts, ElfKind, Machine};
 
@@ -19,6 +23,8 @@ const MAXIMUM_DYNAMIC_ENTRIES: usize = 65_536;
 const MAXIMUM_NEEDED: usize = 4096;
 /// Longest name or path, in bytes, as `PATH_MAX` is.
 const MAXIMUM_NAME: usize = 4096;
+/// Most bytes of an object read at once: the longest dynamic section that is read.
+const MAXIMUM_READ: u64 = 1 << 20;
 /// Most notes and properties read.
 const MAXIMUM_NOTES: usize = 1024;
 
@@ -42,17 +48,62 @@ impl ElfFacts {
     /// assert!(ElfFacts::read(b"\x7fELF").is_err());
     /// ```
     pub fn read(content: &[u8]) -> Result<Option<Self>, ElfError> {
-        if !content.starts_with(MAGIC) {
-            return Ok(None);
+        read(content)
+    }
+
+    /// Reads the facts of an object that is too large to be held in memory:
+    /// as [`ElfFacts::read`], of which only a few pages are read.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElfFacts::read`]; also when a part of it that must be read whole is longer than 1 MiB.
+    pub fn read_from(content: impl Read + Seek) -> Result<Option<Self>, ElfError> {
+        let cache = ReadCache::new(content);
+        read(Bounded(&cache))
+    }
+}
+
+/// An object whose parts are read when they are asked for, none longer than [`MAXIMUM_READ`]:
+/// headers that lie about lengths cost no memory.
+struct Bounded<'c, R: Read + Seek>(&'c ReadCache<R>);
+
+impl<R: Read + Seek> Clone for Bounded<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Read + Seek> Copy for Bounded<'_, R> {}
+
+impl<'c, R: Read + Seek> ReadRef<'c> for Bounded<'c, R> {
+    fn len(self) -> Result<u64, ()> {
+        self.0.len()
+    }
+
+    fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'c [u8], ()> {
+        if size > MAXIMUM_READ {
+            return Err(());
         }
-        match content.get(4) {
-            Some(1) => read_class::<elf::FileHeader32<Endianness>>(content).map(Some),
-            Some(2) => read_class::<elf::FileHeader64<Endianness>>(content).map(Some),
-            Some(class) => Err(ElfError(format!(
-                "its class is {class}, neither 32-bit (1) nor 64-bit (2)"
-            ))),
-            None => Err(ElfError("it ends within its first five bytes".to_owned())),
-        }
+        self.0.read_bytes_at(offset, size)
+    }
+
+    fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'c [u8], ()> {
+        let end = range.end.min(range.start.saturating_add(MAXIMUM_READ));
+        self.0.read_bytes_at_until(range.start..end, delimiter)
+    }
+}
+
+fn read<'c>(content: impl ReadRef<'c>) -> Result<Option<ElfFacts>, ElfError> {
+    if content.read_bytes_at(0, MAGIC.len() as u64) != Ok(MAGIC) {
+        return Ok(None);
+    }
+    match content.read_bytes_at(MAGIC.len() as u64, 1) {
+        Ok([1]) => read_class::<elf::FileHeader32<Endianness>>(content).map(Some),
+        Ok([2]) => read_class::<elf::FileHeader64<Endianness>>(content).map(Some),
+        Ok([class, ..]) => Err(ElfError(format!(
+            "its class is {class}, neither 32-bit (1) nor 64-bit (2)"
+        ))),
+        _ => Err(ElfError("it ends within its first five bytes".to_owned())),
     }
 }
 
@@ -61,7 +112,9 @@ fn unreadable(what: &str) -> impl FnOnce(object::read::Error) -> ElfError + '_ {
     move |error| ElfError(format!("{what}: {error}"))
 }
 
-fn read_class<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Result<ElfFacts, ElfError> {
+fn read_class<'c, H: FileHeader<Endian = Endianness>>(
+    content: impl ReadRef<'c>,
+) -> Result<ElfFacts, ElfError> {
     let header = H::parse(content).map_err(unreadable("its header"))?;
     let endian = header.endian().map_err(unreadable("its byte order"))?;
     let kind = match header.e_type(endian) {
@@ -125,12 +178,12 @@ fn read_class<H: FileHeader<Endian = Endianness>>(content: &[u8]) -> Result<ElfF
     Ok(facts)
 }
 
-fn read_dynamic<H: FileHeader<Endian = Endianness>>(
+fn read_dynamic<'c, H: FileHeader<Endian = Endianness>>(
     facts: &mut ElfFacts,
     entries: &[<H as FileHeader>::Dyn],
     segments: &[H::ProgramHeader],
     endian: Endianness,
-    content: &[u8],
+    content: impl ReadRef<'c>,
 ) -> Result<(), ElfError> {
     // A detached debug file keeps the segment but none of its bytes.
     facts.is_dynamic = !entries.is_empty();
@@ -170,7 +223,7 @@ fn read_dynamic<H: FileHeader<Endian = Endianness>>(
     })?;
     let end = offset
         .checked_add(table_size)
-        .filter(|end| ReadRef::len(content).is_ok_and(|length| *end <= length))
+        .filter(|end| content.len().is_ok_and(|length| *end <= length))
         .ok_or_else(|| ElfError("its string table reaches past the end of the file".to_owned()))?;
     let strings = StringTable::new(content, offset, end);
     let mut rpath = None;
@@ -219,10 +272,10 @@ fn file_offset<H: FileHeader<Endian = Endianness>>(
 /// `GNU_PROPERTY_X86_ISA_1_NEEDED` is a set of bits: baseline, v2, v3, v4.
 /// `ldconfig` records the number of the highest bit. A malformed note is as no
 /// note, as it is to `ldconfig`.
-fn isa_level<H: FileHeader<Endian = Endianness>>(
+fn isa_level<'c, H: FileHeader<Endian = Endianness>>(
     segment: &H::ProgramHeader,
     endian: Endianness,
-    content: &[u8],
+    content: impl ReadRef<'c>,
 ) -> u32 {
     if segment.p_type(endian) != elf::PT_NOTE {
         return 0;

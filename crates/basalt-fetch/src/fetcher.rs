@@ -185,7 +185,7 @@ impl Fetcher {
             && let Some(mut blob) = vendor.open_verified(&request.digest, request.size)?
         {
             let mut writer = self.cache.writer()?;
-            crate::cache::copy(&mut blob, &mut writer)?;
+            basalt_digest::copy(&mut blob, &mut writer)?;
             writer.commit_expecting(&request.digest)?;
             return Ok(());
         }
@@ -253,7 +253,7 @@ impl Fetcher {
         })?;
         let mut writer = self.cache.writer()?;
         let mut content = file.take(request.size.saturating_add(1));
-        crate::cache::copy(&mut content, &mut writer)?;
+        basalt_digest::copy(&mut content, &mut writer)?;
         commit(writer, request, &url)
     }
 

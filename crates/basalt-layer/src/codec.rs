@@ -41,7 +41,7 @@ impl fmt::Display for Codec {
 pub const COMPATIBILITY: u32 = 1;
 
 /// Uncompressed length of every chunk but the last of a run, in bytes.
-pub const CHUNK_LENGTH: usize = 4 << 20;
+pub const CHUNK_LENGTH: usize = 1 << 20;
 
 /// libdeflate's level for [`COMPATIBILITY`] 1. Measured on binaries of the Essential set: level 6 is
 /// 0.5 % smaller and 14 % slower, level 4 2 % larger and 25 % faster.

@@ -17,4 +17,4 @@ pub use error::LayerError;
 pub use fragment::{Chunk, Extent, Fragment, FragmentWriter};
 pub use layer::{FragmentSource, LayerInfo, LayerWriter, write_layer};
 pub use pool::CompressionPool;
-pub use read::{FragmentReader, Repacked, read_entry, repack};
+pub use read::{FileReader, FragmentReader, Repacked, read_entry, repack};

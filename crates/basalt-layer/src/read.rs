@@ -1,6 +1,6 @@
 //! Reading single files back from a fragment, decompressing only the chunks they stand in.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use basalt_digest::Digest;
 use basalt_tree::{Entry, Kind, TreePath};
@@ -42,6 +42,24 @@ impl<'f, R: Read + Seek> FragmentReader<'f, R> {
     /// # Errors
     /// When the fragment holds no such file or is damaged.
     pub fn read(&mut self, path: &TreePath) -> Result<Vec<u8>, LayerError> {
+        let mut reader = self.open(path)?;
+        let mut content = Vec::new();
+        loop {
+            let part = reader.part()?;
+            if part.is_empty() {
+                return Ok(content);
+            }
+            content.extend_from_slice(part);
+            let length = part.len() as u64;
+            reader.at += length;
+        }
+    }
+
+    /// A reader of a regular file's content, chunk by chunk; else as [`FragmentReader::read`].
+    ///
+    /// # Errors
+    /// When the fragment holds no such file.
+    pub fn open(&mut self, path: &TreePath) -> Result<FileReader<'_, 'f, R>, LayerError> {
         let extent = *self
             .fragment
             .files
@@ -54,23 +72,11 @@ impl<'f, R: Read + Seek> FragmentReader<'f, R> {
         if end > self.fragment.uncompressed_size {
             return Err(self.damaged("a file ends behind its end"));
         }
-        let mut content = Vec::new();
-        let mut at = extent.offset;
-        while at < end {
-            let number = (at / CHUNK_LENGTH as u64) as usize;
-            self.load(number)?;
-            let start = (at % CHUNK_LENGTH as u64) as usize;
-            let stop = self
-                .chunk
-                .len()
-                .min(start.saturating_add((end - at) as usize));
-            if start >= stop {
-                return Err(self.damaged("a chunk is shorter than recorded"));
-            }
-            content.extend_from_slice(&self.chunk[start..stop]);
-            at += (stop - start) as u64;
-        }
-        Ok(content)
+        Ok(FileReader {
+            at: extent.offset,
+            end,
+            fragment: self,
+        })
     }
 
     fn load(&mut self, number: usize) -> Result<(), LayerError> {
@@ -111,6 +117,43 @@ impl<'f, R: Read + Seek> FragmentReader<'f, R> {
     }
 }
 
+/// Reads the content of one file; see [`FragmentReader::open`].
+pub struct FileReader<'r, 'f, R> {
+    fragment: &'r mut FragmentReader<'f, R>,
+    at: u64,
+    end: u64,
+}
+
+impl<R: Read + Seek> FileReader<'_, '_, R> {
+    /// What comes next, as far as one chunk reaches; nothing at the end.
+    fn part(&mut self) -> Result<&[u8], LayerError> {
+        if self.at >= self.end {
+            return Ok(&[]);
+        }
+        self.fragment
+            .load((self.at / CHUNK_LENGTH as u64) as usize)?;
+        let chunk = &self.fragment.chunk;
+        let start = (self.at % CHUNK_LENGTH as u64) as usize;
+        let stop = chunk
+            .len()
+            .min(start.saturating_add((self.end - self.at) as usize));
+        if start >= stop {
+            return Err(self.fragment.damaged("a chunk is shorter than recorded"));
+        }
+        Ok(&chunk[start..stop])
+    }
+}
+
+impl<R: Read + Seek> Read for FileReader<'_, '_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let part = self.part().map_err(io::Error::other)?;
+        let length = part.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&part[..length]);
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
 /// The content of one file of a fragment; see [`FragmentReader::read`].
 ///
 /// # Errors
@@ -148,14 +191,13 @@ pub fn repack<R: Read + Seek, W: Write>(
 ) -> Result<(Fragment, W), LayerError> {
     let mut writer = FragmentWriter::new(codec, out);
     for Repacked { from, path, entry } in entries {
-        let content = match entry.kind {
-            Kind::File { .. } => former.read(from)?,
-            _ => Vec::new(),
+        let Kind::File { digest, .. } = entry.kind else {
+            writer.entry(path, entry, &mut io::empty())?;
+            continue;
         };
-        if let Kind::File { digest, .. } = entry.kind {
-            check(path, digest, Digest::of(&content))?;
+        if let Some(found) = writer.entry(path, entry, &mut former.open(from)?)? {
+            check(path, digest, found)?;
         }
-        writer.entry(path, entry, &mut content.as_slice())?;
     }
     writer.finish()
 }

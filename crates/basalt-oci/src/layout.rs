@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use basalt_digest::Digest;
 use fs_err as fs;
@@ -17,13 +19,13 @@ use crate::staging::{Staging, sync_folder};
 pub(crate) const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Makes a layout beside its target and puts it in place at the end: the target is the former
-/// layout or the new one at every moment.
+/// layout or the new one at every moment. Several threads may add blobs.
 #[derive(Debug)]
 pub struct LayoutWriter {
     target: PathBuf,
     staging: Staging,
-    blobs: BTreeMap<Digest, u64>,
-    count: u32,
+    blobs: Mutex<BTreeMap<Digest, u64>>,
+    count: AtomicU32,
     durable: bool,
 }
 
@@ -63,7 +65,7 @@ fn current(target: &Path, index: &Index, verify: bool) -> Result<bool, OciError>
     let layout = Layout::open(target)?;
     for blob in layout.blobs()? {
         if verify {
-            io::copy(&mut layout.open_blob(&blob)?, &mut io::sink())?;
+            basalt_digest::copy(&mut layout.open_blob(&blob)?, &mut io::sink())?;
         } else if layout.size_of(&blob.digest)? != blob.size {
             return Ok(false);
         }
@@ -93,8 +95,8 @@ impl LayoutWriter {
         Ok(Self {
             target,
             staging,
-            blobs: BTreeMap::new(),
-            count: 0,
+            blobs: Mutex::default(),
+            count: AtomicU32::new(0),
             durable,
         })
     }
@@ -106,14 +108,18 @@ impl LayoutWriter {
 
     /// Whether the blob has been added.
     pub fn has(&self, digest: &Digest) -> bool {
-        self.blobs.contains_key(digest)
+        self.blobs().contains_key(digest)
+    }
+
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<Digest, u64>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds these bytes.
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn add_bytes(&mut self, media_type: &str, bytes: &[u8]) -> Result<Descriptor, OciError> {
+    pub fn add_bytes(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor, OciError> {
         let descriptor = Descriptor::of(media_type, bytes);
         if !self.has(&descriptor.digest) {
             let mut blob = self.create_blob()?;
@@ -128,7 +134,7 @@ impl LayoutWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn add_json<T: serde::Serialize>(
-        &mut self,
+        &self,
         media_type: &str,
         document: &T,
     ) -> Result<Descriptor, OciError> {
@@ -141,7 +147,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// When it cannot be copied, or has another size (bytes).
-    pub fn add_file(&mut self, path: &Path, digest: Digest, size: u64) -> Result<(), OciError> {
+    pub fn add_file(&self, path: &Path, digest: Digest, size: u64) -> Result<(), OciError> {
         if self.has(&digest) {
             return Ok(());
         }
@@ -171,7 +177,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// When the link cannot be made.
-    pub fn keep(&mut self, digest: Digest, size: u64) -> Result<bool, OciError> {
+    pub fn keep(&self, digest: Digest, size: u64) -> Result<bool, OciError> {
         if self.has(&digest) {
             return Ok(true);
         }
@@ -181,13 +187,11 @@ impl LayoutWriter {
         {
             return Ok(false);
         }
-        let mut reader = basalt_digest::HashingReader::new(fs::File::open(&former)?);
-        io::copy(&mut reader, &mut io::sink())?;
-        if reader.finish().1 != digest {
+        if Digest::of_reader(fs::File::open(&former)?)?.0 != digest {
             return Ok(false);
         }
         fs::hard_link(&former, blob_path(&self.staging.path, &digest))?;
-        self.blobs.insert(digest, size);
+        self.blobs().insert(digest, size);
         Ok(true)
     }
 
@@ -196,9 +200,9 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn create_blob(&mut self) -> Result<BlobFile, OciError> {
-        let path = self.staging.path.join(format!("blob-{}", self.count));
-        self.count += 1;
+    pub fn create_blob(&self) -> Result<BlobFile, OciError> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let path = self.staging.path.join(format!("blob-{number}"));
         let file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -214,12 +218,12 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// When it cannot be written to the disk or renamed.
-    pub fn commit(&mut self, blob: BlobFile, digest: Digest) -> Result<(), OciError> {
+    pub fn commit(&self, blob: BlobFile, digest: Digest) -> Result<(), OciError> {
         if self.durable {
             blob.file.sync_all()?;
         }
         fs::rename(&blob.path, blob_path(&self.staging.path, &digest))?;
-        self.blobs.insert(digest, blob.size);
+        self.blobs().insert(digest, blob.size);
         Ok(())
     }
 
@@ -229,25 +233,26 @@ impl LayoutWriter {
     /// When the index names a blob that was not added, or the disk says no.
     pub fn finish(self, index: &Index) -> Result<Written, OciError> {
         for descriptor in &index.manifests {
-            match self.blobs.get(&descriptor.digest) {
+            let added = self.blobs().get(&descriptor.digest).copied();
+            match added {
                 None => {
                     return Err(OciError::Missing {
                         path: self.target,
                         digest: descriptor.digest,
                     });
                 }
-                Some(size) if *size != descriptor.size => {
+                Some(size) if size != descriptor.size => {
                     return Err(OciError::WrongSize {
                         digest: descriptor.digest,
                         size: descriptor.size,
-                        found: *size,
+                        found: size,
                     });
                 }
                 Some(_) => {}
             }
         }
         // Blobs that were begun and given up.
-        for number in 0..self.count {
+        for number in 0..self.count.load(Ordering::Relaxed) {
             match fs::remove_file(self.staging.path.join(format!("blob-{number}"))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}

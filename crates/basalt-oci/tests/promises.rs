@@ -50,7 +50,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 
 /// Writes an image for each architecture with these layers; returns the index.
 fn write(target: &Path, layers: &[Files<'_>], zstd_layers: bool) -> (Index, Written) {
-    let mut writer = LayoutWriter::create(target, true).expect("it begins");
+    let writer = LayoutWriter::create(target, true).expect("it begins");
     let mut manifests = Vec::new();
     for architecture in ["amd64", "arm64"] {
         let platform = Platform::of_debian(architecture).expect("known");
@@ -303,7 +303,7 @@ fn blobs_are_copied_in_and_kept_from_the_former_layout() {
     write(&target, ONE, false);
     let layer = any_layer(&Layout::open(&target).expect("it opens"));
     let blob = Digest::of(b"blob");
-    let mut writer = LayoutWriter::create(&target, false).expect("it begins");
+    let writer = LayoutWriter::create(&target, false).expect("it begins");
     assert!(writer.keep(layer.digest, layer.size).expect("no error"));
     assert!(!writer.keep(Digest::of(b"absent"), 1).expect("no error"));
     let cached = folder.path().join("cached");

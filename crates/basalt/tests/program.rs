@@ -57,7 +57,7 @@ fn image(target: PathBuf, user: &str, files: &[(&str, u32, &str)]) {
             .expect("a Vec takes bytes");
     }
     let plain = archive.into_inner().expect("a Vec takes bytes");
-    let mut writer = LayoutWriter::create(&target, false).expect("it begins");
+    let writer = LayoutWriter::create(&target, false).expect("it begins");
     let layer = writer.add_bytes(media_type::LAYER, &plain).expect("added");
     let platform = Platform::of_debian("amd64").expect("known");
     let config = ImageConfig {

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use basalt_digest::{Digest, HashingReader, HashingWriter};
+use basalt_digest::{Digest, HashingReader, HashingWriter, copy};
 use tempfile::NamedTempFile;
 
 use super::{Cache, CacheError, files};
@@ -207,6 +207,56 @@ impl Cache {
         self.first_good(digest, Some(size), IN_MEMORY)
     }
 
+    /// Opens a blob of this size (in bytes) for a reader that compares its digest with what it
+    /// reads; `None` when it is missing. See [`open_verified`](Self::open_verified) for all others.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be opened.
+    pub fn open_unverified(&self, digest: &Digest, size: u64) -> Result<Option<File>, CacheError> {
+        let place = self.blob_place(digest);
+        for place in [place.clone(), self.own_place(&place)] {
+            if let Some((file, metadata)) = files::open_regular(&place)?
+                && metadata.len() == size
+            {
+                mark_used(&file, &metadata);
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Copies a blob into a new writer, comparing its size (in bytes) and digest on the way;
+    /// `None` when it is missing. A blob that does not match is removed and counts as missing.
+    ///
+    /// # Errors
+    /// When a writer cannot be made or written to, or the file is there but cannot be read.
+    pub fn copy_verified<W: Write, E: From<CacheError>>(
+        &self,
+        digest: &Digest,
+        size: u64,
+        mut writer: impl FnMut() -> Result<W, E>,
+    ) -> Result<Option<W>, E> {
+        let place = self.blob_place(digest);
+        for place in [place.clone(), self.own_place(&place)] {
+            let Some((file, metadata)) = files::open_regular(&place).map_err(CacheError::from)?
+            else {
+                continue;
+            };
+            if metadata.len() == size {
+                // One byte more than the size tells a file that grew meanwhile.
+                let mut reader = HashingReader::new((&file).take(size.saturating_add(1)));
+                let mut writer = writer()?;
+                copy(&mut reader, &mut writer).map_err(CacheError::from)?;
+                if reader.finish().1 == *digest {
+                    mark_used(&file, &metadata);
+                    return Ok(Some(writer));
+                }
+            }
+            remove(&place);
+        }
+        Ok(None)
+    }
+
     fn first_good(
         &self,
         digest: &Digest,
@@ -274,19 +324,6 @@ impl Cache {
             content: Content::File(kept),
             size,
         }))
-    }
-}
-
-/// Copies in pieces big enough that the hash, not the calls, sets the pace.
-pub(crate) fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => writer.write_all(&buffer[..count])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

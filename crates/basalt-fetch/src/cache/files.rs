@@ -45,7 +45,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<(File, std::fs::Met
 impl Cache {
     /// A new file in `temporary`, locked so that a sweep knows that it is in use.
     pub(super) fn temporary_file(&self) -> io::Result<NamedTempFile> {
-        let folder = self.root().join("temporary");
+        let folder = self.temporary_folder();
         self.make_folder(&folder)?;
         let file = tempfile::Builder::new()
             .prefix("writing-")

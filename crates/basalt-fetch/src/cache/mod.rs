@@ -24,7 +24,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use blobs::copy;
 pub use blobs::{BlobWriter, VerifiedBlob};
 pub use upkeep::{CacheSize, PrunePolicy, PruneReport, VerifyReport};
 
@@ -138,5 +137,11 @@ impl Cache {
     /// The folder of the cache.
     pub fn root(&self) -> &Path {
         &self.inner.root
+    }
+
+    /// Where files stand while they are written: on the cache's own file system. It is there once
+    /// a [`writer`](Self::writer) was made.
+    pub fn temporary_folder(&self) -> PathBuf {
+        self.inner.root.join("temporary")
     }
 }

@@ -79,7 +79,7 @@ impl Cache {
             size.facts += 1;
             size.fact_bytes += metadata.len();
         })?;
-        walk(&self.root().join("temporary"), &mut |_, metadata| {
+        walk(&self.temporary_folder(), &mut |_, metadata| {
             size.temporary_bytes += metadata.len();
         })?;
         Ok(size)
@@ -158,7 +158,7 @@ impl Cache {
     /// Removes temporary files that no living process holds. What cannot be removed stays.
     pub(super) fn sweep_temporary(&self) {
         let now = SystemTime::now();
-        let _ = walk(&self.root().join("temporary"), &mut |path, metadata| {
+        let _ = walk(&self.temporary_folder(), &mut |path, metadata| {
             let settled = metadata
                 .modified()
                 .ok()
@@ -183,7 +183,7 @@ fn named_digest(path: &Path) -> Option<Digest> {
 
 fn is_good_blob(path: &Path, file: &std::fs::File) -> io::Result<bool> {
     let mut reader = HashingReader::new(file);
-    blobs::copy(&mut reader, &mut io::sink())?;
+    basalt_digest::copy(&mut reader, &mut io::sink())?;
     let (_, found, _) = reader.finish();
     Ok(named_digest(path) == Some(found))
 }

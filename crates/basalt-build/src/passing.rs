@@ -1,0 +1,133 @@
+//! What is learnt of a file while its content passes on its way into a fragment: no file is held
+//! in memory for it.
+
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+use basalt_elf::ElfFacts;
+use md5::Digest as _;
+use tempfile::SpooledTempFile;
+
+/// What an ELF object begins with.
+const MAGIC: [u8; 4] = *b"\x7fELF";
+
+/// Up to this many bytes of an ELF object are kept in memory until its facts are read; a longer
+/// one goes to a file.
+const IN_MEMORY: usize = 8 << 20;
+
+/// Hands content through, and watches it.
+pub(crate) struct Passing<'c> {
+    content: &'c mut dyn Read,
+    begin: io::Cursor<Vec<u8>>,
+    object: Option<SpooledTempFile>,
+    md5: Option<md5::Md5>,
+}
+
+impl<'c> Passing<'c> {
+    /// Begins with the content's first bytes. `folder` is for temporary files.
+    pub(crate) fn new(
+        content: &'c mut dyn Read,
+        with_md5: bool,
+        folder: &Path,
+    ) -> io::Result<Self> {
+        let mut begin = Vec::new();
+        Read::take(&mut *content, MAGIC.len() as u64).read_to_end(&mut begin)?;
+        Ok(Self {
+            content,
+            object: (begin == MAGIC).then(|| SpooledTempFile::new_in(IN_MEMORY, folder)),
+            begin: io::Cursor::new(begin),
+            md5: with_md5.then(md5::Md5::new),
+        })
+    }
+
+    /// What was learnt, once all has passed.
+    pub(crate) fn learnt(self) -> io::Result<Learnt> {
+        let elf = match self.object {
+            // What looks like ELF and is not (a test file of a debugger) is a file like any other.
+            Some(mut object) => {
+                object.rewind()?;
+                ElfFacts::read_from(object).ok().flatten()
+            }
+            None => None,
+        };
+        let md5 = self.md5.map(|md5| {
+            md5.finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        });
+        Ok(Learnt { elf, md5 })
+    }
+}
+
+/// What [`Passing`] learnt.
+pub(crate) struct Learnt {
+    /// What the dynamic linker wants to know, of an ELF object.
+    pub elf: Option<ElfFacts>,
+    /// The MD5 digest in hex, if it was asked for.
+    pub md5: Option<String>,
+}
+
+impl Read for Passing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = match self.begin.read(buffer)? {
+            0 => self.content.read(buffer)?,
+            count => count,
+        };
+        let passed = &buffer[..count];
+        if let Some(object) = &mut self.object {
+            object.write_all(passed)?;
+        }
+        if let Some(md5) = &mut self.md5 {
+            md5.update(passed);
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(content: &[u8]) -> (Vec<u8>, Learnt) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut content = content;
+        let mut passing = Passing::new(&mut content, true, folder.path()).expect("it begins");
+        let mut passed = Vec::new();
+        passing.read_to_end(&mut passed).expect("it passes");
+        (passed, passing.learnt().expect("something is learnt"))
+    }
+
+    #[test]
+    fn what_passes_is_not_changed_and_its_digest_is_learnt() {
+        for content in [
+            "",
+            "abc",
+            "\x7fELF",
+            "a longer text, of more than four bytes",
+        ] {
+            let (passed, learnt) = pass(content.as_bytes());
+            assert_eq!(passed, content.as_bytes());
+            assert!(learnt.elf.is_none());
+            let expected = match content {
+                "abc" => Some("900150983cd24fb0d6963f7d28e17f72"),
+                "" => Some("d41d8cd98f00b204e9800998ecf8427e"),
+                _ => None,
+            };
+            if expected.is_some() {
+                assert_eq!(learnt.md5.as_deref(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_facts_of_an_object_larger_than_memory_allows_are_learnt() {
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut content = std::fs::read(program).expect("this program can be read");
+        let facts = ElfFacts::read(&content).expect("it is ELF");
+        content.resize(content.len() + IN_MEMORY, 0);
+        let (passed, learnt) = pass(&content);
+        assert!(passed == content);
+        assert_eq!(learnt.elf, facts);
+    }
+}
