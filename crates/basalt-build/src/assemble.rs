@@ -242,19 +242,8 @@ fn accounts(
     context: &mut Context,
     failed: &dyn Fn(apply::ApplyError) -> BuildError,
 ) -> Result<(), BuildError> {
-    for (number, group) in image.groups.iter().enumerate() {
-        let owner = Owner::Spec(format!("groups[{number}] ({})", group.name));
-        apply::add_group(
-            tree,
-            contents,
-            &group.name,
-            group.gid,
-            &group.members,
-            &owner,
-            context,
-        )
-        .map_err(failed)?;
-    }
+    // Users may be in the groups, and groups have the users as members.
+    groups(tree, contents, image, context, failed, false)?;
     for (number, user) in image.users.iter().enumerate() {
         let owner = Owner::Spec(format!("users[{number}] ({})", user.name));
         let gid = apply::add_group(
@@ -297,6 +286,36 @@ fn accounts(
             };
             tree.insert_generated(&home, entry, Vec::new(), owner)?;
         }
+    }
+    groups(tree, contents, image, context, failed, true)
+}
+
+/// The spec's groups, with or without their members.
+fn groups(
+    tree: &mut Tree,
+    contents: &dyn Contents,
+    image: &ImageSpec,
+    context: &mut Context,
+    failed: &dyn Fn(apply::ApplyError) -> BuildError,
+    with_members: bool,
+) -> Result<(), BuildError> {
+    for (number, group) in image.groups.iter().enumerate() {
+        let owner = Owner::Spec(format!("groups[{number}] ({})", group.name));
+        let members = if with_members {
+            &group.members[..]
+        } else {
+            &[]
+        };
+        apply::add_group(
+            tree,
+            contents,
+            &group.name,
+            group.gid,
+            members,
+            &owner,
+            context,
+        )
+        .map_err(failed)?;
     }
     Ok(())
 }

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use basalt_digest::Digest;
-use basalt_fetch::Request;
 use basalt_layer::Codec;
 use basalt_lock::{Lock, LockedImage, LockedPackage};
-use basalt_oci::{Descriptor, Index, LayoutWriter, annotation, is_current, media_type};
+use basalt_oci::is_current;
 use basalt_spec::{Compression, ImageSpec, LoadedSpec};
 use basalt_tree::{PathPolicy, Tree, TreePath};
 use rayon::prelude::*;
@@ -19,12 +15,14 @@ use serde::{Deserialize, Serialize};
 use crate::BuildError;
 use crate::assemble::{Assembled, Wanted, assemble, violations};
 use crate::contents::PackageContents;
+use crate::gather;
 use crate::image;
+use crate::layout;
 use crate::pack::{self, PackedLayer};
-use crate::read::{self, ReadPackage, ReadPolicy};
+use crate::read::{ReadPackage, ReadPolicy};
 use crate::records::count_files;
 use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, Stage};
-use crate::resolve::{fetch, lock, lock_path, misfit, read_lock, title};
+use crate::resolve::{lock, lock_path, misfit, read_lock, title};
 use crate::session::Session;
 
 /// What to build of a spec.
@@ -44,21 +42,21 @@ pub struct BuildRequest {
 
 /// An image as the cache remembers it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct ImageRecord {
-    config: Vec<u8>,
-    manifest: Vec<u8>,
-    layers: Vec<PackedLayer>,
-    packages: usize,
-    files: u64,
+pub(crate) struct ImageRecord {
+    pub config: Vec<u8>,
+    pub manifest: Vec<u8>,
+    pub layers: Vec<PackedLayer>,
+    pub packages: usize,
+    pub files: u64,
 }
 
 /// One image to be built.
-struct Job<'a> {
-    locked: &'a LockedImage,
-    image: &'a ImageSpec,
-    epoch: i64,
-    codec: Codec,
-    key: Digest,
+pub(crate) struct Job<'a> {
+    pub locked: &'a LockedImage,
+    pub image: &'a ImageSpec,
+    pub epoch: i64,
+    pub codec: Codec,
+    pub key: Digest,
 }
 
 /// The lock of a spec: the one that is there if it fits, else made anew unless that is forbidden.
@@ -103,7 +101,7 @@ pub fn build(
         .map(|job| remembered(session, job))
         .collect::<Result<_, _>>()?;
     if let Some(records) = records.iter().cloned().collect::<Option<Vec<_>>>() {
-        let index = index(spec, request, &jobs, &records)?;
+        let index = layout::index(spec, request, &jobs, &records)?;
         if is_current(&request.output, &index, true) {
             return report(
                 session,
@@ -137,7 +135,7 @@ pub fn build(
         }
     }
     let records: Vec<ImageRecord> = records.into_iter().flatten().collect();
-    write(session, spec, request, &jobs, &records)?;
+    layout::write(session, spec, request, &jobs, &records)?;
     report(session, spec, request, &jobs, &records, cache, false)
 }
 
@@ -316,28 +314,7 @@ fn assemble_all(
     }
     let mut packages: Vec<(&LockedPackage, ReadPolicy)> = packages.into_values().collect();
     packages.sort_by_key(|(package, _)| (std::cmp::Reverse(package.size), package.sha256));
-    let requests: Vec<Request> = packages
-        .iter()
-        .filter(|(package, policy)| !read::is_remembered(&session.cache, package, policy))
-        .map(|(package, _)| Request {
-            archive: package.archive.clone(),
-            path: package.path.clone(),
-            digest: package.sha256,
-            size: package.size,
-            by_hash: false,
-        })
-        .collect();
-    cache.downloaded = requests
-        .iter()
-        .filter(|request| {
-            !session
-                .cache
-                .seems_to_have(&request.digest, Some(request.size))
-        })
-        .map(|request| request.size)
-        .sum();
-    fetch(session, &requests)?;
-    let read = read_all(session, &packages, cache)?;
+    let read = gather::packages(session, &packages, cache)?;
     let trees = session.stage(Stage::Assemble, jobs.len() as u64, || {
         let trees: Assemblies = jobs
             .par_iter()
@@ -363,59 +340,6 @@ fn assemble_all(
         Ok((trees, format!("{entries} entries, {hardened} hardened")))
     })?;
     Ok(trees)
-}
-
-/// Reads packages, the largest first, so that no thread is left alone with one at the end.
-fn read_all(
-    session: &Session,
-    packages: &[(&LockedPackage, ReadPolicy)],
-    cache: &mut CacheReport,
-) -> Result<BTreeMap<Digest, ReadPackage>, BuildError> {
-    let (read, cached) = session.stage(Stage::Read, packages.len() as u64, || {
-        let next = AtomicUsize::new(0);
-        let results: Mutex<(BTreeMap<Digest, ReadPackage>, usize)> = Mutex::default();
-        let failure: Mutex<Option<(usize, BuildError)>> = Mutex::default();
-        rayon::scope(|scope| {
-            for _ in 0..rayon::current_num_threads() {
-                scope.spawn(|_| {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((package, policy)) = packages.get(number) else {
-                            return;
-                        };
-                        match read::package(&session.cache, &session.compression, package, policy) {
-                            Ok((read, was_cached)) => {
-                                let mut results =
-                                    results.lock().unwrap_or_else(PoisonError::into_inner);
-                                results.0.insert(package.sha256, read);
-                                results.1 += usize::from(was_cached);
-                                session.observer.step(Stage::Read, &package.name);
-                            }
-                            Err(error) => {
-                                next.store(packages.len(), Ordering::Relaxed);
-                                let mut failure =
-                                    failure.lock().unwrap_or_else(PoisonError::into_inner);
-                                // The first of the list is told, whichever thread failed first.
-                                if failure.as_ref().is_none_or(|(first, _)| number < *first) {
-                                    *failure = Some((number, error));
-                                }
-                                return;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        if let Some((_, error)) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
-        let (read, cached) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let text = format!("{} packages, {cached} of them cached", read.len());
-        Ok(((read, cached), text))
-    })?;
-    cache.packages_total = packages.len();
-    cache.packages = cached;
-    Ok(read)
 }
 
 fn assemble_one(
@@ -497,98 +421,6 @@ fn pack_one(
     Ok((record, cached))
 }
 
-/// The index of the images, and the index of the layout that names it.
-fn indexes(
-    spec: &LoadedSpec,
-    request: &BuildRequest,
-    jobs: &[Job<'_>],
-    records: &[ImageRecord],
-) -> Result<(Vec<u8>, Index), BuildError> {
-    let mut manifests = Vec::new();
-    for (job, record) in jobs.iter().zip(records) {
-        let mut descriptor = Descriptor::of(media_type::MANIFEST, &record.manifest);
-        descriptor.platform = Some(image::platform(&job.locked.architecture)?);
-        manifests.push(descriptor);
-    }
-    let mut images = Index::new(manifests);
-    let newest = jobs.iter().map(|job| job.epoch).max().unwrap_or(0);
-    if let Some(job) = jobs.first() {
-        images.annotations = image::annotations(job.image, &spec.release, &request.variant, newest);
-    }
-    let bytes = basalt_oci::to_bytes(&images)?;
-    let mut descriptor = Descriptor::of(media_type::INDEX, &bytes);
-    let tag = match request.variant.as_str() {
-        "" => "latest".to_owned(),
-        variant => variant.to_owned(),
-    };
-    descriptor
-        .annotations
-        .insert(annotation::REFERENCE_NAME.to_owned(), tag);
-    Ok((bytes, Index::new(vec![descriptor])))
-}
-
-fn index(
-    spec: &LoadedSpec,
-    request: &BuildRequest,
-    jobs: &[Job<'_>],
-    records: &[ImageRecord],
-) -> Result<Index, BuildError> {
-    indexes(spec, request, jobs, records).map(|(_, index)| index)
-}
-
-fn write(
-    session: &Session,
-    spec: &LoadedSpec,
-    request: &BuildRequest,
-    jobs: &[Job<'_>],
-    records: &[ImageRecord],
-) -> Result<(), BuildError> {
-    let (images, index) = indexes(spec, request, jobs, records)?;
-    session.stage(Stage::Write, 0, || {
-        if let Some(parent) = request
-            .output
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            fs_err::create_dir_all(parent)?;
-        }
-        let layout = LayoutWriter::create(&request.output, true)?;
-        let mut layers: BTreeMap<Digest, u64> = BTreeMap::new();
-        for record in records {
-            layout.add_bytes(media_type::CONFIG, &record.config)?;
-            layout.add_bytes(media_type::MANIFEST, &record.manifest)?;
-            layers.extend(
-                record
-                    .layers
-                    .iter()
-                    .map(|one| (one.info.digest, one.info.size)),
-            );
-        }
-        layers
-            .into_par_iter()
-            .try_for_each(|(digest, size)| add_layer(session, &layout, digest, size))?;
-        layout.add_bytes(media_type::INDEX, &images)?;
-        layout.finish(&index)?;
-        Ok(((), request.output.display().to_string()))
-    })
-}
-
-/// Adds a layer: the one of the former layout where that has it, else the cache's.
-fn add_layer(
-    session: &Session,
-    layout: &LayoutWriter,
-    digest: Digest,
-    size: u64,
-) -> Result<(), BuildError> {
-    if layout.keep(digest, size)? {
-        return Ok(());
-    }
-    let begin = || Ok::<_, BuildError>(layout.create_blob()?);
-    let blob = session.cache.copy_verified(&digest, size, begin)?;
-    layout.commit(blob.ok_or(BuildError::LostBlob { digest })?, digest)?;
-    Ok(())
-}
-
 fn report(
     session: &Session,
     spec: &LoadedSpec,
@@ -619,7 +451,7 @@ fn report(
                 .collect(),
         })
         .collect();
-    let (bytes, _) = indexes(spec, request, jobs, records)?;
+    let (bytes, _) = layout::indexes(spec, request, jobs, records)?;
     Ok(BuildReport {
         name: spec.base.name.clone(),
         release: spec.release.clone(),

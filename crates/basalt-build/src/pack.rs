@@ -2,7 +2,7 @@
 //! package whose entries the tree changed is packed again from its own fragment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::fs::File;
 
 use basalt_digest::Digest;
 use basalt_fetch::Cache;
@@ -196,8 +196,8 @@ fn fragment(
     {
         return Ok(Some(fragment));
     }
-    let blob = open(cache, &read.fragment)?;
-    let mut former = FragmentReader::new(&read.fragment, blob)?;
+    // Each file is compared with its own digest as it is packed.
+    let mut former = FragmentReader::new(&read.fragment, open(cache, &read.fragment)?)?;
     let (fragment, blob) = repack(&mut former, &entries, codec, cache.writer()?)?;
     blob.commit_expecting(&fragment.digest)?;
     let bytes = postcard::to_stdvec(&fragment).map_err(BuildError::record)?;
@@ -299,12 +299,7 @@ fn layer(
     let mut writer = LayerWriter::new(codec, cache.writer()?)?;
     writer.directories(directories)?;
     for part in parts {
-        // The writer compares digests itself.
-        let blob = cache.open_unverified(&part.digest, part.size)?;
-        let lost = BuildError::LostBlob {
-            digest: part.digest,
-        };
-        writer.fragment(part, blob.ok_or(lost)?)?;
+        writer.fragment(part, open(cache, part)?)?;
     }
     let (info, blob) = writer.finish()?;
     blob.commit_expecting(&info.digest)?;
@@ -313,12 +308,10 @@ fn layer(
     Ok((info, false))
 }
 
-fn open(
-    cache: &Cache,
-    fragment: &Fragment,
-) -> Result<impl Read + std::io::Seek + use<>, BuildError> {
+/// A fragment's bytes, for who compares their digest himself.
+fn open(cache: &Cache, fragment: &Fragment) -> Result<File, BuildError> {
     cache
-        .open_verified(&fragment.digest, fragment.size)?
+        .open_unverified(&fragment.digest, fragment.size)?
         .ok_or(BuildError::LostBlob {
             digest: fragment.digest,
         })

@@ -16,7 +16,7 @@ use crate::BuildError;
 use crate::passing::Passing;
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 2;
+const GENERATION: u32 = 3;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
@@ -69,31 +69,26 @@ pub(crate) fn packed_entry(entry: &Entry) -> Entry {
     }
 }
 
-/// The package as the cache remembers it, else read from its file. Returns whether it was cached.
+/// Reads the package from its file, which the cache has; remembers it.
 pub(crate) fn package(
     cache: &Cache,
     pool: &CompressionPool,
     package: &LockedPackage,
     policy: &ReadPolicy,
-) -> Result<(ReadPackage, bool), BuildError> {
-    let key = key(package, policy)?;
-    if let Some(read) = remembered(cache, &key)? {
-        return Ok((read, true));
-    }
+) -> Result<ReadPackage, BuildError> {
     let read = read(cache, pool, package, policy)?;
     let bytes = postcard::to_stdvec(&read).map_err(BuildError::record)?;
-    cache.put_fact("package", &key, &bytes)?;
-    Ok((read, false))
+    cache.put_fact("package", &key(package, policy)?, &bytes)?;
+    Ok(read)
 }
 
-/// Whether the package need not be read again.
-pub(crate) fn is_remembered(cache: &Cache, package: &LockedPackage, policy: &ReadPolicy) -> bool {
-    key(package, policy).is_ok_and(|key| matches!(remembered(cache, &key), Ok(Some(_))))
-}
-
-/// What the cache remembers, if its fragment is still there too.
-fn remembered(cache: &Cache, key: &Digest) -> Result<Option<ReadPackage>, BuildError> {
-    let bytes = cache.fact("package", key)?;
+/// The package as the cache remembers it, if its fragment is still there too.
+pub(crate) fn remembered(
+    cache: &Cache,
+    package: &LockedPackage,
+    policy: &ReadPolicy,
+) -> Result<Option<ReadPackage>, BuildError> {
+    let bytes = cache.fact("package", &key(package, policy)?)?;
     let read = bytes.and_then(|bytes| postcard::from_bytes::<ReadPackage>(&bytes).ok());
     Ok(read.filter(|read| cache.seems_to_have(&read.fragment.digest, Some(read.fragment.size))))
 }

@@ -431,9 +431,9 @@ fn compatibility_1_gives_these_bytes_forever() {
     assert_eq!(
         [gzip.diff_id.hex(), gzip.digest.hex(), zstd.digest.hex()],
         [
-            "8a37a4800f62ec88334625cbcabd0f7aa538b43a8757ea3598c9293c18e52b58",
-            "1644ae9e681341e9540f53870a98f656efe36b049fcb044dd356fd4074495331",
-            "4934c0f798fb0d482a4b376de473ef7b98de9885c6ea6b6a3b66f5ef286f43e5"
+            "b0fa0d9f3d7a098d27c6555ee8a756b65ee3b9de55cb757c4eb4c4b92a6fa366",
+            "325e91a089e7085f1d4d5010a933cb4cd2fed680f620c99955bef68deb05fe8c",
+            "60f1cc27bf67b945095b93858112dcd596951af19b4671d647d687098319c0a7"
         ]
     );
 }
