@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use basalt_fetch::{Cache, FetchOptions, Fetcher, MirrorOptions, Mirrors, VendorStore};
+use basalt_fetch::{Cache, FetchOptions, Fetcher, Limits, MirrorOptions, Mirrors, VendorStore};
 use basalt_layer::CompressionPool;
 use basalt_spec::LoadedSpec;
 
@@ -20,6 +20,8 @@ pub struct Options {
     pub mirrors: MirrorOptions,
     /// Whether the network is left alone.
     pub offline: bool,
+    /// How long a silent or slow mirror is borne; as `basalt-fetch` has it when not given.
+    pub patience: Option<Duration>,
     /// A store that `basalt vendor` made, looked into before the network.
     pub vendor: Option<PathBuf>,
     /// How many threads work; as many as there are cores when 0.
@@ -67,22 +69,24 @@ impl Session {
         let cache = Cache::open(path)?;
         let mut mirrors = options.mirrors.clone();
         for archive in &spec.base.archives {
-            if let (Some(url), false) = (&archive.url, mirrors.explicit.contains_key(&archive.name))
-            {
+            if let Some(url) = &archive.url {
                 let mirror = url.parse().map_err(|error| {
                     BuildError::Spec(format!("the archive `{}`: {error}", archive.name))
                 })?;
-                mirrors.explicit.insert(archive.name.clone(), vec![mirror]);
+                mirrors.spec.insert(archive.name.clone(), vec![mirror]);
             }
         }
+        let limits = Limits::default();
         let fetch = FetchOptions {
             offline: options.offline,
+            limits: options
+                .patience
+                .map_or(limits, |patience| limits.with_patience(patience)),
             vendor: options
                 .vendor
                 .as_deref()
                 .map(VendorStore::open)
                 .transpose()?,
-            ..FetchOptions::default()
         };
         let mirrors =
             Mirrors::discover(mirrors).map_err(|error| BuildError::Spec(error.to_string()))?;

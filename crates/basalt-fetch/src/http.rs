@@ -16,7 +16,7 @@ pub struct Limits {
     pub connect: Duration,
     /// The longest wait for an answer's headers, and for the next bytes of its body.
     pub read: Duration,
-    /// The slowest body that is borne, in bytes a second, once `grace` has passed.
+    /// The slowest body that is borne, in bytes a second, measured over each span of `grace`.
     pub minimum_rate: u64,
     /// How long a body may be slower than that.
     pub grace: Duration,
@@ -38,6 +38,20 @@ impl Default for Limits {
             redirects: 5,
             attempts: 3,
             backoff: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Limits {
+    /// Waits so long, and no longer, for a connection, for an answer, for the next bytes of its
+    /// body, and for a slow body to come faster.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self {
+            connect: patience,
+            read: patience,
+            grace: patience,
+            ..self
         }
     }
 }
@@ -162,8 +176,7 @@ impl Client {
             }
             let next = header("location").and_then(|to| address::resolve(&current, &to));
             let next = next.unwrap_or_default();
-            let downgraded = current.starts_with("https://") && !next.starts_with("https://");
-            if downgraded || !(next.starts_with("http://") || next.starts_with("https://")) {
+            if !may_lead(&current, &next) {
                 return Err(FetchError::RedirectRefused {
                     url: shown,
                     to: address::shown(&next),
@@ -191,7 +204,7 @@ impl Answer {
         let url = self.url;
         let mut body = self.body.into_with_config().limit(u64::MAX).reader();
         let mut buffer = vec![0; 64 << 10];
-        let start = Instant::now();
+        let mut pace = Pace::new(limits, Instant::now());
         let mut received = 0;
         while received < limit {
             let room = usize::try_from(limit - received)
@@ -219,10 +232,7 @@ impl Answer {
             writer.write_all(&buffer[..count])?;
             received += count as u64;
             progress(count as u64);
-            let elapsed = start.elapsed();
-            // Time spent in full reads counts as well: it is the server's or the line's.
-            let due = elapsed.as_secs_f64() * limits.minimum_rate as f64;
-            if elapsed > limits.grace && (received as f64) < due {
+            if !pace.keeps(count, Instant::now()) {
                 return Err(FetchError::TooSlow {
                     url,
                     rate: limits.minimum_rate,
@@ -239,6 +249,47 @@ impl Answer {
                 reason: error.to_string(),
             }),
         }
+    }
+}
+
+/// Whether a redirect may lead from one URL to another: only to HTTP, and never from a protected
+/// connection to an open one. What comes is verified in any case, but whoever chose https also
+/// chose that nobody on the way sees what is asked for.
+fn may_lead(from: &str, to: &str) -> bool {
+    to.starts_with("https://") || (to.starts_with("http://") && !from.starts_with("https://"))
+}
+
+/// Whether a body comes fast enough. Each span of the grace time is judged by itself: bytes that
+/// came fast at first do not buy hours of trickle.
+struct Pace {
+    rate: u64,
+    grace: Duration,
+    begun: Instant,
+    received: u64,
+}
+
+impl Pace {
+    fn new(limits: &Limits, now: Instant) -> Self {
+        Self {
+            rate: limits.minimum_rate,
+            grace: limits.grace,
+            begun: now,
+            received: 0,
+        }
+    }
+
+    /// Counts bytes that came; false once they come too slowly.
+    fn keeps(&mut self, count: usize, now: Instant) -> bool {
+        self.received += count as u64;
+        let elapsed = now.saturating_duration_since(self.begun);
+        if elapsed <= self.grace {
+            return true;
+        }
+        // Time spent in full reads counts as well: it is the server's or the line's.
+        let due = elapsed.as_secs_f64() * self.rate as f64;
+        let fast = self.received as f64 >= due;
+        (self.begun, self.received) = (now, 0);
+        fast
     }
 }
 
@@ -290,4 +341,54 @@ fn root_certificates() -> RootCerts {
         (!certificates.is_empty()).then(|| RootCerts::from(certificates))
     };
     read().unwrap_or(RootCerts::WebPki)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leaves_http_nor_gives_up_protection() {
+        let allowed = [
+            ("http://a/x", "http://b/x"),
+            ("http://a/x", "https://b/x"),
+            ("https://a/x", "https://b/x"),
+        ];
+        for (from, to) in allowed {
+            assert!(may_lead(from, to), "{from} to {to}");
+        }
+        let refused = [
+            ("https://a/x", "http://a/x"),
+            ("https://a/x", "HTTP://a/x"),
+            ("http://a/x", "file:///etc/passwd"),
+            ("http://a/x", "ftp://b/x"),
+            ("https://a/x", "httpsx://b/x"),
+            ("http://a/x", ""),
+        ];
+        for (from, to) in refused {
+            assert!(!may_lead(from, to), "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_came_fast_do_not_buy_hours_of_trickle() {
+        let limits = Limits::default();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pace = Pace::new(&limits, start);
+        assert!(pace.keeps(100 << 20, at(31)));
+        assert!(pace.keeps(1, at(45)));
+        assert!(pace.keeps(1, at(60)));
+        assert!(!pace.keeps(1, at(75)));
+    }
+
+    #[test]
+    fn a_slow_but_steady_body_is_borne() {
+        let limits = Limits::default();
+        let start = Instant::now();
+        let mut pace = Pace::new(&limits, start);
+        for second in 1..600 {
+            assert!(pace.keeps(1100, start + Duration::from_secs(second)));
+        }
+    }
 }

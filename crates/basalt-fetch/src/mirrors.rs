@@ -81,8 +81,10 @@ impl fmt::Debug for Mirror {
 /// What decides over mirrors beside the environment.
 #[derive(Debug, Clone, Default)]
 pub struct MirrorOptions {
-    /// Mirrors from the spec or the command line, by archive.
+    /// Mirrors from the command line, by archive.
     pub explicit: BTreeMap<String, Vec<Mirror>>,
+    /// Where the spec says its own archives are, by archive.
+    pub spec: BTreeMap<String, Vec<Mirror>>,
     /// The user's file of `archive = URL` lines; `None` for `$XDG_CONFIG_HOME/basalt/mirrors`
     /// or `~/.config/basalt/mirrors`.
     pub user_file: Option<PathBuf>,
@@ -90,12 +92,13 @@ pub struct MirrorOptions {
     pub apt_folder: Option<PathBuf>,
 }
 
-/// The mirrors of each archive. Found in this order: explicit, `$BASALT_MIRROR_<ARCHIVE>`, the
-/// user's file, the host's apt sources, the default of the distribution's table.
+/// The mirrors of each archive. Found in this order: the command line, `$BASALT_MIRROR_<ARCHIVE>`,
+/// the user's file, the spec, the host's apt sources, the default of the distribution's table.
 #[derive(Debug, Clone, Default)]
 pub struct Mirrors {
     explicit: BTreeMap<String, Vec<Mirror>>,
     user: BTreeMap<String, Vec<Mirror>>,
+    spec: BTreeMap<String, Vec<Mirror>>,
     host: BTreeMap<String, Vec<Mirror>>,
 }
 
@@ -128,6 +131,7 @@ impl Mirrors {
         Ok(Self {
             explicit: options.explicit,
             user,
+            spec: options.spec,
             host,
         })
     }
@@ -145,25 +149,30 @@ impl Mirrors {
     /// # Errors
     /// When none is known, or the environment names one that is none.
     pub fn of(&self, archive: &str) -> Result<Vec<Mirror>, MirrorError> {
-        let found =
-            |mirrors: Option<&Vec<Mirror>>| mirrors.filter(|list| !list.is_empty()).cloned();
-        if let Some(mirrors) = found(self.explicit.get(archive)) {
+        self.choose(archive, env::var(variable(archive)).ok().as_deref())
+    }
+
+    /// As [`of`](Self::of), with what the environment says.
+    fn choose(&self, archive: &str, value: Option<&str>) -> Result<Vec<Mirror>, MirrorError> {
+        let found = |mirrors: &BTreeMap<String, Vec<Mirror>>| {
+            let list = mirrors.get(archive).filter(|list| !list.is_empty());
+            list.cloned()
+        };
+        if let Some(mirrors) = found(&self.explicit) {
             return Ok(mirrors);
         }
-        let variable = variable(archive);
-        if let Some(value) = env::var(&variable).ok().filter(|value| !value.is_empty()) {
+        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
             return value.split_whitespace().map(str::parse).collect();
         }
-        if let Some(mirrors) =
-            found(self.user.get(archive)).or_else(|| found(self.host.get(archive)))
-        {
+        let below = [&self.user, &self.spec, &self.host];
+        if let Some(mirrors) = below.into_iter().find_map(found) {
             return Ok(mirrors);
         }
         match distribution::default_mirror(archive) {
             Some(url) => Ok(vec![url.parse()?]),
             None => Err(MirrorError::Unknown {
                 archive: archive.to_owned(),
-                variable,
+                variable: variable(archive),
             }),
         }
     }
@@ -212,4 +221,59 @@ fn parse_user_file(text: &str, path: &str) -> Result<BTreeMap<String, Vec<Mirror
             .push(mirror);
     }
     Ok(mirrors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(url: &str) -> BTreeMap<String, Vec<Mirror>> {
+        BTreeMap::from([("debian".to_owned(), vec![url.parse().expect("a URL")])])
+    }
+
+    /// Each place names a mirror of its own; taken away one by one, the next one counts.
+    #[test]
+    fn the_nearest_word_about_a_mirror_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let user = folder.path().join("mirrors");
+        fs_err::write(&user, "# mine\ndebian = http://user/debian\n").expect("written");
+        let sources = "deb http://host/debian trixie main\n";
+        fs_err::write(folder.path().join("sources.list"), sources).expect("written");
+        let mut mirrors = Mirrors::discover(MirrorOptions {
+            explicit: only("http://explicit/debian"),
+            spec: only("http://spec/debian"),
+            user_file: Some(user),
+            apt_folder: Some(folder.path().to_owned()),
+        })
+        .expect("discovered");
+        let chosen = |mirrors: &Mirrors, value| {
+            let list = mirrors.choose("debian", value).expect("one is known");
+            assert_eq!(list.len(), 1);
+            list[0].to_string()
+        };
+        let value = Some("http://environment/debian/");
+        assert_eq!(chosen(&mirrors, value), "http://explicit/debian");
+        mirrors.explicit.clear();
+        assert_eq!(chosen(&mirrors, value), "http://environment/debian");
+        assert_eq!(chosen(&mirrors, None), "http://user/debian");
+        assert_eq!(chosen(&mirrors, Some(" ")), "http://user/debian");
+        mirrors.user.clear();
+        assert_eq!(chosen(&mirrors, None), "http://spec/debian");
+        mirrors.spec.clear();
+        assert_eq!(chosen(&mirrors, None), "http://host/debian");
+        mirrors.host.clear();
+        assert_eq!(
+            Some(chosen(&mirrors, None).as_str()),
+            distribution::default_mirror("debian")
+        );
+    }
+
+    #[test]
+    fn an_archive_that_nobody_knows_names_its_variable() {
+        let error = Mirrors::default().choose("my.own", None);
+        assert!(
+            matches!(&error, Err(MirrorError::Unknown { variable, .. }) if variable == "BASALT_MIRROR_MY_OWN"),
+            "{error:?}"
+        );
+    }
 }

@@ -79,6 +79,15 @@ pub struct SourceArguments {
     /// Mirror of an archive; may repeat
     #[arg(long, value_name = "ARCHIVE=URL", value_parser = mirror)]
     pub mirror: Vec<(String, String)>,
+    /// Seconds that a mirror may be silent or slower than 1 kB/s [default: 30, 15 to connect]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "BASALT_TIMEOUT",
+        hide_env_values = true,
+        value_parser = clap::value_parser!(u16).range(1..=3600)
+    )]
+    pub timeout: Option<u16>,
     /// Folder made by `basalt vendor`; looked into before the network
     #[arg(long, value_name = "DIR")]
     pub vendor: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use basalt_build::{Options, Session};
 use basalt_fetch::MirrorOptions;
@@ -34,6 +34,9 @@ pub(super) fn open(
         cache: global.cache.clone(),
         mirrors,
         offline: source.offline,
+        patience: source
+            .timeout
+            .map(|seconds| Duration::from_secs(seconds.into())),
         vendor: source.vendor.clone(),
         jobs: source.jobs.map_or(0, usize::from),
         source_date_epoch: source_date_epoch()?,
