@@ -75,8 +75,13 @@ pub fn verify_detached(
         }
     }
     let signatures = read_signatures(signature)?;
-    let kinds = [SignatureType::Binary, SignatureType::Text];
-    let signers = judge(&signatures, release, &kinds, keyring, now)?;
+    // A signature over a text (as that of any InRelease, which can be handed out here too) does not
+    // tell CR LF from LF: it vouches only for a text that can be read in one way.
+    let kinds: &[SignatureType] = match release.contains(&b'\r') {
+        true => &[SignatureType::Binary],
+        false => &[SignatureType::Binary, SignatureType::Text],
+    };
+    let signers = judge(&signatures, release, kinds, keyring, now)?;
     let text = String::from_utf8(release.to_vec()).map_err(|error| {
         TrustError::Envelope(format!(
             "byte {} is not UTF-8",
