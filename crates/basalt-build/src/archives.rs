@@ -13,6 +13,7 @@ use basalt_trust::{Expectation, Keyring, ReleaseFacts, Verified};
 use rayon::prelude::*;
 
 use crate::BuildError;
+use crate::blame;
 use crate::read::chain;
 use crate::report::Stage;
 use crate::session::Session;
@@ -143,12 +144,11 @@ fn suite(session: &Session, source: &Source, former: Option<&Lock>) -> Result<Su
         .fetcher
         .release_file(archive, suite, !session.options.offline)?;
     let (verified, digest) = verify(session, source, &file)?;
-    let fail = |cause: String| BuildError::Archive {
+    let release = Release::parse(&verified.text).map_err(|error| BuildError::Malformed {
         archive: archive.clone(),
         suite: suite.clone(),
-        cause,
-    };
-    let release = Release::parse(&verified.text).map_err(|error| fail(error.to_string()))?;
+        cause: error.to_string(),
+    })?;
     let facts = ReleaseFacts {
         suite: release.suite.clone(),
         codename: release.codename.clone(),
@@ -299,8 +299,17 @@ fn index(
         by_hash: suite.release.acquire_by_hash,
     })?;
     let plain = Compression::of_name(&path).reader(blob)?;
-    let compiled = packages::compile(plain, architecture)
-        .map_err(|error| fail(format!("{path}: {}", chain(&error))))?;
+    let compiled = packages::compile(plain, architecture).map_err(|error| {
+        let cause = format!("{path}: {}", chain(&error));
+        if blame::is_of_this_machine(&error) {
+            return fail(cause);
+        }
+        BuildError::Malformed {
+            archive: suite.archive.clone(),
+            suite: suite.suite.clone(),
+            cause,
+        }
+    })?;
     let digest = session.cache.put(&compiled)?;
     session.cache.put_fact("index", &key, digest.as_bytes())?;
     CompiledIndex::open(compiled).map_err(|error| fail(error.to_string()))

@@ -47,9 +47,19 @@ pub enum BuildError {
         /// Why.
         cause: basalt_trust::FreshnessError,
     },
-    /// An archive lacks something or holds what cannot be read.
+    /// An archive lacks something.
     #[error("the archive {archive}, suite {suite}: {cause}")]
     Archive {
+        /// The archive.
+        archive: String,
+        /// The suite.
+        suite: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A signed file of an archive is not as such files are.
+    #[error("the archive {archive}, suite {suite}: {cause}")]
+    Malformed {
         /// The archive.
         archive: String,
         /// The suite.
@@ -76,9 +86,19 @@ pub enum BuildError {
         /// Why.
         cause: Box<basalt_effects::apply::ApplyError>,
     },
-    /// A package cannot be read.
+    /// A package is not as packages are, or made to harm.
     #[error("{package} {version}: {cause}")]
     Package {
+        /// The package.
+        package: String,
+        /// Its version.
+        version: String,
+        /// Why.
+        cause: String,
+    },
+    /// A package could not be read for a reason of this machine.
+    #[error("{package} {version}: {cause}")]
+    Unread {
         /// The package.
         package: String,
         /// Its version.

@@ -2,6 +2,7 @@
 
 mod archives;
 mod assemble;
+mod blame;
 mod build;
 mod contents;
 mod error;

@@ -13,6 +13,7 @@ use basalt_tree::{Entry, Kind, PackageListing, PathPolicy, TreePath};
 use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
+use crate::blame::{self, LeftOut};
 use crate::passing::Passing;
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
@@ -104,11 +105,6 @@ fn read(
     package: &LockedPackage,
     policy: &ReadPolicy,
 ) -> Result<ReadPackage, BuildError> {
-    let fail = |cause: String| BuildError::Package {
-        package: package.name.clone(),
-        version: package.version.clone(),
-        cause,
-    };
     let blob = cache
         .open_verified(&package.sha256, package.size)?
         .ok_or_else(|| BuildError::MissingPackage {
@@ -123,6 +119,14 @@ fn read(
         let Some((path, mut entry)) = entry(data, policy).map_err(io::Error::other)? else {
             return Ok(());
         };
+        if let Kind::Hardlink { target } = &entry.kind
+            && !policy.paths.keeps(target)
+        {
+            return Err(io::Error::other(LeftOut {
+                path,
+                target: target.clone(),
+            }));
+        }
         if let Kind::File { size, .. } = entry.kind {
             let with_md5 = path.as_str().starts_with("etc/");
             let mut content = Passing::new(content, with_md5, &cache.temporary_folder())?;
@@ -150,7 +154,7 @@ fn read(
         Ok(())
     };
     let control = deb::read(blob, &deb::Limits::default(), &mut visit)
-        .map_err(|error| fail(chain(&error)))?;
+        .map_err(|error| blame::of_package(&package.name, &package.version, &error))?;
     let (fragment, blob) = writer.finish()?;
     blob.commit_expecting(&fragment.digest)?;
     Ok(ReadPackage {

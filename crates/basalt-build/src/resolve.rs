@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::archives::{self, Index, Suite};
-use crate::read::chain;
+use crate::blame;
 use crate::report::Stage;
 use crate::session::Session;
 
@@ -454,19 +454,14 @@ fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildEr
             date,
         });
     }
-    let fail = |cause: String| BuildError::Package {
-        package: record.name.clone(),
-        version: record.version.to_string(),
-        cause,
-    };
     let blob = session
         .cache
         .open_verified(&record.sha256, record.size)?
         .ok_or(BuildError::LostBlob {
             digest: record.sha256,
         })?;
-    let control =
-        deb::read_control(blob, &deb::Limits::default()).map_err(|error| fail(chain(&error)))?;
+    let control = deb::read_control(blob, &deb::Limits::default())
+        .map_err(|error| blame::of_package(&record.name, &record.version.to_string(), &error))?;
     let fact = Fact {
         stanza: control.stanza.clone(),
         members: control.members.clone(),

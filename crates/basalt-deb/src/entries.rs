@@ -8,6 +8,9 @@ use tar::EntryType;
 /// The longest path or link target taken, in bytes: Linux' `PATH_MAX`.
 const MAXIMUM_PATH_LENGTH: u64 = 4096;
 
+/// How much of a name that is no good an error shows, in characters.
+const MAXIMUM_SHOWN: usize = 80;
+
 /// The longest PAX header taken, in bytes.
 const MAXIMUM_PAX_LENGTH: u64 = 1 << 20;
 
@@ -238,22 +241,24 @@ fn pax(raw: &mut impl Read) -> io::Result<BTreeMap<String, Vec<u8>>> {
 fn entry<R: Read>(raw: &tar::Entry<'_, R>, kind: EntryType, ahead: Ahead) -> io::Result<DataEntry> {
     let header = raw.header();
     let record = |key: &str| ahead.pax.get(key);
-    let path = text(match record("path") {
+    let path = match record("path") {
         Some(path) => path.clone(),
         None => ahead
             .path
             .clone()
             .unwrap_or_else(|| header.path_bytes().into_owned()),
-    })?;
+    };
+    let path = text("an entry of it", path)?;
     let fail = |what: &str| invalid(format!("the entry {path} {what}"));
     let link = || {
-        text(match record("linkpath") {
+        let link = match record("linkpath") {
             Some(link) => link.clone(),
             None => ahead
                 .link
                 .clone()
                 .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
-        })
+        };
+        text("the target of a link of it", link)
     };
     if path.split('/').any(|part| part == "..") {
         return Err(fail("climbs out of the package with `..`"));
@@ -321,14 +326,38 @@ fn entry<R: Read>(raw: &tar::Entry<'_, R>, kind: EntryType, ahead: Ahead) -> io:
     })
 }
 
-fn text(bytes: Vec<u8>) -> io::Result<String> {
-    if bytes.is_empty() || bytes.len() as u64 > MAXIMUM_PATH_LENGTH || bytes.contains(&0) {
-        return Err(invalid(
-            "an entry of it has an empty, over-long or NUL-holding name",
-        ));
+/// The name of an entry or of what a link points to; `what` says which in an error.
+fn text(what: &str, bytes: Vec<u8>) -> io::Result<String> {
+    if bytes.is_empty() {
+        return Err(invalid(format!("{what} has no name")));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| invalid("an entry of it has a name that is not UTF-8 (Debian Policy 10.10)"))
+    let cause = if bytes.len() as u64 > MAXIMUM_PATH_LENGTH {
+        format!("is over-long: more than {MAXIMUM_PATH_LENGTH} bytes")
+    } else if bytes.contains(&0) {
+        "holds a NUL".to_owned()
+    } else {
+        return String::from_utf8(bytes).map_err(|error| {
+            let name = shown(error.as_bytes());
+            invalid(format!(
+                "{what}, {name}, is not UTF-8 (Debian Policy 10.10)"
+            ))
+        });
+    };
+    Err(invalid(format!("{what}, {}, {cause}", shown(&bytes))))
+}
+
+/// The beginning of a name that is no good, as a terminal may show it.
+fn shown(bytes: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAXIMUM_SHOWN)]);
+    let mut shown: String = start
+        .chars()
+        .take(MAXIMUM_SHOWN)
+        .flat_map(char::escape_debug)
+        .collect();
+    if start.chars().nth(MAXIMUM_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn number(record: Option<&Vec<u8>>) -> io::Result<Option<u64>> {
@@ -340,4 +369,32 @@ fn number(record: Option<&Vec<u8>>) -> io::Result<Option<u64>> {
                 .ok_or_else(|| invalid("a number in a PAX header of it is none"))
         })
         .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(name: &[u8]) -> String {
+        text("an entry of it", name.to_vec())
+            .expect_err("it is no name")
+            .to_string()
+    }
+
+    #[test]
+    fn a_name_that_is_refused_is_shown_cut_and_without_commands_to_the_terminal() {
+        let long = refused(&b"./usr/".repeat(1000));
+        let shown = "./usr/".repeat(14)[..80].to_owned();
+        assert_eq!(
+            long,
+            format!("an entry of it, {shown}…, is over-long: more than 4096 bytes")
+        );
+        assert_eq!(refused(b"a\0b"), "an entry of it, a\\0b, holds a NUL");
+        let wrong = refused(b"\x1b[2J\xff");
+        assert!(
+            wrong.contains("\\u{1b}[2J\u{fffd}, is not UTF-8"),
+            "{wrong}"
+        );
+        assert_eq!(refused(b""), "an entry of it has no name");
+    }
 }

@@ -122,8 +122,8 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the bytes that came are not those that the signed chain promised, rather than
-    /// that none came.
+    /// Whether something else came than the signed chain promised, or was to be fetched from
+    /// where no honest archive leads, rather than that nothing came.
     pub fn is_distrust(&self) -> bool {
         matches!(
             self,
@@ -131,6 +131,20 @@ impl FetchError {
                 | Self::Size { .. }
                 | Self::TooLong { .. }
                 | Self::RedirectRefused { .. }
+                | Self::Path(_)
+        )
+    }
+
+    /// Whether a mirror cannot be reached or does not deliver, which tells nothing of its honesty.
+    pub fn is_network(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::Status { .. }
+                | Self::Network { .. }
+                | Self::Short { .. }
+                | Self::TooSlow { .. }
+                | Self::Redirects { .. }
         )
     }
 

@@ -130,3 +130,10 @@ pub enum TreeError {
     #[error(transparent)]
     Path(#[from] PathError),
 }
+
+impl TreeError {
+    /// Whether one package is at fault by itself, as no package of a sound archive is.
+    pub fn is_malformed_package(&self) -> bool {
+        matches!(self, Self::Duplicate { .. } | Self::ThroughOwnLink { .. })
+    }
+}

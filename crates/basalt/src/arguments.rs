@@ -13,11 +13,12 @@ Exit codes:
     1  something failed
     2  the command line is wrong
     3  the image spec or the lock is wrong
-    4  a signature, digest or date is not to be trusted
+    4  what came is not to be trusted: signature, digest, date, or a package made to harm
     5  no set of packages meets the wishes
     6  a maintainer script is not explained
     7  an assertion of the spec does not hold
     8  differences were found
+    9  a mirror cannot be reached or does not deliver
   130  interrupted";
 
 /// Hardened, minimal, reproducible container base images from signed packages.

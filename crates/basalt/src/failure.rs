@@ -22,7 +22,8 @@ pub enum Status {
     Usage = 2,
     /// The image spec or the lock is wrong.
     Spec = 3,
-    /// A signature, digest or date is not to be trusted.
+    /// What came from outside is not what was promised, or was made to harm: a signature, digest,
+    /// size or date that is not to be trusted, a package that is malformed.
     Trust = 4,
     /// No set of packages meets the wishes.
     Unsolvable = 5,
@@ -32,6 +33,8 @@ pub enum Status {
     Assertion = 7,
     /// `diff` found differences.
     Different = 8,
+    /// A mirror cannot be reached or does not deliver; that tells nothing of its honesty.
+    Network = 9,
     /// Stopped from the keyboard.
     Interrupted = 130,
 }
@@ -100,8 +103,13 @@ impl From<BuildError> for Failure {
             BuildError::Spec(_) | BuildError::LockMoved { .. } | BuildError::Lock { .. } => {
                 Status::Spec
             }
-            BuildError::Trust { .. } | BuildError::Freshness { .. } => Status::Trust,
+            BuildError::Trust { .. }
+            | BuildError::Freshness { .. }
+            | BuildError::Malformed { .. }
+            | BuildError::Package { .. } => Status::Trust,
+            BuildError::Tree(cause) if cause.is_malformed_package() => Status::Trust,
             BuildError::Fetch(cause) if cause.is_distrust() => Status::Trust,
+            BuildError::Fetch(cause) if cause.is_network() => Status::Network,
             BuildError::Unsolvable { .. } => Status::Unsolvable,
             BuildError::Unexplained(_) => Status::Unexplained,
             BuildError::Assertions { .. } => Status::Assertion,

@@ -116,9 +116,19 @@ impl Terminal {
     }
 }
 
-/// The further lines of a message, under the first.
+/// The further lines of a message, under the first. A name from outside may hold what a terminal
+/// would obey: control characters are spelled out.
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n         ")
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.trim_end().chars() {
+        match letter {
+            '\n' => shown.push_str("\n         "),
+            '\t' => shown.push(letter),
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
 }
 
 /// A number of bytes for people: `512 B`, `8.7 MB`. Powers of 1000, as registries count.
@@ -168,6 +178,15 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hostile_name_cannot_command_the_terminal() {
+        let shown = indented("the path \u{1b}]0;evil\u{7} and \u{9b}2J\nis refused\n");
+        assert_eq!(
+            shown,
+            "the path \\u{1b}]0;evil\\u{7} and \\u{9b}2J\n         is refused"
+        );
+    }
 
     #[test]
     fn sizes_read_as_registries_show_them() {
