@@ -1,18 +1,20 @@
 //! A mirror, or whoever sits before it, that tampers at each link of the chain: each attempt is
 //! refused with words that name it, no image appears, and the cache stays clean.
 //!
-//! These tests need the archive's mirror, found as the program finds it. A mirror that sends too
-//! slowly is tried in `basalt-fetch`, whose limits a test can lower.
+//! These tests need the archive's mirror, found as the program finds it.
 
 mod support;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use support::mirror::{Lie, Mirror};
 use support::upstream;
 use support::workplace::{SPEC, Workplace};
 
 const IN_RELEASE: &str = "debian/dists/trixie/InRelease";
+const RELEASE: &str = "debian/dists/trixie/Release";
+const SIGNATURE: &str = "debian/dists/trixie/Release.gpg";
 const INDEX_FOLDER: &str = "debian/dists/trixie/main/binary-amd64/";
 const INDEX: &str = "debian/dists/trixie/main/binary-amd64/Packages.xz";
 const PACKAGE: &str = "/tzdata_";
@@ -264,7 +266,7 @@ fn refuses_an_older_version_under_the_name_of_the_one_asked_for() {
 
 #[test]
 fn refuses_a_body_that_ends_early() {
-    refuses_package(1, &["tzdata", "the body ended after"], |real| {
+    refuses_package(9, &["tzdata", "the body ended after"], |real| {
         Lie::Cut(real.to_vec(), real.len() / 3)
     });
 }
@@ -278,7 +280,7 @@ fn refuses_a_package_that_never_ends() {
 
 #[test]
 fn refuses_to_follow_redirects_for_ever() {
-    refuses_package(1, &["tzdata", "redirected more than 5 times"], |_| {
+    refuses_package(9, &["tzdata", "redirected more than 5 times"], |_| {
         Lie::Redirect("/debian/pool/tzdata_again.deb".to_owned())
     });
 }
@@ -290,6 +292,92 @@ fn refuses_a_redirect_to_a_file_of_this_machine() {
         &["tzdata", "refused the redirect to file:///etc/passwd"],
         |_| Lie::Redirect("file:///etc/passwd".to_owned()),
     );
+}
+
+#[test]
+fn says_so_when_a_package_is_not_there() {
+    refuses_package(9, &["tzdata", "not found (status 404)"], |_| Lie::Missing);
+}
+
+#[test]
+fn gives_up_on_a_mirror_that_sends_a_byte_now_and_then() {
+    let mirror = Mirror::lying(|path| {
+        path.contains(PACKAGE)
+            .then(|| Lie::Trickle(upstream::known(path).to_vec()))
+    });
+    let place = Workplace::warm(SPEC);
+    let arguments = ["build", "image.yaml", "-o", "out"];
+    let begun = Instant::now();
+    place
+        .basalt_in(&[("BASALT_TIMEOUT", "2")], &mirror, &arguments)
+        .refused(9, &["tzdata", "gave up: less than 1024 bytes a second"]);
+    // Three attempts of two seconds each, and what else a build does.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{begun:?}");
+    place.has_nothing_of(&[]);
+}
+
+#[test]
+fn gives_up_on_a_mirror_where_nobody_listens() {
+    let place = Workplace::warm(SPEC);
+    let arguments = [
+        "build",
+        "image.yaml",
+        "-o",
+        "out",
+        // The port of `discard`, which nobody has served for decades.
+        "--mirror",
+        "debian=http://127.0.0.1:9/debian",
+        "--mirror",
+        "debian-security=http://127.0.0.1:9/debian-security",
+    ];
+    place.basalt(&arguments).refused(9, &["http://127.0.0.1:9"]);
+    place.has_nothing_of(&[]);
+}
+
+/// The real `InRelease` in two files: its text and its signature. The mirror's own `Release` and
+/// `Release.gpg` will not do: they are two files, and some mirrors have them of different days.
+fn in_two() -> (Vec<u8>, Vec<u8>) {
+    let real = upstream::known(IN_RELEASE);
+    let begin = position(&real, "\n\n") + 2;
+    let end = position(&real, "\n-----BEGIN PGP SIGNATURE-----");
+    let text = real[begin..end].to_vec();
+    assert!(!text.windows(2).any(|two| two == b"\n-"), "it is escaped");
+    (text, real[end + 1..].to_vec())
+}
+
+/// A mirror that has no `InRelease` of trixie, as some archives do not.
+fn without_in_release(release: Vec<u8>, signature: Vec<u8>) -> Mirror {
+    Mirror::lying(move |path| match path {
+        IN_RELEASE => Some(Lie::Missing),
+        RELEASE => Some(Lie::Bytes(release.clone())),
+        SIGNATURE => Some(Lie::Bytes(signature.clone())),
+        _ => None,
+    })
+}
+
+#[test]
+fn takes_the_signature_beside_the_release_file_where_there_is_no_in_release() {
+    let (release, signature) = in_two();
+    let mirror = without_in_release(release, signature);
+    let place = Workplace::cold(SPEC);
+    place.build_from(&mirror).succeeded();
+    let asked = mirror.asked();
+    for path in [IN_RELEASE, RELEASE, SIGNATURE] {
+        assert!(asked.iter().any(|one| one == path), "{path} in {asked:?}");
+    }
+}
+
+#[test]
+fn refuses_a_release_file_with_one_bit_flipped_beside_its_signature() {
+    let (release, signature) = in_two();
+    let bad = flipped(&release, position(&release, "\nDate: ") + 12);
+    let mirror = without_in_release(bad.clone(), signature);
+    let place = Workplace::cold(SPEC);
+    place.build_from(&mirror).refused(
+        4,
+        &["archive debian, suite trixie, is refused", "it was altered"],
+    );
+    place.has_nothing_of(&[&bad]);
 }
 
 #[test]

@@ -33,9 +33,16 @@ fn refuses_release(suite: &str, keyring: &str, words: &[&str]) {
     );
 }
 
+/// Builds an image with a sound package of the archive.
+fn takes(suite: &str, keyring: &str) {
+    let place = workplace(suite, keyring, "good-setuid");
+    place.build_from(&Mirror::honest()).succeeded();
+    assert!(place.path("out/index.json").exists());
+}
+
 fn refuses_package(package: &str, words: &[&str]) {
-    let (_, run) = refuses(1, "good", "good.asc", package, &[package]);
-    run.refused(1, words);
+    let (_, run) = refuses(4, "good", "good.asc", package, &[package]);
+    run.refused(4, words);
 }
 
 #[test]
@@ -60,6 +67,69 @@ fn refuses_an_archive_signed_by_a_key_that_has_expired() {
             "expired on 2024-01-02",
         ],
     );
+}
+
+#[test]
+fn refuses_an_archive_signed_by_a_key_that_is_revoked() {
+    refuses_release(
+        "revoked-key",
+        "revoked.asc",
+        &["no good signature by a trusted key", "is revoked"],
+    );
+}
+
+#[test]
+fn refuses_an_archive_signed_by_a_subkey_that_is_revoked() {
+    takes("subkey", "subkey.asc");
+    refuses_release(
+        "subkey",
+        "revoked-subkey.asc",
+        &["no good signature by a trusted key", "is revoked"],
+    );
+}
+
+#[test]
+fn refuses_signatures_over_digests_that_can_be_forged() {
+    for (suite, digest) in [("weak-digest", "SHA1"), ("weaker-digest", "MD5")] {
+        let words = [
+            "no good signature by a trusted key",
+            "the weak hash",
+            digest,
+        ];
+        refuses_release(suite, "good.asc", &words);
+    }
+}
+
+#[test]
+fn takes_an_archive_that_one_of_several_keys_signed_well() {
+    // The keyring has one of the two keys, or both.
+    takes("two-keys", "good.asc");
+    takes("two-keys", "both.asc");
+    // A revoked key beside it counts for nothing, and against nothing.
+    takes("good-and-revoked", "good-and-revoked.asc");
+    refuses_release("good-and-revoked", "revoked.asc", &["is revoked"]);
+}
+
+#[test]
+fn takes_a_release_file_with_its_signature_beside_it() {
+    takes("detached", "good.asc");
+    refuses_release("detached", "other.asc", &["is not in the keyring"]);
+}
+
+#[test]
+fn refuses_a_release_file_whose_signature_beside_it_is_of_another() {
+    let other = own_archive::file("dists/good/InRelease").expect("it is there");
+    for (path, bytes) in [
+        ("own/dists/detached/Release.gpg", other),
+        ("own/dists/detached/Release.gpg", Vec::new()),
+    ] {
+        let mirror = Mirror::lying(move |asked| (asked == path).then(|| Lie::Bytes(bytes.clone())));
+        let place = workplace("detached", "good.asc", "good-setuid");
+        place
+            .build_from(&mirror)
+            .refused(4, &["the archive own, suite detached, is refused"]);
+        place.has_nothing_of(&[]);
+    }
 }
 
 #[test]
@@ -134,7 +204,35 @@ fn refuses_a_package_with_a_hard_link_to_what_it_does_not_bring() {
 
 #[test]
 fn refuses_a_package_with_a_path_longer_than_any_system_takes() {
-    refuses_package("evil-long", &["an entry of it", "over-long"]);
+    let (_, run) = refuses(
+        4,
+        "good",
+        "good.asc",
+        "evil-long",
+        &[
+            "an entry of it, ./usr/share/directory/directory/",
+            "over-long",
+        ],
+    );
+    // Its beginning is enough to find it.
+    let longest = run.error.lines().map(str::len).max();
+    assert!(longest < Some(300), "{}", run.error);
+}
+
+#[test]
+fn refuses_a_package_with_one_bit_flipped_in_its_tar() {
+    refuses_package("evil-flipped", &["cannot be read", "checksum"]);
+}
+
+#[test]
+fn refuses_a_package_whose_tar_ends_early() {
+    refuses_package("evil-cut-tar", &["cannot be read", "unexpected EOF"]);
+}
+
+#[test]
+fn refuses_a_package_whose_compression_is_damaged() {
+    refuses_package("evil-xz", &["cannot be read"]);
+    refuses_package("evil-cut-xz", &["cannot be read"]);
 }
 
 #[test]

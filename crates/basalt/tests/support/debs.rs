@@ -81,9 +81,17 @@ pub fn all() -> Vec<Deb> {
     let secret = |path: &'static [u8]| (path, EntryType::Regular, "", 0o644);
     let mut script = Deb::new("odd-script", data(&[secret(b"./usr/share/odd")]));
     script.postinst = Some("#!/bin/sh\nset -e\nfrobnicate --everything /usr\n");
-    let mut bomb = Deb::new("evil-bomb", bomb());
-    bomb.data_name = "data.tar.xz";
+    let packed = |name, data| {
+        let mut deb = Deb::new(name, data);
+        deb.data_name = "data.tar.xz";
+        deb
+    };
+    let plain = data(&[secret(b"./usr/share/flipped")]);
     vec![
+        Deb::new("evil-flipped", flipped(&plain, 20)),
+        packed("evil-xz", flipped(&xz(&plain), 40)),
+        packed("evil-cut-xz", cut(&xz(&plain), 8)),
+        Deb::new("evil-cut-tar", cut(&plain, 1100)),
         Deb::new("evil-dotdot", data(&[secret(b"./usr/../../etc/passwd")])),
         Deb::new(
             "evil-symlink",
@@ -105,13 +113,25 @@ pub fn all() -> Vec<Deb> {
             data(&[(b"./usr/share/alias", EntryType::Link, "./etc/shadow", 0o644)]),
         ),
         Deb::new("evil-long", long()),
-        bomb,
+        packed("evil-bomb", bomb()),
         Deb::new(
             "good-setuid",
             data(&[(b"./usr/bin/tool", EntryType::Regular, "", 0o4755)]),
         ),
         script,
     ]
+}
+
+/// One bit is another.
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 1;
+    bytes
+}
+
+/// The end is missing.
+fn cut(bytes: &[u8], missing: usize) -> Vec<u8> {
+    bytes[..bytes.len() - missing].to_vec()
 }
 
 fn data(entries: &[(&[u8], EntryType, &str, u32)]) -> Vec<u8> {

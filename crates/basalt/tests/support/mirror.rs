@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::{own_archive, upstream};
 
@@ -17,6 +18,8 @@ pub enum Lie {
     Cut(Vec<u8>, usize),
     /// These bytes, then others, for ever; the length is not announced.
     Endless(Vec<u8>),
+    /// These bytes, one now and then.
+    Trickle(Vec<u8>),
     /// Look elsewhere.
     Redirect(String),
     /// There is no such file.
@@ -144,6 +147,17 @@ impl Shared {
                 while !self.stop.load(Ordering::Relaxed) {
                     stream.write_all(&noise)?;
                     self.sent.fetch_add(noise.len() as u64, Ordering::Relaxed);
+                }
+                Ok(())
+            }
+            Lie::Trickle(bytes) => {
+                stream.write_all(length(&bytes).as_bytes())?;
+                for byte in bytes {
+                    if self.stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    stream.write_all(&[byte])?;
+                    thread::sleep(Duration::from_millis(200));
                 }
                 Ok(())
             }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub mod debs;
+pub mod keys;
 pub mod mirror;
 pub mod own_archive;
 pub mod upstream;

@@ -1,20 +1,16 @@
-//! A small archive of our own, signed with keys made for the occasion: a key that is good, one
-//! that has expired, and one that signed nothing.
+//! A small archive of our own, signed with keys made for the occasion.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use basalt_digest::Digest;
 
 use super::debs;
+use super::keys::{self, Keys};
 use super::workplace::Workplace;
-
-const GOOD: &str = "good@example.org";
-const OTHER: &str = "other@example.org";
-const EXPIRED: &str = "expired@example.org";
 
 struct OwnArchive {
     /// What it serves, by path below the archive.
@@ -23,19 +19,70 @@ struct OwnArchive {
     keyrings: HashMap<&'static str, Vec<u8>>,
 }
 
+/// How a suite is signed.
+enum Signed {
+    /// Not at all.
+    Not,
+    /// By these keys, with these arguments to `gpg`.
+    Inline(&'static [&'static str], &'static [&'static str]),
+    /// As before, in a file of its own.
+    Detached(&'static [&'static str]),
+}
+
+/// A suite: all have the same packages.
+struct Suite {
+    name: &'static str,
+    signed: Signed,
+    /// Its date, as `date` understands it.
+    date: &'static str,
+    valid_until: Option<&'static str>,
+    by_hash: bool,
+}
+
+impl Suite {
+    /// A suite of yesterday.
+    fn new(name: &'static str, signed: Signed) -> Self {
+        Self {
+            name,
+            signed,
+            date: "1 day ago",
+            valid_until: None,
+            by_hash: false,
+        }
+    }
+}
+
 /// A file of it.
 pub fn file(path: &str) -> Option<Vec<u8>> {
     archive().files.get(path).cloned()
 }
 
-/// A warm place whose image takes one package from a suite of this archive, trusted by a keyring:
-/// `good.asc`, `other.asc` or `expired.asc`.
+/// Writes all of it into a folder.
+pub fn write_to(folder: &Path) {
+    for (path, bytes) in &archive().files {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it is made");
+        fs::write(path, bytes).expect("it is written");
+    }
+}
+
+/// A warm place whose image takes one package from a suite of this archive, trusted by a keyring.
 ///
-/// Suites: `good`, `expired-key`, `unsigned`, `stale`, `early`.
+/// Suites: those of [`suites`]. Keyrings: `good.asc`, `other.asc`, `both.asc`, `expired.asc`,
+/// `revoked.asc`, `good-and-revoked.asc`, `subkey.asc`, `revoked-subkey.asc`.
 pub fn workplace(suite: &str, keyring: &str, package: &str) -> Workplace {
+    workplace_at("", suite, keyring, package)
+}
+
+/// As [`workplace`], with the archive's address in the spec.
+pub fn workplace_at(url: &str, suite: &str, keyring: &str, package: &str) -> Workplace {
+    let url = match url {
+        "" => String::new(),
+        url => format!("url: \"{url}\", "),
+    };
     let place = Workplace::warm(&format!(
         "name: probe\nreleases: [trixie]\narchitectures: [amd64]\n\
-         archives:\n  - {{ name: own, suite: {suite}, keyring: {keyring} }}\n\
+         archives:\n  - {{ name: own, {url}suite: {suite}, keyring: {keyring} }}\n\
          packages:\n  - {{ name: {package}, dependencies: false }}\n"
     ));
     for (name, bytes) in &archive().keyrings {
@@ -44,44 +91,76 @@ pub fn workplace(suite: &str, keyring: &str, package: &str) -> Workplace {
     place
 }
 
+fn suites() -> Vec<Suite> {
+    use keys::{EXPIRED, GOOD, OTHER, REVOKED, SUBKEY};
+    const MOMENT: &[&str] = &["--faked-system-time", keys::WHILE_IT_HELD];
+    let by = |signers| Signed::Inline(signers, &[]);
+    vec![
+        Suite::new("good", by(&[GOOD])),
+        Suite::new("unsigned", Signed::Not),
+        Suite::new("expired-key", Signed::Inline(&[EXPIRED], MOMENT)),
+        Suite::new("revoked-key", by(&[REVOKED])),
+        Suite::new("subkey", by(&[SUBKEY])),
+        Suite::new("two-keys", by(&[OTHER, GOOD])),
+        Suite::new("good-and-revoked", by(&[REVOKED, GOOD])),
+        Suite::new(
+            "weak-digest",
+            Signed::Inline(&[GOOD], &["--digest-algo", "SHA1"]),
+        ),
+        Suite::new(
+            "weaker-digest",
+            Signed::Inline(&[GOOD], &["--digest-algo", "MD5"]),
+        ),
+        Suite::new("detached", Signed::Detached(&[GOOD])),
+        Suite {
+            by_hash: true,
+            ..Suite::new("by-hash", by(&[GOOD]))
+        },
+        Suite {
+            date: "9 days ago",
+            valid_until: Some("2 days ago"),
+            ..Suite::new("stale", by(&[GOOD]))
+        },
+        Suite {
+            date: "2 days",
+            ..Suite::new("early", by(&[GOOD]))
+        },
+    ]
+}
+
 fn archive() -> &'static OwnArchive {
     static ARCHIVE: OnceLock<OwnArchive> = OnceLock::new();
     ARCHIVE.get_or_init(make)
 }
 
 fn make() -> OwnArchive {
-    let home = tempfile::tempdir().expect("a folder");
-    let home = home.path();
-    let date = |text: &str| {
-        let output = Command::new("date")
-            .args(["--utc", "+%a, %d %b %Y %H:%M:%S UTC", "--date", text])
-            .env("LC_ALL", "C")
-            .output()
-            .expect("`date` is there");
-        String::from_utf8(output.stdout)
-            .expect("ASCII")
-            .trim()
-            .to_owned()
-    };
-    for (name, lifetime, moment) in [
-        (GOOD, "never", None),
-        (OTHER, "never", None),
-        (EXPIRED, "1d", Some("20240101T000000")),
-    ] {
-        let mut arguments = vec!["--quick-generate-key", name, "ed25519", "sign", lifetime];
-        if let Some(moment) = moment {
-            arguments.splice(0..0, ["--faked-system-time", moment]);
-        }
-        gpg(home, &arguments);
-    }
-    let keyrings = [
-        ("good.asc", GOOD),
-        ("other.asc", OTHER),
-        ("expired.asc", EXPIRED),
-    ]
-    .map(|(file, name)| (file, gpg(home, &["--armor", "--export", name])));
-
+    let keys = Keys::make();
     let mut files = HashMap::new();
+    let packages = packages(&mut files);
+    for suite in suites() {
+        add(&suite, &packages, &keys, &mut files);
+    }
+    let both = [keys.export(keys::GOOD), keys.export(keys::OTHER)].concat();
+    let mut keyrings = HashMap::from([
+        ("good.asc", keys.export(keys::GOOD)),
+        ("other.asc", keys.export(keys::OTHER)),
+        ("both.asc", both),
+        ("expired.asc", keys.export(keys::EXPIRED)),
+        ("subkey.asc", keys.export(keys::SUBKEY)),
+    ]);
+    // `gpg` would not sign with them any more.
+    keys.revoke(keys::REVOKED);
+    keys.revoke_subkey(keys::SUBKEY);
+    let revoked = keys.export(keys::REVOKED);
+    let mixed = [keys.export(keys::GOOD), revoked.clone()].concat();
+    keyrings.insert("revoked.asc", revoked);
+    keyrings.insert("good-and-revoked.asc", mixed);
+    keyrings.insert("revoked-subkey.asc", keys.export(keys::SUBKEY));
+    OwnArchive { files, keyrings }
+}
+
+/// Files all packages; returns their index.
+fn packages(files: &mut HashMap<String, Vec<u8>>) -> String {
     let mut packages = String::new();
     for deb in debs::all() {
         let bytes = deb.bytes();
@@ -94,96 +173,54 @@ fn make() -> OwnArchive {
         ));
         files.insert(path, bytes);
     }
-    let yesterday = date("1 day ago");
-    for (suite, signer, moment, dated, until) in [
-        ("good", Some(GOOD), None, yesterday.clone(), None),
-        (
-            "expired-key",
-            Some(EXPIRED),
-            Some("20240101T010000"),
-            yesterday.clone(),
-            None,
-        ),
-        ("unsigned", None, None, yesterday.clone(), None),
-        (
-            "stale",
-            Some(GOOD),
-            None,
-            date("9 days ago"),
-            Some(date("2 days ago")),
-        ),
-        ("early", Some(GOOD), None, date("2 days"), None),
-    ] {
-        let mut release = format!(
-            "Origin: Nobody\nSuite: {suite}\nCodename: {suite}\nDate: {dated}\n\
-             Architectures: amd64\nComponents: main\n"
-        );
-        if let Some(until) = until {
-            release.push_str(&format!("Valid-Until: {until}\n"));
-        }
-        let digest = Digest::of(packages.as_bytes()).hex();
-        release.push_str(&format!(
-            "SHA256:\n {digest} {} main/binary-amd64/Packages\n",
-            packages.len()
-        ));
-        let folder = format!("dists/{suite}");
-        files.insert(
-            format!("{folder}/main/binary-amd64/Packages"),
-            packages.clone().into_bytes(),
-        );
-        let text = match signer {
-            Some(signer) => {
-                let file = home.join("Release");
-                fs::write(&file, release).expect("it is written");
-                let file = file.to_str().expect("UTF-8");
-                let mut arguments =
-                    vec!["--local-user", signer, "--output", "-", "--clearsign", file];
-                if let Some(moment) = moment {
-                    arguments.splice(0..0, ["--faked-system-time", moment]);
-                }
-                gpg(home, &arguments)
-            }
-            None => release.into_bytes(),
-        };
-        files.insert(format!("{folder}/InRelease"), text);
-    }
-    // The agent that gpg started for this home alone.
-    Command::new("gpgconf")
-        .arg("--homedir")
-        .arg(home)
-        .args(["--kill", "all"])
-        .output()
-        .ok();
-    OwnArchive {
-        files,
-        keyrings: HashMap::from(keyrings),
-    }
+    packages
 }
 
-fn gpg(home: &Path, arguments: &[&str]) -> Vec<u8> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new("gpg")
-        .arg("--homedir")
-        .arg(home)
-        .args([
-            "--batch",
-            "--yes",
-            "--quiet",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-        ])
-        .args(arguments)
-        .output()
-        .expect("these tests sign with `gpg`: install it");
-    assert!(
-        status.success(),
-        "gpg {arguments:?}: {}",
-        String::from_utf8_lossy(&stderr)
+fn add(suite: &Suite, packages: &str, keys: &Keys, files: &mut HashMap<String, Vec<u8>>) {
+    let Suite { name, by_hash, .. } = suite;
+    let digest = Digest::of(packages.as_bytes()).hex();
+    let mut release = format!(
+        "Origin: Nobody\nSuite: {name}\nCodename: {name}\nDate: {}\n\
+         Architectures: amd64\nComponents: main\n",
+        date(suite.date)
     );
-    stdout
+    if let Some(until) = suite.valid_until {
+        release.push_str(&format!("Valid-Until: {}\n", date(until)));
+    }
+    if *by_hash {
+        release.push_str("Acquire-By-Hash: yes\n");
+    }
+    release.push_str(&format!(
+        "SHA256:\n {digest} {} main/binary-amd64/Packages\n",
+        packages.len()
+    ));
+    let folder = format!("dists/{name}");
+    let index = format!("{folder}/main/binary-amd64");
+    let packages = packages.as_bytes().to_vec();
+    if *by_hash {
+        files.insert(format!("{index}/by-hash/SHA256/{digest}"), packages.clone());
+    }
+    files.insert(format!("{index}/Packages"), packages);
+    let in_release = match suite.signed {
+        Signed::Not => release.into_bytes(),
+        Signed::Inline(signers, more) => keys.sign(&release, signers, false, more),
+        Signed::Detached(signers) => {
+            let signature = keys.sign(&release, signers, true, &[]);
+            files.insert(format!("{folder}/Release.gpg"), signature);
+            files.insert(format!("{folder}/Release"), release.into_bytes());
+            return;
+        }
+    };
+    files.insert(format!("{folder}/InRelease"), in_release);
+}
+
+/// A moment as a Release file writes it.
+fn date(text: &str) -> String {
+    let output = Command::new("date")
+        .args(["--utc", "+%a, %d %b %Y %H:%M:%S UTC", "--date", text])
+        .env("LC_ALL", "C")
+        .output()
+        .expect("`date` is there");
+    let text = String::from_utf8(output.stdout).expect("ASCII");
+    text.trim().to_owned()
 }

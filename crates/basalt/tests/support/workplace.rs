@@ -89,20 +89,28 @@ impl Workplace {
 
     /// Runs the program without any mirror.
     pub fn basalt(&self, arguments: &[&str]) -> Run {
-        basalt(self.folder.path(), arguments)
+        basalt(self.folder.path(), arguments, &[])
+    }
+
+    /// Runs the program with these environment variables, and with a mirror of Debian's archives.
+    pub fn basalt_in(
+        &self,
+        environment: &[(&str, &str)],
+        debian: &Mirror,
+        arguments: &[&str],
+    ) -> Run {
+        let mirrors = mirror_arguments(debian, &["debian", "debian-security"]);
+        let all: Vec<&str> = arguments
+            .iter()
+            .copied()
+            .chain(mirrors.iter().map(String::as_str))
+            .collect();
+        basalt(self.folder.path(), &all, environment)
     }
 
     /// Runs the program with this mirror of all archives.
     pub fn basalt_from(&self, mirror: &Mirror, arguments: &[&str]) -> Run {
-        let mirrors: Vec<String> = ["debian", "debian-security", "own"]
-            .iter()
-            .flat_map(|archive| {
-                [
-                    "--mirror".to_owned(),
-                    format!("{archive}={}", mirror.url(archive)),
-                ]
-            })
-            .collect();
+        let mirrors = mirror_arguments(mirror, &["debian", "debian-security", "own"]);
         let mut all = arguments.to_vec();
         all.extend(mirrors.iter().map(String::as_str));
         self.basalt(&all)
@@ -133,7 +141,15 @@ impl Workplace {
     }
 }
 
-fn basalt(folder: &Path, arguments: &[&str]) -> Run {
+fn mirror_arguments(mirror: &Mirror, archives: &[&str]) -> Vec<String> {
+    let both = |archive: &&str| {
+        let url = mirror.url(archive);
+        ["--mirror".to_owned(), format!("{archive}={url}")]
+    };
+    archives.iter().flat_map(both).collect()
+}
+
+fn basalt(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let Output {
         status,
         stdout,
@@ -144,6 +160,7 @@ fn basalt(folder: &Path, arguments: &[&str]) -> Run {
         .env_clear()
         .env("HOME", folder)
         .env("BASALT_CACHE", folder.join("cache"))
+        .envs(environment.iter().copied())
         .output()
         .expect("the program starts");
     Run {
@@ -164,20 +181,10 @@ fn indexes() -> &'static Path {
         fs::write(folder.join("seed.yaml"), SPEC.replace("tzdata", "netbase"))
             .expect("it is written");
         let mirror = Mirror::honest();
-        let debian = format!("debian={}", mirror.url("debian"));
-        let security = format!("debian-security={}", mirror.url("debian-security"));
-        basalt(
-            &folder,
-            &[
-                "lock",
-                "seed.yaml",
-                "--mirror",
-                &debian,
-                "--mirror",
-                &security,
-            ],
-        )
-        .succeeded();
+        let mirrors = mirror_arguments(&mirror, &["debian", "debian-security"]);
+        let mut all = vec!["lock", "seed.yaml"];
+        all.extend(mirrors.iter().map(String::as_str));
+        basalt(&folder, &all, &[]).succeeded();
         folder.join("cache")
     })
 }
