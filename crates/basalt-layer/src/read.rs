@@ -68,10 +68,11 @@ impl<'f, R: Read + Seek> FragmentReader<'f, R> {
                 digest: self.fragment.digest,
                 path: path.clone(),
             })?;
-        let end = extent.offset.saturating_add(extent.size);
-        if end > self.fragment.uncompressed_size {
-            return Err(self.damaged("a file ends behind its end"));
-        }
+        let end = extent
+            .offset
+            .checked_add(extent.size)
+            .filter(|end| *end <= self.fragment.uncompressed_size)
+            .ok_or_else(|| self.damaged("a file ends behind its end"))?;
         Ok(FileReader {
             at: extent.offset,
             end,

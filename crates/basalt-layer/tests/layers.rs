@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use basalt_digest::Digest;
 use basalt_layer::{
-    CHUNK_LENGTH, Codec, CompressionPool, Fragment, FragmentReader, FragmentSource, FragmentWriter,
-    LayerError, LayerInfo, Repacked, read_entry, repack, write_layer,
+    CHUNK_LENGTH, Codec, CompressionPool, Extent, Fragment, FragmentReader, FragmentSource,
+    FragmentWriter, LayerError, LayerInfo, Repacked, read_entry, repack, write_layer,
 };
 use basalt_tree::{Entry, Kind, TreePath};
 use proptest::prelude::*;
@@ -367,6 +367,17 @@ fn duplicates_directories_and_lonely_hard_links_are_refused() {
         write("d", empty),
         Err(LayerError::Unwritable { .. })
     ));
+}
+
+#[test]
+fn a_record_of_a_file_beyond_all_bounds_gives_no_empty_file() {
+    let (mut known, bytes) = fragment(Codec::Gzip, &[(path("a"), file(b"a"), b"a".to_vec())]);
+    known.uncompressed_size = u64::MAX;
+    for (offset, size) in [(u64::MAX, u64::MAX), (u64::MAX, 1), (1, u64::MAX)] {
+        known.files.insert(path("a"), Extent { offset, size });
+        let read = read_entry(Cursor::new(&bytes), &known, &path("a"));
+        assert!(matches!(read, Err(LayerError::Damaged { .. })), "{read:?}");
+    }
 }
 
 #[test]
