@@ -203,6 +203,24 @@ fn refuses_a_package_with_a_hard_link_to_what_it_does_not_bring() {
 }
 
 #[test]
+fn a_hard_link_to_documentation_that_is_left_out_is_not_the_packages_fault() {
+    let words = [
+        "/usr/share/readme is a hard link to /usr/share/doc/linked-manual/README",
+        "which the spec leaves out",
+    ];
+    refuses(3, "good", "good.asc", "linked-manual", &words);
+}
+
+#[test]
+fn refuses_a_signed_index_that_is_malformed() {
+    let words = [
+        "the archive own, suite malformed",
+        "main/binary-amd64/Packages",
+    ];
+    refuses(4, "malformed", "good.asc", "good-setuid", &words);
+}
+
+#[test]
 fn refuses_a_package_with_a_path_longer_than_any_system_takes() {
     let (_, run) = refuses(
         4,

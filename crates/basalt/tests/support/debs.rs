@@ -115,6 +115,18 @@ pub fn all() -> Vec<Deb> {
         Deb::new("evil-long", long()),
         packed("evil-bomb", bomb()),
         Deb::new(
+            "linked-manual",
+            data(&[
+                secret(b"./usr/share/doc/linked-manual/README"),
+                (
+                    b"./usr/share/readme",
+                    EntryType::Link,
+                    "./usr/share/doc/linked-manual/README",
+                    0o644,
+                ),
+            ]),
+        ),
+        Deb::new(
             "good-setuid",
             data(&[(b"./usr/bin/tool", EntryType::Regular, "", 0o4755)]),
         ),

@@ -29,7 +29,7 @@ enum Signed {
     Detached(&'static [&'static str]),
 }
 
-/// A suite: all have the same packages.
+/// A suite: most have the same packages.
 struct Suite {
     name: &'static str,
     signed: Signed,
@@ -37,6 +37,8 @@ struct Suite {
     date: &'static str,
     valid_until: Option<&'static str>,
     by_hash: bool,
+    /// What its index says in place of the packages.
+    index: Option<&'static str>,
 }
 
 impl Suite {
@@ -48,6 +50,7 @@ impl Suite {
             date: "1 day ago",
             valid_until: None,
             by_hash: false,
+            index: None,
         }
     }
 }
@@ -117,6 +120,10 @@ fn suites() -> Vec<Suite> {
             ..Suite::new("by-hash", by(&[GOOD]))
         },
         Suite {
+            index: Some("Package: good-setuid\nVersion: none of these\n"),
+            ..Suite::new("malformed", by(&[GOOD]))
+        },
+        Suite {
             date: "9 days ago",
             valid_until: Some("2 days ago"),
             ..Suite::new("stale", by(&[GOOD]))
@@ -178,6 +185,7 @@ fn packages(files: &mut HashMap<String, Vec<u8>>) -> String {
 
 fn add(suite: &Suite, packages: &str, keys: &Keys, files: &mut HashMap<String, Vec<u8>>) {
     let Suite { name, by_hash, .. } = suite;
+    let packages = suite.index.unwrap_or(packages);
     let digest = Digest::of(packages.as_bytes()).hex();
     let mut release = format!(
         "Origin: Nobody\nSuite: {name}\nCodename: {name}\nDate: {}\n\
