@@ -5,8 +5,10 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 
+use crate::resolver::Remembering;
 use crate::{FetchError, address};
 
 /// The bounds on a request.
@@ -90,7 +92,7 @@ impl Client {
     pub fn new(limits: Limits) -> Self {
         let tls = TlsConfig::builder().root_certs(root_certificates()).build();
         let agent = |proxy| {
-            Agent::config_builder()
+            let config = Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
                 .max_redirects_will_error(false)
@@ -103,8 +105,8 @@ impl Client {
                 .max_idle_connections_per_host(8)
                 .tls_config(tls.clone())
                 .proxy(proxy)
-                .build()
-                .new_agent()
+                .build();
+            Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
         };
         Self {
             open: agent(proxy(&["http_proxy", "all_proxy", "ALL_PROXY"])),

@@ -12,6 +12,7 @@ mod http;
 pub mod mirrors;
 mod observer;
 mod release;
+mod resolver;
 pub mod sources;
 mod vendor;
 
