@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::contents::decompressed;
 use crate::error::OciError;
 use crate::layout::MARKER;
+use crate::manifest::annotation;
 use crate::platform::Platform;
 use crate::read::Layout;
 use crate::staging::write_file;
@@ -19,22 +20,35 @@ use crate::staging::write_file;
 /// # Errors
 /// When a blob is not sound or the file cannot be written; the file is then as it was.
 pub fn write_oci_archive(layout: &Layout, file: &Path) -> Result<(), OciError> {
+    write_file(file, false, |out| stream_oci_archive(layout, None, out))
+}
+
+/// Like [`write_oci_archive`], into a pipe. A name (`docker.io/library/python:trixie`) is noted in
+/// the index for containerd, which gives the image this name when it imports the archive.
+///
+/// # Errors
+/// When a blob is not sound or the archive cannot be written; then it has no end.
+pub fn stream_oci_archive(
+    layout: &Layout,
+    name: Option<&str>,
+    out: &mut impl Write,
+) -> Result<(), OciError> {
     let blobs = layout.blobs()?;
-    write_file(file, false, |out| {
-        let mut archive = tar::Builder::new(out);
-        add(&mut archive, "oci-layout", MARKER.len() as u64, MARKER)?;
-        let index = crate::to_bytes(layout.index())?;
-        add(
-            &mut archive,
-            "index.json",
-            index.len() as u64,
-            index.as_slice(),
-        )?;
+    let mut index = layout.index().clone();
+    if let Some(name) = name {
+        for descriptor in &mut index.manifests {
+            let key = annotation::CONTAINERD_NAME.to_owned();
+            descriptor.annotations.insert(key, name.to_owned());
+        }
+    }
+    let index = crate::to_bytes(&index)?;
+    whole(out, |archive| {
+        add(archive, "oci-layout", MARKER.len() as u64, MARKER)?;
+        add(archive, "index.json", index.len() as u64, index.as_slice())?;
         for blob in &blobs {
             let name = format!("blobs/sha256/{}", blob.digest.hex());
-            add(&mut archive, &name, blob.size, layout.open_blob(blob)?)?;
+            add(archive, &name, blob.size, layout.open_blob(blob)?)?;
         }
-        archive.into_inner()?.flush()?;
         Ok(())
     })
 }
@@ -60,6 +74,22 @@ pub fn write_docker_archive(
     tags: &[String],
     platform: &Platform,
 ) -> Result<(), OciError> {
+    write_file(file, false, |out| {
+        stream_docker_archive(layout, tags, platform, out)
+    })
+}
+
+/// Like [`write_docker_archive`], into a pipe.
+///
+/// # Errors
+/// When the platform is not there, a blob is not sound, or the archive cannot be written; then it
+/// has no end.
+pub fn stream_docker_archive(
+    layout: &Layout,
+    tags: &[String],
+    platform: &Platform,
+    out: &mut impl Write,
+) -> Result<(), OciError> {
     let image = layout.image(platform)?;
     // The same layer may stand twice in an image; a member stands once.
     let mut layers = BTreeMap::new();
@@ -76,16 +106,11 @@ pub fn write_docker_archive(
             .map(|layer| format!("{}.tar", layer.digest.hex()))
             .collect(),
     }])?;
-    write_file(file, false, |out| {
-        let mut archive = tar::Builder::new(out);
+    whole(out, |archive| {
+        let size = manifest.len() as u64;
+        add(archive, "manifest.json", size, manifest.as_slice())?;
         add(
-            &mut archive,
-            "manifest.json",
-            manifest.len() as u64,
-            manifest.as_slice(),
-        )?;
-        add(
-            &mut archive,
+            archive,
             &config_name,
             config.len() as u64,
             config.as_slice(),
@@ -95,14 +120,29 @@ pub fn write_docker_archive(
                 // A tar header has the length in front: once to count, once to write.
                 let open = || decompressed(layout.open_blob(layer)?, layer);
                 let size = io::copy(&mut open()?, &mut io::sink())?;
-                add(&mut archive, &name, size, open()?)?;
+                add(archive, &name, size, open()?)?;
             } else {
-                add(&mut archive, &name, layer.size, layout.open_blob(layer)?)?;
+                add(archive, &name, layer.size, layout.open_blob(layer)?)?;
             }
         }
-        archive.into_inner()?.flush()?;
         Ok(())
     })
+}
+
+/// Writes an archive. It gets its end only when all went well: who reads the other side of a pipe
+/// must not take a part for the whole.
+fn whole<W: Write>(
+    out: W,
+    fill: impl FnOnce(&mut tar::Builder<W>) -> Result<(), OciError>,
+) -> Result<(), OciError> {
+    let mut archive = tar::Builder::new(out);
+    if let Err(error) = fill(&mut archive) {
+        // Dropping it would write the end.
+        std::mem::forget(archive);
+        return Err(error);
+    }
+    archive.into_inner()?.flush()?;
+    Ok(())
 }
 
 /// Adds a plain file: mode 0644, root, dated 1970.

@@ -15,7 +15,9 @@ mod platform;
 mod read;
 mod staging;
 
-pub use archive::{write_docker_archive, write_oci_archive};
+pub use archive::{
+    stream_docker_archive, stream_oci_archive, write_docker_archive, write_oci_archive,
+};
 pub use config::{Empty, History, ImageConfig, RootFilesystem, RuntimeConfig};
 pub use contents::{Content, ContentLimits, FileFact, FileKind, filesystem};
 pub use error::OciError;

@@ -8,8 +8,8 @@ use std::path::Path;
 use basalt_digest::Digest;
 use basalt_oci::{
     ContentLimits, FileKind, History, ImageConfig, Index, Layout, LayoutWriter, Manifest, OciError,
-    Platform, RootFilesystem, RuntimeConfig, Written, filesystem, is_current, media_type,
-    write_docker_archive, write_oci_archive,
+    Platform, RootFilesystem, RuntimeConfig, Written, annotation, filesystem, is_current,
+    media_type, stream_docker_archive, stream_oci_archive, write_docker_archive, write_oci_archive,
 };
 
 type Files<'a> = &'a [(&'a str, &'a [u8])];
@@ -351,6 +351,57 @@ fn a_docker_archive_names_its_layers_and_holds_no_zstd() {
         let layer = &members[name.as_str().expect("text")];
         assert_eq!(Digest::of(layer), config.rootfs.diff_ids[number]);
     }
+}
+
+#[test]
+fn an_archive_for_containerd_bears_the_name_and_is_otherwise_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&folder.path().join("out"), ONE, false);
+    let layout = Layout::open(&folder.path().join("out")).expect("it opens");
+    let file = folder.path().join("named.tar");
+    let mut bytes = Vec::new();
+    let name = "docker.io/library/base:1";
+    stream_oci_archive(&layout, Some(name), &mut bytes).expect("written");
+    std::fs::write(&file, bytes).expect("written");
+    let named = Layout::open(&file).expect("it opens");
+    let mut index = named.index().clone();
+    for descriptor in &mut index.manifests {
+        let found = descriptor.annotations.remove(annotation::CONTAINERD_NAME);
+        assert_eq!(found.as_deref(), Some(name));
+    }
+    assert_eq!(&index, layout.index());
+    let digests = |layout: &Layout| -> Vec<Digest> {
+        let blobs = layout.blobs().expect("sound");
+        blobs.iter().map(|blob| blob.digest).collect()
+    };
+    assert_eq!(digests(&named), digests(&layout));
+}
+
+#[test]
+fn a_damaged_layer_leaves_an_archive_in_a_pipe_without_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("out");
+    write(&target, ONE, false);
+    let layout = Layout::open(&target).expect("it opens");
+    let platform = Platform::of_debian("amd64").expect("known");
+    let image = layout.image(&platform).expect("there");
+    let layer = &image.manifest.layers[0];
+    let path = target.join("blobs/sha256").join(layer.digest.hex());
+    let mut damaged = std::fs::read(&path).expect("there");
+    damaged[0] ^= 1;
+    std::fs::write(&path, damaged).expect("written");
+    let mut bytes = Vec::new();
+    stream_docker_archive(&layout, &[], &platform, &mut bytes).expect_err("refused");
+    assert!(
+        !bytes.ends_with(&[0; 1024]),
+        "the part looks like the whole"
+    );
+    let mut bytes = Vec::new();
+    stream_oci_archive(&layout, None, &mut bytes).expect_err("refused");
+    assert!(
+        !bytes.ends_with(&[0; 1024]),
+        "the part looks like the whole"
+    );
 }
 
 #[test]

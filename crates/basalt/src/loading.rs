@@ -1,68 +1,148 @@
 //! Hands an image to Docker, Podman or containerd.
 
-use std::io;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-use basalt_oci::{Layout, Platform, write_docker_archive, write_oci_archive};
+use basalt_oci::{Layout, OciError, Platform, stream_docker_archive, stream_oci_archive};
 
 use crate::arguments::Engine;
 use crate::failure::{Failure, Status};
 
-/// Gives the layout's image of this platform to the engine under this name (`python:trixie`).
-/// Containerd takes the whole layout, and the name from its annotations.
+/// The most of a client's complaint that is shown, in bytes.
+const COMPLAINT: u64 = 2000;
+
+/// Gives the layout's image to the engine under this name (`python:trixie`): to Docker and Podman
+/// that of this platform, to containerd all of them. Returns the name by which the engine runs it.
 ///
 /// # Errors
-/// When the engine's program is missing or fails, or the layout is not sound.
+/// When the engine's client is missing or fails, or the layout is not sound.
 pub fn load(
     layout: &Layout,
     engine: Engine,
     name: &str,
     platform: &Platform,
-) -> Result<(), Failure> {
-    let folder = tempfile::Builder::new().prefix("basalt-load-").tempdir()?;
-    let file = folder.path().join("image.tar");
-    let tags = [name.to_owned()];
-    let arguments: &[&str] = match engine {
-        Engine::Docker | Engine::Podman => {
-            write_docker_archive(layout, &file, &tags, platform)?;
-            &["load", "--quiet", "--input"]
-        }
-        Engine::Containerd => {
-            write_oci_archive(layout, &file)?;
-            &["images", "import", "--all-platforms"]
-        }
+) -> Result<String, Failure> {
+    // Docker and Podman find an image by its short name; containerd takes names as they are.
+    let full = format!("docker.io/library/{name}");
+    let client = Client::of(engine);
+    let outcome = match engine {
+        Engine::Docker | Engine::Podman => client.feed(|pipe| {
+            let tags = [name.to_owned()];
+            stream_docker_archive(layout, &tags, platform, pipe)
+        }),
+        Engine::Containerd => client.feed(|pipe| stream_oci_archive(layout, Some(&full), pipe)),
     };
-    let program = match engine {
-        Engine::Docker => "docker",
-        Engine::Podman => "podman",
-        Engine::Containerd => "ctr",
-    };
-    run(program, arguments, &file)
+    match outcome {
+        Ok(()) => Ok(match engine {
+            Engine::Docker | Engine::Podman => name.to_owned(),
+            Engine::Containerd => full,
+        }),
+        Err(failure) if failure.help.is_some() => Err(failure),
+        Err(failure) => Err(failure.help(format!(
+            "{}; the image itself is done: {}",
+            client.help,
+            layout.path().display()
+        ))),
+    }
 }
 
-fn run(program: &str, arguments: &[&str], file: &Path) -> Result<(), Failure> {
-    let result = Command::new(program)
-        .args(arguments)
-        .arg(file)
-        .stdin(Stdio::null())
-        .output();
-    let output = match result {
-        Ok(output) => output,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let message = format!("`{program}` is not installed, or not in PATH");
-            return Err(Failure::new(Status::Failed, message)
-                .help("leave out --load: the layout in the output folder is the same image"));
+/// The program that speaks to an engine.
+struct Client {
+    program: &'static str,
+    arguments: &'static [&'static str],
+    /// What to look at when it fails.
+    help: &'static str,
+}
+
+impl Client {
+    fn of(engine: Engine) -> Self {
+        match engine {
+            Engine::Docker => Self {
+                program: "docker",
+                arguments: &["load", "--quiet"],
+                help: "see that `docker version` shows a server; DOCKER_HOST or a context says which",
+            },
+            Engine::Podman => Self {
+                program: "podman",
+                arguments: &["load", "--quiet"],
+                help: "see that `podman info` works for this user",
+            },
+            Engine::Containerd => Self {
+                program: "ctr",
+                arguments: &["images", "import", "--all-platforms", "-"],
+                help: "see that `ctr version` shows a server (as root); CONTAINERD_ADDRESS says which socket, \
+                       CONTAINERD_NAMESPACE which namespace",
+            },
         }
-        Err(error) => return Err(error.into()),
-    };
-    if output.status.success() {
-        return Ok(());
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let words: String = words.trim().chars().take(2000).collect();
-    Err(Failure::new(
-        Status::Failed,
-        format!("`{program} {}` failed: {words}", arguments.join(" ")),
-    ))
+
+    /// Runs the client, which reads what `write` writes.
+    fn feed(
+        &self,
+        write: impl FnOnce(&mut BufWriter<&mut dyn Write>) -> Result<(), OciError>,
+    ) -> Result<(), Failure> {
+        // A file takes any number of words without anyone reading them meanwhile.
+        let complaint = tempfile::tempfile()?;
+        let mut child = self.start(&complaint)?;
+        let written = match child.stdin.take() {
+            Some(mut pipe) => {
+                let pipe: &mut dyn Write = &mut pipe;
+                let written = write(&mut BufWriter::with_capacity(1 << 18, pipe));
+                if matches!(&written, Err(error) if !is_closed_pipe(error)) {
+                    // It must not take what came for the whole.
+                    let _ = child.kill();
+                }
+                written
+            }
+            None => Ok(()),
+        };
+        let status = child.wait()?;
+        match written {
+            // The client left early: it knows why.
+            Err(error) if !is_closed_pipe(&error) => Err(error.into()),
+            Err(_) | Ok(()) if !status.success() => Err(self.failed(status, complaint)?),
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn start(&self, complaint: &File) -> Result<Child, Failure> {
+        let started = Command::new(self.program)
+            .args(self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(complaint.try_clone()?)
+            .spawn();
+        started.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Failure::new(
+                Status::Failed,
+                format!("`{}` is not installed, or not in PATH", self.program),
+            ),
+            _ => Failure::new(
+                Status::Failed,
+                format!("`{}` cannot be started: {error}", self.program),
+            ),
+        })
+    }
+
+    fn failed(&self, status: ExitStatus, mut complaint: File) -> io::Result<Failure> {
+        let mut words = Vec::new();
+        complaint.rewind()?;
+        complaint.take(COMPLAINT).read_to_end(&mut words)?;
+        let words = String::from_utf8_lossy(&words);
+        let words = match words.trim() {
+            "" => status.to_string(),
+            words => words.to_owned(),
+        };
+        let command = format!("{} {}", self.program, self.arguments.join(" "));
+        Ok(Failure::new(
+            Status::Failed,
+            format!("`{command}` failed: {words}"),
+        ))
+    }
+}
+
+fn is_closed_pipe(error: &OciError) -> bool {
+    matches!(error, OciError::Io(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -49,6 +49,7 @@ pub(super) fn run(
     };
     let report = basalt_build::build(&session, &spec, &request)?;
     progress.finish();
+    let mut loaded = None;
     if !own.output.archive.is_empty() || own.output.load.is_some() {
         let layout = Layout::open(&output)?;
         let tag = match variant.as_str() {
@@ -66,10 +67,18 @@ pub(super) fn run(
             }
         }
         if let Some(engine) = own.output.load {
-            loading::load(&layout, engine, &name, &platform)?;
+            progress.stage("load", 0);
+            loaded = Some(loading::load(&layout, engine, &name, &platform)?);
+            progress.finish();
         }
     }
-    terminal.summary(&report, || summary(&report))?;
+    terminal.summary(&report, || {
+        let mut text = summary(&report);
+        if let Some(name) = loaded {
+            text.push_str(&format!("loaded  {name}\n"));
+        }
+        text
+    })?;
     Ok(Status::Done)
 }
 
