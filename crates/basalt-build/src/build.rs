@@ -427,9 +427,10 @@ fn report(
     request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
-    cache: CacheReport,
+    mut cache: CacheReport,
     unchanged: bool,
 ) -> Result<BuildReport, BuildError> {
+    cache.downloaded = session.downloaded();
     let images = jobs
         .iter()
         .zip(records)

@@ -37,15 +37,6 @@ pub(crate) fn packages(
             by_hash: false,
         })
         .collect();
-    cache.downloaded = requests
-        .iter()
-        .filter(|request| {
-            !session
-                .cache
-                .seems_to_have(&request.digest, Some(request.size))
-        })
-        .map(|request| request.size)
-        .sum();
     fetch(session, &requests)?;
     cache.packages_total = packages.len();
     cache.packages = remembered.len();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use basalt_fetch::{Cache, FetchOptions, Fetcher, Limits, MirrorOptions, Mirrors, VendorStore};
@@ -40,15 +41,22 @@ pub struct Session {
     pub(crate) threads: rayon::ThreadPool,
     pub(crate) compression: CompressionPool,
     pub(crate) options: Options,
+    downloaded: Arc<AtomicU64>,
     times: std::sync::Mutex<Vec<StageTime>>,
 }
 
-/// Hands a fetcher's events on.
-struct Downloads(Arc<dyn Observer>);
+/// Hands a fetcher's events on, and counts the bytes that came.
+struct Downloads {
+    observer: Arc<dyn Observer>,
+    bytes: Arc<AtomicU64>,
+}
 
 impl basalt_fetch::Observer for Downloads {
     fn event(&self, event: basalt_fetch::Event) {
-        self.0.event(event);
+        if let basalt_fetch::Event::DownloadFinished { size, .. } = &event {
+            self.bytes.fetch_add(*size, Ordering::Relaxed);
+        }
+        self.observer.event(event);
     }
 }
 
@@ -90,11 +98,15 @@ impl Session {
         };
         let mirrors =
             Mirrors::discover(mirrors).map_err(|error| BuildError::Spec(error.to_string()))?;
+        let downloaded = Arc::new(AtomicU64::new(0));
         let fetcher = Fetcher::new(
             cache.clone(),
             mirrors,
             fetch,
-            Arc::new(Downloads(observer.clone())),
+            Arc::new(Downloads {
+                observer: observer.clone(),
+                bytes: downloaded.clone(),
+            }),
         );
         let jobs = match options.jobs {
             0 => std::thread::available_parallelism().map_or(2, usize::from),
@@ -111,6 +123,7 @@ impl Session {
             threads,
             compression: CompressionPool::new(jobs)?,
             options,
+            downloaded,
             times: std::sync::Mutex::default(),
         })
     }
@@ -136,6 +149,11 @@ impl Session {
             milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         });
         Ok(value)
+    }
+
+    /// The bytes of indexes and packages that came so far.
+    pub(crate) fn downloaded(&self) -> u64 {
+        self.downloaded.load(Ordering::Relaxed)
     }
 
     /// The stages run so far, with their times.

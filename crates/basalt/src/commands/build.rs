@@ -8,7 +8,7 @@ use crate::arguments::{Compression, Format, GlobalArguments, OutputArguments, So
 use crate::commands::session;
 use crate::failure::{Failure, Status};
 use crate::loading;
-use crate::terminal::{Terminal, bytes, table};
+use crate::terminal::{Terminal, bytes, listed, table};
 
 /// What `build` takes.
 #[derive(Debug, Args)]
@@ -75,7 +75,7 @@ pub(super) fn run(
     terminal.summary(&report, || {
         let mut text = summary(&report);
         if let Some(name) = loaded {
-            text.push_str(&format!("loaded  {name}\n"));
+            text.push_str(&listed("loaded", &[name]));
         }
         text
     })?;
@@ -104,22 +104,17 @@ fn platform(report: &BuildReport) -> Result<Platform, Failure> {
 
 /// The table at the end of a build.
 fn summary(report: &BuildReport) -> String {
-    let head = [
-        "image",
-        "packages",
-        "files",
-        "layers",
-        "compressed",
-        "unpacked",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let variant = report.images.first().map(|image| image.variant.as_str());
+    let title = match variant {
+        None | Some("") => report.name.clone(),
+        Some(variant) => format!("{} {variant}", report.name),
+    };
+    let head = ["packages", "files", "layers", "compressed", "unpacked"];
+    let mut rows = vec![vec![title]];
+    rows[0].extend(head.map(str::to_owned));
     for image in &report.images {
-        let mut title = format!("{} {}", report.name, image.architecture);
-        if !image.variant.is_empty() {
-            title.push_str(&format!(" {}", image.variant));
-        }
         rows.push(vec![
-            title,
+            image.architecture.clone(),
             image.packages.to_string(),
             image.files.to_string(),
             image.layers.len().to_string(),
@@ -127,27 +122,28 @@ fn summary(report: &BuildReport) -> String {
             bytes(image.uncompressed_size()),
         ]);
     }
-    let mut text = table(&rows);
+    let mut text = table(&rows) + "\n";
     let stages: Vec<String> = report
         .stages
         .iter()
         .map(|time| format!("{} {} ms", time.stage.name(), time.milliseconds))
         .collect();
     if !stages.is_empty() {
-        text.push_str(&format!("\ntime   {}\n", stages.join(", ")));
+        text.push_str(&listed("time", &stages));
     }
     let cache = &report.cache;
-    match report.unchanged {
-        true => text.push_str("\ncache  nothing changed\n"),
-        false => text.push_str(&format!(
-            "cache  {} of {} packages, {} of {} layers; {} downloaded\n",
-            cache.packages,
-            cache.packages_total,
-            cache.layers,
-            cache.layers_total,
-            bytes(cache.downloaded)
-        )),
-    }
-    text.push_str(&format!("{}  {}\n", report.output, report.digest));
+    let cache = match report.unchanged {
+        true => vec!["nothing changed".to_owned()],
+        // No layer was to be made, so no package was asked for.
+        false if cache.layers_total == 0 => vec!["all layers".to_owned()],
+        false => vec![
+            format!("{} of {} packages", cache.packages, cache.packages_total),
+            format!("{} of {} layers", cache.layers, cache.layers_total),
+            format!("{} downloaded", bytes(cache.downloaded)),
+        ],
+    };
+    text.push_str(&listed("cache", &cache));
+    text.push_str(&listed("layout", std::slice::from_ref(&report.output)));
+    text.push_str(&format!("digest  {}\n", report.digest));
     text
 }

@@ -151,6 +151,32 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// A line of a summary: its title, then facts with commas between, in as many lines as a narrow
+/// terminal needs. A fact is never cut.
+pub fn listed(title: &str, facts: &[String]) -> String {
+    const WIDTH: usize = 60;
+    let mut text = format!("{title:<6}  ");
+    let mut used = 8;
+    for (number, fact) in facts.iter().enumerate() {
+        let more = number + 1 < facts.len();
+        let width = fact.chars().count() + usize::from(more);
+        if number > 0 && used + 1 + width > WIDTH {
+            text.push_str("\n        ");
+            used = 8;
+        } else if number > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(fact);
+        if more {
+            text.push(',');
+        }
+        used += width;
+    }
+    text.push('\n');
+    text
+}
+
 /// Columns with two spaces between; the first column is aligned left, all others right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -197,6 +223,21 @@ mod tests {
         assert_eq!(
             shown,
             ["0 B", "999 B", "1.00 kB", "8.70 MB", "1.00 MB", "12.3 GB"]
+        );
+    }
+
+    #[test]
+    fn a_long_line_of_a_summary_fits_a_narrow_terminal() {
+        let facts = [
+            "fetch 10245 ms",
+            "read 3619 ms",
+            "assemble 152 ms",
+            "pack 578 ms",
+        ];
+        let text = listed("time", &facts.map(str::to_owned));
+        assert_eq!(
+            text,
+            "time    fetch 10245 ms, read 3619 ms, assemble 152 ms,\n        pack 578 ms\n"
         );
     }
 

@@ -29,7 +29,6 @@ struct Stage {
     done: u64,
     total: u64,
     bytes: u64,
-    total_bytes: u64,
     downloads: u64,
     bar: Option<ProgressBar>,
     result: String,
@@ -55,7 +54,6 @@ impl Progress {
             done: 0,
             total,
             bytes: 0,
-            total_bytes: 0,
             downloads: 0,
             bar: self.bars.then(|| bar(name)),
             result: String::new(),
@@ -138,8 +136,7 @@ impl Observer for Progress {
                 return;
             };
             match event {
-                Event::DownloadStarted { name, size } => {
-                    stage.total_bytes += size.unwrap_or(0);
+                Event::DownloadStarted { name, .. } => {
                     stage.show(&name);
                     None
                 }
@@ -150,6 +147,8 @@ impl Observer for Progress {
                 }
                 Event::DownloadFinished { name, .. } => {
                     stage.downloads += 1;
+                    // Here each download is a step; elsewhere a step may have several, or none.
+                    stage.done += u64::from(stage.name == basalt_build::Stage::Fetch.name());
                     stage.show(&name);
                     None
                 }
@@ -174,12 +173,8 @@ impl Stage {
         if self.total > 0 {
             text.push_str(&format!("{}/{}  ", self.done, self.total));
         }
-        if self.total_bytes > 0 {
-            text.push_str(&format!(
-                "{} of {}  ",
-                bytes(self.bytes),
-                bytes(self.total_bytes)
-            ));
+        if self.bytes > 0 {
+            text.push_str(&format!("{}  ", bytes(self.bytes)));
         }
         // The last part of an archive path is what a person knows it by.
         text.push_str(what.rsplit('/').next().unwrap_or(what));
@@ -193,7 +188,8 @@ impl Stage {
         } else if self.done > 0 {
             text.push_str(&format!("{} done, ", self.done));
         }
-        if self.downloads > 0 {
+        // The result of fetching says it already.
+        if self.downloads > 0 && self.name != basalt_build::Stage::Fetch.name() {
             text.push_str(&format!(
                 "{} downloads, {}, ",
                 self.downloads,
@@ -216,9 +212,10 @@ impl fmt::Debug for Progress {
 
 fn bar(name: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(15));
-    if let Ok(style) =
-        ProgressStyle::with_template("{spinner} {prefix:<10} {elapsed:>4}  {wide_msg}")
-    {
+    // The cursor goes back to the line's begin: at its end, the `^C` that a terminal echoes would
+    // begin a new line, and this one could no longer be cleared.
+    let style = ProgressStyle::with_template("{spinner} {prefix:<10} {elapsed:>4}  {wide_msg}\r");
+    if let Ok(style) = style {
         bar.set_style(style);
     }
     bar.set_prefix(name.to_owned());
