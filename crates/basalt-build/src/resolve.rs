@@ -140,7 +140,7 @@ pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome),
         path: path.clone(),
         cause,
     })?;
-    write_atomically(&path, text.as_bytes())?;
+    write_lock(&path, text.as_bytes())?;
     let outcome = LockOutcome {
         difference: former.as_ref().map(|former| difference(former, &lock)),
         packages: lock.packages.len(),
@@ -150,36 +150,23 @@ pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome),
     Ok((lock, outcome))
 }
 
-/// Writes a file whole or not at all: temp file, fsync, rename, fsync of the folder.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+/// Writes the lock whole or not at all, unless it is there with these bytes.
+fn write_lock(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let fail = |cause: std::io::Error| BuildError::LocalFile {
+    let written = basalt_oci::write_file(path, true, |file| {
+        // It is committed and shared, whatever the umask.
+        let mode = std::fs::Permissions::from_mode(0o644);
+        file.get_ref().set_permissions(mode)?;
+        file.write_all(bytes)
+    });
+    written.map_err(|cause: std::io::Error| BuildError::LocalFile {
         path: path.to_owned(),
         cause,
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".basalt-")
-        .tempfile_in(folder)
-        .map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(mode).map_err(fail)?;
-    }
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(fail)
+    })
 }
 
 /// One image solved: its records, each with the number of its suite.
@@ -267,13 +254,13 @@ pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), Build
         })
         .cloned()
         .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
     session.stage(Stage::Fetch, missing.len() as u64, || {
         session.fetcher.fetch_many(&missing, PARALLEL_DOWNLOADS)?;
         let bytes: u64 = missing.iter().map(|request| request.size).sum();
-        let result = match missing.len() {
-            0 => "nothing to download".to_owned(),
-            count => format!("{count} packages, {:.1} MB", bytes as f64 / 1e6),
-        };
+        let result = format!("{} packages, {:.1} MB", missing.len(), bytes as f64 / 1e6);
         Ok(((), result))
     })
 }

@@ -1,5 +1,6 @@
 //! A vendor store: everything a lock names, in one folder, to build from without any archive.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use basalt_digest::Digest;
@@ -70,14 +71,9 @@ impl VendorStore {
         let place = self
             .release_place(archive, suite, name)
             .ok_or_else(|| CacheError::Kind(suite.chars().take(64).collect()))?;
-        if let Some(folder) = place.parent() {
-            fs_err::create_dir_all(folder)?;
-            let file = tempfile::NamedTempFile::new_in(folder)?;
-            fs_err::write(file.path(), bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&place).map_err(|error| error.error)?;
-        }
-        Ok(())
+        let mut file = self.files.temporary_file()?;
+        file.write_all(bytes)?;
+        Ok(self.files.put_in_place(file, &place)?)
     }
 
     fn release_place(&self, archive: &str, suite: &str, name: &str) -> Option<PathBuf> {

@@ -122,6 +122,23 @@ fn what_a_killed_process_left_is_swept() {
 }
 
 #[test]
+fn after_a_process_only_its_own_unlocked_files_go_however_young() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = open(&folder);
+    fs::create_dir_all(folder.path().join("temporary")).expect("made");
+    let path = |name: &str| folder.path().join("temporary").join(name);
+    let names = ["writing-7-left", "writing-7-held", "writing-77-other"];
+    for name in names {
+        File::create(path(name)).expect("made");
+    }
+    let writer = File::open(path("writing-7-held")).expect("opened");
+    writer.lock().expect("locked");
+    cache.sweep_after(7);
+    let stays = names.map(|name| path(name).exists());
+    assert_eq!(stays, [false, true, true]);
+}
+
+#[test]
 fn prune_keeps_what_was_used_last() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = open(&folder);

@@ -25,6 +25,7 @@ pub use layout::{BlobFile, LayoutWriter, Written, is_current};
 pub use manifest::{Descriptor, Index, Manifest, annotation, media_type};
 pub use platform::{Platform, PlatformError};
 pub use read::{Image, Layout};
+pub use staging::{clear_unfinished, write_file};
 
 /// The document as the bytes a digest is taken of: compact JSON, fields in a fixed order.
 ///

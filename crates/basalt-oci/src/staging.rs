@@ -132,6 +132,14 @@ fn lock(path: &Path) -> io::Result<Option<std::fs::File>> {
     Ok(same.then_some(folder))
 }
 
+/// Removes what dead processes left beside a layout or an archive that they were about to write.
+/// What cannot be removed stays for the next run.
+pub fn clear_unfinished(target: &Path) {
+    if let Ok(name) = name_of(target) {
+        let _ = clear_dead(parent_of(target), name);
+    }
+}
+
 /// Removes the folders that dead processes left for the target of this name.
 fn clear_dead(parent: &Path, name: &OsStr) -> io::Result<()> {
     let mut prefix = name.as_encoded_bytes().to_vec();
@@ -163,8 +171,12 @@ fn clear_dead(parent: &Path, name: &OsStr) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a file whole: a temporary one beside it, then a rename.
-pub(crate) fn write_file<E: From<io::Error>>(
+/// Writes a file whole: a temporary one beside it, then a rename; `durable`, so that it outlives a
+/// power cut.
+///
+/// # Errors
+/// When it cannot be written, or `write` fails; the file is then as it was.
+pub fn write_file<E: From<io::Error>>(
     target: &Path,
     durable: bool,
     write: impl FnOnce(&mut io::BufWriter<fs::File>) -> Result<(), E>,

@@ -19,7 +19,9 @@ Exit codes:
     7  an assertion of the spec does not hold
     8  differences were found
     9  a mirror cannot be reached or does not deliver
-  130  interrupted";
+  129  the terminal was closed
+  130  interrupted (Ctrl-C)
+  143  ended by SIGTERM";
 
 /// Hardened, minimal, reproducible container base images from signed packages.
 #[derive(Debug, Parser)]

@@ -35,8 +35,12 @@ pub enum Status {
     Different = 8,
     /// A mirror cannot be reached or does not deliver; that tells nothing of its honesty.
     Network = 9,
+    /// Stopped because the terminal was closed.
+    HungUp = 129,
     /// Stopped from the keyboard.
     Interrupted = 130,
+    /// Stopped by the system or by who runs it.
+    Terminated = 143,
 }
 
 impl From<Status> for ExitCode {

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod commands;
 pub mod failure;
 pub mod image_difference;
+pub mod interruption;
 pub mod loading;
 pub mod packages;
 pub mod terminal;
@@ -18,6 +19,9 @@ use terminal::Terminal;
 
 /// Runs the program with the process's own arguments; returns its exit code.
 pub fn run() -> ExitCode {
+    if let Some(code) = interruption::after_signal(std::env::args_os()) {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

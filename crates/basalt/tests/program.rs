@@ -140,7 +140,9 @@ fn help_lists_the_commands_and_exit_codes() {
       7  an assertion of the spec does not hold
       8  differences were found
       9  a mirror cannot be reached or does not deliver
-    130  interrupted
+    129  the terminal was closed
+    130  interrupted (Ctrl-C)
+    143  ended by SIGTERM
     "#);
 }
 

@@ -44,11 +44,11 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<(File, std::fs::Met
 
 impl Cache {
     /// A new file in `temporary`, locked so that a sweep knows that it is in use.
-    pub(super) fn temporary_file(&self) -> io::Result<NamedTempFile> {
+    pub(crate) fn temporary_file(&self) -> io::Result<NamedTempFile> {
         let folder = self.temporary_folder();
         self.make_folder(&folder)?;
         let file = tempfile::Builder::new()
-            .prefix("writing-")
+            .prefix(&temporary_prefix(std::process::id()))
             .tempfile_in(&folder)
             .map_err(|error| {
                 io::Error::new(
@@ -85,7 +85,7 @@ impl Cache {
 
     /// Puts a finished file in place. When another user's file is there and may not be
     /// replaced, ours goes beside it, under [`own_place`](Self::own_place).
-    pub(super) fn put_in_place(&self, file: NamedTempFile, place: &Path) -> io::Result<()> {
+    pub(crate) fn put_in_place(&self, file: NamedTempFile, place: &Path) -> io::Result<()> {
         file.as_file()
             .set_permissions(Permissions::from_mode(FILE_MODE))?;
         if self.inner.durability == Durability::Synced {
@@ -124,6 +124,11 @@ impl Cache {
     pub(super) fn is_ours(&self, metadata: &std::fs::Metadata) -> bool {
         metadata.uid() == self.inner.user || metadata.uid() == 0
     }
+}
+
+/// How the names of a process's temporary files begin.
+pub(super) fn temporary_prefix(process: u32) -> String {
+    format!("writing-{process}-")
 }
 
 fn named(place: &Path, error: &io::Error) -> io::Error {

@@ -158,13 +158,28 @@ impl Cache {
     /// Removes temporary files that no living process holds. What cannot be removed stays.
     pub(super) fn sweep_temporary(&self) {
         let now = SystemTime::now();
-        let _ = walk(&self.temporary_folder(), &mut |path, metadata| {
-            let settled = metadata
+        self.remove_unlocked(|_, metadata| {
+            metadata
                 .modified()
                 .ok()
                 .and_then(|then| now.duration_since(then).ok())
-                .is_some_and(|age| age > TEMPORARY_GRACE);
-            if settled
+                .is_some_and(|age| age > TEMPORARY_GRACE)
+        });
+    }
+
+    /// Removes the temporary files of a process that has ended, however young they are. What
+    /// cannot be removed stays.
+    pub fn sweep_after(&self, process: u32) {
+        let prefix = files::temporary_prefix(process);
+        self.remove_unlocked(|path, _| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(&prefix))
+        });
+    }
+
+    fn remove_unlocked(&self, may_go: impl Fn(&Path, &Metadata) -> bool) {
+        let _ = walk(&self.temporary_folder(), &mut |path, metadata| {
+            if may_go(path, metadata)
                 && let Ok(Some((file, _))) = files::open_regular(path)
                 && file.try_lock().is_ok()
             {

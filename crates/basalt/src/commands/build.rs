@@ -7,6 +7,7 @@ use clap::Args;
 use crate::arguments::{Compression, Format, GlobalArguments, OutputArguments, SourceArguments};
 use crate::commands::session;
 use crate::failure::{Failure, Status};
+use crate::interruption;
 use crate::loading;
 use crate::terminal::{Terminal, bytes, listed, table};
 
@@ -37,6 +38,10 @@ pub(super) fn run(
         Some(output) => output.clone(),
         None => session::default_output(&spec, &variant),
     };
+    let archives = own.output.archive.iter().map(|(_, file)| file);
+    for target in archives.chain([&output]) {
+        interruption::writes(target);
+    }
     let request = BuildRequest {
         output: output.clone(),
         variant: variant.clone(),

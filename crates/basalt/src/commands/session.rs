@@ -10,6 +10,7 @@ use basalt_spec::LoadedSpec;
 
 use crate::arguments::{GlobalArguments, SourceArguments};
 use crate::failure::{Failure, Status};
+use crate::interruption;
 use crate::terminal::{Progress, Terminal};
 
 /// Loads the spec and opens a session.
@@ -46,6 +47,13 @@ pub(super) fn open(
             .and_then(|since| i64::try_from(since.as_secs()).ok())
             .unwrap_or(0),
     };
+    let cache = match &options.cache {
+        Some(folder) => folder.clone(),
+        None => basalt_fetch::Cache::default_path()?,
+    };
+    interruption::writes_into(&cache);
+    interruption::writes(&basalt_build::lock_path(&spec));
+    interruption::watch(terminal.json())?;
     let progress = Arc::new(terminal.progress());
     let session = Session::open(options, &spec, progress.clone())?;
     Ok((spec, session, progress))

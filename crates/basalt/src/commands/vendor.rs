@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::arguments::{GlobalArguments, SourceArguments};
 use crate::commands::session;
 use crate::failure::{Failure, Status};
+use crate::interruption;
 use crate::terminal::{Terminal, bytes};
 
 /// What `vendor` takes.
@@ -35,6 +36,7 @@ pub(super) fn run(
 ) -> Result<Status, Failure> {
     let (spec, session, progress) = session::open(&own.source, global, terminal)?;
     let lock = basalt_build::current_lock(&session, &spec, own.locked)?;
+    interruption::writes_into(&own.store);
     let store = VendorStore::open(&own.store)?;
     let (packages, size) = basalt_build::vendor(&session, &lock, &store)?;
     progress.finish();

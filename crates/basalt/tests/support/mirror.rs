@@ -20,6 +20,8 @@ pub enum Lie {
     Endless(Vec<u8>),
     /// These bytes, one now and then.
     Trickle(Vec<u8>),
+    /// These bytes at once, then drops for ever; the length is not announced.
+    Slow(Vec<u8>),
     /// Look elsewhere.
     Redirect(String),
     /// There is no such file.
@@ -147,6 +149,15 @@ impl Shared {
                 while !self.stop.load(Ordering::Relaxed) {
                     stream.write_all(&noise)?;
                     self.sent.fetch_add(noise.len() as u64, Ordering::Relaxed);
+                }
+                Ok(())
+            }
+            Lie::Slow(bytes) => {
+                stream.write_all(header("200 OK", "Content-Type: text/plain").as_bytes())?;
+                stream.write_all(&bytes)?;
+                while !self.stop.load(Ordering::Relaxed) {
+                    stream.write_all(b"a")?;
+                    thread::sleep(Duration::from_millis(50));
                 }
                 Ok(())
             }

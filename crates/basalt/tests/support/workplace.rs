@@ -108,12 +108,19 @@ impl Workplace {
         basalt(self.folder.path(), &all, environment)
     }
 
+    /// The program with this mirror of all archives, to be run.
+    pub fn command_from(&self, mirror: &Mirror, arguments: &[&str]) -> Command {
+        let mut command = command(self.folder.path(), arguments);
+        command.args(mirror_arguments(
+            mirror,
+            &["debian", "debian-security", "own"],
+        ));
+        command
+    }
+
     /// Runs the program with this mirror of all archives.
     pub fn basalt_from(&self, mirror: &Mirror, arguments: &[&str]) -> Run {
-        let mirrors = mirror_arguments(mirror, &["debian", "debian-security", "own"]);
-        let mut all = arguments.to_vec();
-        all.extend(mirrors.iter().map(String::as_str));
-        self.basalt(&all)
+        run(&mut self.command_from(mirror, arguments))
     }
 
     /// Builds `image.yaml` into `out`.
@@ -149,20 +156,27 @@ fn mirror_arguments(mirror: &Mirror, archives: &[&str]) -> Vec<String> {
     archives.iter().flat_map(both).collect()
 }
 
-fn basalt(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_basalt"))
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_basalt"));
+    command
         .args(arguments)
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
-        .env("BASALT_CACHE", folder.join("cache"))
-        .envs(environment.iter().copied())
-        .output()
-        .expect("the program starts");
+        .env("BASALT_CACHE", folder.join("cache"));
+    command
+}
+
+fn basalt(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    run(command(folder, arguments).envs(environment.iter().copied()))
+}
+
+fn run(command: &mut Command) -> Run {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the program starts");
     Run {
         status: status.code().expect("no signal"),
         out: String::from_utf8(stdout).expect("UTF-8"),
