@@ -297,6 +297,7 @@ fn index(
         digest: file.sha256,
         size: file.size,
         by_hash: suite.release.acquire_by_hash,
+        state: None,
     })?;
     let plain = Compression::of_name(&path).reader(blob)?;
     let compiled = packages::compile(plain, architecture).map_err(|error| {

@@ -314,7 +314,7 @@ fn assemble_all(
     }
     let mut packages: Vec<(&LockedPackage, ReadPolicy)> = packages.into_values().collect();
     packages.sort_by_key(|(package, _)| (std::cmp::Reverse(package.size), package.sha256));
-    let read = gather::packages(session, &packages, cache)?;
+    let read = gather::packages(session, lock, &packages, cache)?;
     let trees = session.stage(Stage::Assemble, jobs.len() as u64, || {
         let trees: Assemblies = jobs
             .par_iter()

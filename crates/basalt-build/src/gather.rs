@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use basalt_digest::Digest;
 use basalt_fetch::Request;
-use basalt_lock::LockedPackage;
+use basalt_lock::{Lock, LockedPackage};
 use rayon::prelude::*;
 
 use crate::BuildError;
@@ -19,9 +19,22 @@ use crate::session::Session;
 /// longest come first, so that no thread is left alone with one at the end.
 type Wanted<'a> = [(&'a LockedPackage, ReadPolicy)];
 
+/// Where a package of a lock is found.
+pub(crate) fn request_of(lock: &Lock, package: &LockedPackage) -> Request {
+    Request {
+        archive: package.archive.clone(),
+        path: package.path.clone(),
+        digest: package.sha256,
+        size: package.size,
+        by_hash: false,
+        state: lock.moment_of(&package.archive),
+    }
+}
+
 /// The packages by the digest of their files.
 pub(crate) fn packages(
     session: &Session,
+    lock: &Lock,
     packages: &Wanted<'_>,
     cache: &mut CacheReport,
 ) -> Result<BTreeMap<Digest, ReadPackage>, BuildError> {
@@ -29,13 +42,7 @@ pub(crate) fn packages(
     let requests: Vec<Request> = packages
         .iter()
         .filter(|(package, _)| !remembered.contains_key(&package.sha256))
-        .map(|(package, _)| Request {
-            archive: package.archive.clone(),
-            path: package.path.clone(),
-            digest: package.sha256,
-            size: package.size,
-            by_hash: false,
-        })
+        .map(|(package, _)| request_of(lock, package))
         .collect();
     fetch(session, &requests)?;
     cache.packages_total = packages.len();

@@ -240,6 +240,7 @@ fn request(record: &PackageRecord, suite: &Suite) -> Request {
         digest: record.sha256,
         size: record.size,
         by_hash: false,
+        state: None,
     }
 }
 

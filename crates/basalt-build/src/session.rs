@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use basalt_fetch::{Cache, FetchOptions, Fetcher, Limits, MirrorOptions, Mirrors, VendorStore};
+use basalt_fetch::{
+    Cache, FetchOptions, Fetcher, Limits, MirrorOptions, Mirrors, Snapshots, VendorStore,
+};
 use basalt_layer::CompressionPool;
 use basalt_spec::LoadedSpec;
 
@@ -19,6 +21,8 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Mirrors by archive name, before all others.
     pub mirrors: MirrorOptions,
+    /// Where to ask for packages that no mirror has any more.
+    pub snapshots: Snapshots,
     /// Whether the network is left alone.
     pub offline: bool,
     /// How long a silent or slow mirror is borne; as `basalt-fetch` has it when not given.
@@ -95,6 +99,7 @@ impl Session {
                 .as_deref()
                 .map(VendorStore::open)
                 .transpose()?,
+            snapshots: options.snapshots.clone(),
         };
         let mirrors =
             Mirrors::discover(mirrors).map_err(|error| BuildError::Spec(error.to_string()))?;

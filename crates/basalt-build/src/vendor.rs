@@ -4,6 +4,7 @@ use basalt_fetch::{Request, VendorStore};
 use basalt_lock::Lock;
 
 use crate::BuildError;
+use crate::gather::request_of;
 use crate::report::Stage;
 use crate::resolve::fetch;
 use crate::session::Session;
@@ -20,13 +21,7 @@ pub fn vendor(
     let requests: Vec<Request> = lock
         .packages
         .iter()
-        .map(|package| Request {
-            archive: package.archive.clone(),
-            path: package.path.clone(),
-            digest: package.sha256,
-            size: package.size,
-            by_hash: false,
-        })
+        .map(|package| request_of(lock, package))
         .collect();
     fetch(session, &requests)?;
     session.stage(Stage::Write, requests.len() as u64, || {

@@ -50,6 +50,8 @@ pub struct Archive {
     pub name: &'static str,
     /// Its URL when nobody names a nearer one.
     pub default_mirror: &'static str,
+    /// Where its former states are kept, as [`crate::Snapshots::At`] has it.
+    pub snapshots: &'static str,
 }
 
 const fn suite(archive: &'static str, name: &'static str, security: bool) -> Suite {
@@ -118,15 +120,19 @@ pub const DISTRIBUTIONS: &[Distribution] = &[Distribution {
     ],
 }];
 
+const SNAPSHOTS: &str = "https://snapshot.debian.org/archive/{archive}/{date}";
+
 /// The archives known.
 pub const ARCHIVES: &[Archive] = &[
     Archive {
         name: "debian",
         default_mirror: "http://ftp.debian.org/debian",
+        snapshots: SNAPSHOTS,
     },
     Archive {
         name: "debian-security",
         default_mirror: "http://security.debian.org/debian-security",
+        snapshots: SNAPSHOTS,
     },
 ];
 
@@ -142,6 +148,12 @@ pub fn find(distribution: &str, codename: &str) -> Option<&'static Release> {
 pub fn default_mirror(archive: &str) -> Option<&'static str> {
     let row = ARCHIVES.iter().find(|row| row.name == archive)?;
     Some(row.default_mirror)
+}
+
+/// Where an archive's former states are kept.
+pub(crate) fn snapshots(archive: &str) -> Option<&'static str> {
+    let row = ARCHIVES.iter().find(|row| row.name == archive)?;
+    Some(row.snapshots)
 }
 
 /// Which of our archives an apt source is a mirror of. Other archives also end in `/debian`;

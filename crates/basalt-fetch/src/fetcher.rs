@@ -10,7 +10,9 @@ use basalt_digest::Digest;
 
 use crate::cache::{BlobWriter, CacheError, VerifiedBlob};
 use crate::http::{Answer, Client, Conditions};
-use crate::{Cache, Event, FetchError, Limits, Mirrors, Observer, VendorStore, address};
+use crate::{
+    Cache, Event, FetchError, Limits, Mirror, Mirrors, Observer, Snapshots, VendorStore, address,
+};
 
 /// A file that a signed index promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Request {
     pub size: u64,
     /// Ask for it by its digest first (`Acquire-By-Hash`), which no mirror update can disturb.
     pub by_hash: bool,
+    /// A moment, in seconds since 1970, at which the archive had it: for [`Snapshots`].
+    pub state: Option<i64>,
 }
 
 /// How to fetch.
@@ -36,6 +40,8 @@ pub struct FetchOptions {
     pub limits: Limits,
     /// A vendor store to look in before the network.
     pub vendor: Option<VendorStore>,
+    /// Where to ask for what no mirror has any more.
+    pub snapshots: Snapshots,
 }
 
 /// Fetches files into a cache. Share it between threads.
@@ -213,8 +219,24 @@ impl Fetcher {
     }
 
     fn download(&self, request: &Request) -> Result<(), FetchError> {
+        let failure = match self.download_from_any(&self.mirrors.of(&request.archive)?, request) {
+            Err(error @ FetchError::NotFound { .. }) => error,
+            other => return other,
+        };
+        let state = match request.state {
+            Some(moment) => self.options.snapshots.of(&request.archive, moment)?,
+            None => None,
+        };
+        match state {
+            Some(state) => self.download_from_any(&[state], request),
+            None => Err(failure),
+        }
+    }
+
+    /// Asks one mirror after the other.
+    fn download_from_any(&self, mirrors: &[Mirror], request: &Request) -> Result<(), FetchError> {
         let mut urls = Vec::new();
-        for mirror in self.mirrors.of(&request.archive)? {
+        for mirror in mirrors {
             let by_hash = request.by_hash.then(|| by_hash_path(request));
             for path in by_hash.iter().chain([&request.path]) {
                 urls.push(mirror.folder().map_or_else(

@@ -13,6 +13,7 @@ pub mod mirrors;
 mod observer;
 mod release;
 mod resolver;
+mod snapshots;
 pub mod sources;
 mod vendor;
 
@@ -23,4 +24,5 @@ pub use http::Limits;
 pub use mirrors::{Mirror, MirrorError, MirrorOptions, Mirrors};
 pub use observer::{Event, Observer, Silent};
 pub use release::{Provenance, ReleaseFile, ReleaseText};
+pub use snapshots::Snapshots;
 pub use vendor::VendorStore;

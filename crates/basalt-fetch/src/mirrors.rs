@@ -14,6 +14,11 @@ pub enum MirrorError {
     /// The text is not a URL of a kind that can be fetched.
     #[error("`{0}` is no mirror: it must begin with http://, https:// or file:///")]
     Url(String),
+    /// The text is no URL of former states.
+    #[error(
+        "`{0}` cannot name former states: write a URL with {{date}} in it, and {{archive}} where it keeps several"
+    )]
+    Snapshots(String),
     /// A line of the mirrors file is not `archive = URL`.
     #[error("{path}:{line}: write `archive = URL`")]
     Line {

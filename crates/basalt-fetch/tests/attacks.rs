@@ -63,6 +63,7 @@ fn request() -> Request {
         digest: Digest::of(CONTENT),
         size: CONTENT.len() as u64,
         by_hash: false,
+        state: None,
     }
 }
 

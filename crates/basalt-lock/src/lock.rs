@@ -194,6 +194,16 @@ struct Head {
 }
 
 impl Lock {
+    /// A moment, in seconds since 1970, at which an archive had all that the lock takes from it:
+    /// the date of its newest suite. `None` when the lock takes nothing from it.
+    pub fn moment_of(&self, archive: &str) -> Option<i64> {
+        let suites = self
+            .archives
+            .iter()
+            .filter(|suite| suite.archive == archive);
+        suites.map(|suite| suite.date).max()
+    }
+
     /// Reads a lock and checks that its parts agree.
     ///
     /// # Errors

@@ -94,6 +94,16 @@ pub struct SourceArguments {
     /// Folder made by `basalt vendor`; looked into before the network
     #[arg(long, value_name = "DIR")]
     pub vendor: Option<PathBuf>,
+    /// Look for packages that no mirror has any more among the archive's former states: the
+    /// distribution's, or those at a URL with {archive} and {date} in it
+    #[arg(
+        long,
+        value_name = "URL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    pub snapshots: Option<String>,
     /// Threads [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

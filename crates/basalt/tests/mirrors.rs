@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use support::mirror::{Lie, Mirror};
 use support::own_archive::{self, workplace, workplace_at};
-use support::workplace::Workplace;
+use support::workplace::{Run, Workplace};
 
 const BUILD: [&str; 4] = ["build", "image.yaml", "-o", "out"];
 const BY_HASH: &str = "own/dists/by-hash/main/binary-amd64/by-hash/SHA256/";
@@ -251,4 +251,39 @@ fn refuses_a_protected_mirror_with_a_certificate_of_its_own() {
         .basalt_in(&[], &Mirror::honest(), &arguments)
         .refused(9, &["https://127.0.0.1"]);
     place.has_nothing_of(&[]);
+}
+
+#[test]
+fn finds_a_package_that_left_the_mirrors_among_the_archives_former_states() {
+    let honest = Mirror::honest();
+    let place = workplace("good", "good.asc", "good-setuid");
+    let first = place.build_from(&honest).succeeded();
+    for folder in ["cache", "out"] {
+        fs::remove_dir_all(place.path(folder)).expect("it was there");
+    }
+    let mirror = Mirror::lying(|path| {
+        let state = path.strip_prefix("states/own/");
+        let file = state.and_then(|path| own_archive::file(path.split_once('/')?.1));
+        match path.starts_with("own/pool/") {
+            true => Some(Lie::Missing),
+            false => file.map(Lie::Bytes),
+        }
+    });
+    let mut arguments = vec!["build", "image.yaml", "-o", "out", "--locked"];
+    place
+        .basalt_from(&mirror, &arguments)
+        .refused(9, &["good-setuid_1.0_amd64.deb", "404"]);
+
+    let states = format!("--snapshots={}/{{archive}}/{{date}}", mirror.url("states"));
+    arguments.push(&states);
+    let second = place.basalt_from(&mirror, &arguments).succeeded();
+    let digest = |run: &Run| run.out.split("sha256:").nth(1).map(str::to_owned);
+    assert_eq!(digest(&first), digest(&second));
+    let lock: serde_json::Value =
+        serde_json::from_str(&place.read("image.trixie.lock.json")).expect("JSON");
+    let suites = lock["archives"].as_array().expect("a list");
+    let own = suites.iter().find(|suite| suite["archive"] == "own");
+    let date = own.and_then(|own| own["date"].as_str()).expect("a date");
+    let state = format!("states/own/{}/pool/", date.replace(['-', ':'], ""));
+    assert!(mirror.asked().iter().any(|path| path.starts_with(&state)));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use basalt_build::{Options, Session};
-use basalt_fetch::MirrorOptions;
+use basalt_fetch::{MirrorOptions, Snapshots};
 use basalt_spec::LoadedSpec;
 
 use crate::arguments::{GlobalArguments, SourceArguments};
@@ -34,6 +34,7 @@ pub(super) fn open(
     let options = Options {
         cache: global.cache.clone(),
         mirrors,
+        snapshots: snapshots(source.snapshots.as_deref())?,
         offline: source.offline,
         patience: source
             .timeout
@@ -57,6 +58,16 @@ pub(super) fn open(
     let progress = Arc::new(terminal.progress());
     let session = Session::open(options, &spec, progress.clone())?;
     Ok((spec, session, progress))
+}
+
+fn snapshots(argument: Option<&str>) -> Result<Snapshots, Failure> {
+    match argument {
+        None => Ok(Snapshots::Never),
+        Some("") => Ok(Snapshots::OfDistribution),
+        Some(url) => url
+            .parse()
+            .map_err(|error| Failure::new(Status::Usage, format!("--snapshots: {error}"))),
+    }
 }
 
 /// `SOURCE_DATE_EPOCH` of the Reproducible Builds specification, if it is set.
