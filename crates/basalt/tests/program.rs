@@ -309,6 +309,22 @@ fn completions_and_manual_pages_are_written() {
     assert_eq!(run.status, 0, "{}", run.error);
     let page = std::fs::read_to_string(folder.path().join("pages/basalt-diff.1"));
     assert!(page.expect("written").contains(".TH BASALT-DIFF"));
+    for (page, parts) in [
+        (
+            "basalt-lock",
+            ["\n.SH EXAMPLES\n", "see what moved in the archive"],
+        ),
+        (
+            "basalt",
+            ["\n.SH \"EXIT CODES\"\n", "\n\\fB130\\fR\ninterrupted"],
+        ),
+    ] {
+        let text = std::fs::read_to_string(folder.path().join(format!("pages/{page}.1")));
+        let text = text.expect("written");
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is not in:\n{text}");
+        }
+    }
 }
 
 #[test]

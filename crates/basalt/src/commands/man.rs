@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::{Args, CommandFactory};
+use clap_mangen::roff::{Roff, bold, roman};
 use fs_err as fs;
 
 use crate::arguments::Arguments;
@@ -38,13 +40,35 @@ fn page(
 ) -> Result<(), Failure> {
     let path = own.folder.join(format!("{name}.1"));
     let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone())
+    // A page would fill the lines of what stands behind the options into one paragraph.
+    clap_mangen::Man::new(command.clone().after_help(Resettable::Reset))
         .title(name.to_uppercase())
+        .source(concat!("basalt ", env!("CARGO_PKG_VERSION")))
         .render(&mut text)?;
+    if let Some(list) = command.get_after_help() {
+        section(&list.to_string()).to_writer(&mut text)?;
+    }
     fs::write(&path, text)?;
     written.push(path.display().to_string());
     for below in command.get_subcommands() {
         page(below, &format!("{name}-{}", below.get_name()), own, written)?;
     }
     Ok(())
+}
+
+/// A section of the examples or of the exit codes, as `--help` has them: a heading, then a line
+/// each with what is meant, two or more spaces, and what is said of it.
+fn section(list: &str) -> Roff {
+    let mut roff = Roff::new();
+    let mut lines = list.lines();
+    let heading = lines.next().unwrap_or_default().trim_end_matches(':');
+    roff.control("SH", [heading.to_uppercase().as_str()]);
+    for line in lines {
+        let line = line.trim();
+        let (item, meaning) = line.split_once("  ").unwrap_or((line, ""));
+        roff.control("TP", ["8"]);
+        roff.text([bold(item)]);
+        roff.text([roman(meaning.trim())]);
+    }
+    roff
 }
