@@ -38,12 +38,15 @@ pub fn load(
             Engine::Docker | Engine::Podman => name.to_owned(),
             Engine::Containerd => full,
         }),
-        Err(failure) if failure.help.is_some() => Err(failure),
-        Err(failure) => Err(failure.help(format!(
-            "{}; the image itself is done: {}",
-            client.help,
-            layout.path().display()
-        ))),
+        Err(failure) => match &failure.help {
+            Some(way_out) => {
+                let done = layout.path().display();
+                let help = format!("{way_out}\nthe image itself is done: {done}");
+                Err(failure.help(help))
+            }
+            // The layout is not sound: that is no matter of the engine.
+            None => Err(failure),
+        },
     }
 }
 
@@ -118,11 +121,13 @@ impl Client {
             io::ErrorKind::NotFound => Failure::new(
                 Status::Failed,
                 format!("`{}` is not installed, or not in PATH", self.program),
-            ),
+            )
+            .help("install it, or build without `--load`"),
             _ => Failure::new(
                 Status::Failed,
                 format!("`{}` cannot be started: {error}", self.program),
-            ),
+            )
+            .help(self.help),
         })
     }
 
@@ -136,10 +141,8 @@ impl Client {
             words => words.to_owned(),
         };
         let command = format!("{} {}", self.program, self.arguments.join(" "));
-        Ok(Failure::new(
-            Status::Failed,
-            format!("`{command}` failed: {words}"),
-        ))
+        let message = format!("`{command}` failed: {words}");
+        Ok(Failure::new(Status::Failed, message).help(self.help))
     }
 }
 
