@@ -18,9 +18,10 @@ use basalt_tree::{
 
 use crate::BuildError;
 use crate::identity::{self, Identity};
+use crate::lock_file::local_file;
 use crate::read::ReadPackage;
 use crate::records;
-use crate::resolve::{explain, local_file, refuse_unexplained, title};
+use crate::resolve::{explain, refuse_unexplained, title};
 
 /// Which image is assembled.
 #[derive(Clone, Copy)]

@@ -18,11 +18,12 @@ use crate::contents::PackageContents;
 use crate::gather;
 use crate::image;
 use crate::layout;
+use crate::lock_file::{lock_path, misfit, read_lock};
 use crate::pack::{self, PackedLayer};
 use crate::read::{ReadPackage, ReadPolicy};
 use crate::records::count_files;
 use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, Stage};
-use crate::resolve::{lock, lock_path, misfit, read_lock, title};
+use crate::resolve::{lock, title};
 use crate::session::Session;
 
 /// What to build of a spec.

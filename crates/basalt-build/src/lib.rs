@@ -4,12 +4,14 @@ mod archives;
 mod assemble;
 mod blame;
 mod build;
+mod closures;
 mod contents;
 mod error;
 mod gather;
 mod identity;
 mod image;
 mod layout;
+mod lock_file;
 mod origin;
 mod pack;
 mod passing;
@@ -21,11 +23,13 @@ mod session;
 mod vendor;
 
 pub use build::{BuildRequest, build, current_lock};
+pub use closures::reasons;
 pub use error::BuildError;
+pub use lock_file::{lock_path, read_lock};
 pub use origin::{Origin, origin, paths_named};
 pub use report::{
     BuildReport, CacheReport, ImageReport, LayerReport, Observer, Silent, Stage, StageTime,
 };
-pub use resolve::{LockOutcome, lock, lock_path, read_lock, reasons};
+pub use resolve::{LockOutcome, lock};
 pub use session::{Options, Session};
 pub use vendor::vendor;

@@ -1,11 +1,10 @@
 //! From a spec and archives to a lock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use basalt_deb::deb::{self, Control};
 use basalt_deb::packages::PackageRecord;
-use basalt_digest::Digest;
 use basalt_effects::apply::{self, Context, Ids};
 use basalt_effects::{Effect, Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
@@ -14,15 +13,16 @@ use basalt_lock::{
     COMPATIBILITY, FORMAT, Lock, LockDifference, LockedImage, LockedPackage, LockedScript,
     difference,
 };
-use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
 use basalt_spec::{ImageSpec, LoadedSpec};
 use basalt_tree::{Contents, Tree, TreePath};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
-use crate::archives::{self, Index, Suite};
+use crate::archives::{self, Suite};
 use crate::blame;
+use crate::closures::{Solved, solve_all};
+use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
 use crate::report::Stage;
 use crate::session::Session;
 
@@ -41,80 +41,6 @@ pub struct LockOutcome {
     pub packages: usize,
     /// Time by stage.
     pub stages: Vec<crate::report::StageTime>,
-}
-
-/// Where the lock of a spec is: beside it, named after it and the release.
-pub fn lock_path(spec: &LoadedSpec) -> PathBuf {
-    let stem = spec
-        .path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    spec.folder
-        .join(format!("{stem}.{}.lock.json", spec.release))
-}
-
-/// Reads the lock of a spec, if there is one.
-///
-/// # Errors
-/// When it cannot be read or is no lock.
-pub fn read_lock(spec: &LoadedSpec) -> Result<Option<Lock>, BuildError> {
-    let path = lock_path(spec);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(BuildError::LocalFile { path, cause }),
-    };
-    Lock::parse(&bytes)
-        .map(Some)
-        .map_err(|cause| BuildError::Lock { path, cause })
-}
-
-/// Why a lock does not fit a spec, if it does not.
-///
-/// # Errors
-/// When a local file that the spec names cannot be read.
-pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, BuildError> {
-    if lock.release != spec.release {
-        return Ok(Some(format!(
-            "it is for {}, not {}",
-            lock.release, spec.release
-        )));
-    }
-    if lock.spec != spec.digest() {
-        return Ok(Some(
-            "the spec says something else than when it was locked".to_owned(),
-        ));
-    }
-    let files = local_files(spec)?;
-    for (path, digest) in &files {
-        if lock.files.get(path) != Some(digest) {
-            return Ok(Some(format!(
-                "the local file {path} is not the one that was locked"
-            )));
-        }
-    }
-    Ok(None)
-}
-
-/// The digests of all local files that a spec names.
-fn local_files(spec: &LoadedSpec) -> Result<BTreeMap<String, Digest>, BuildError> {
-    let mut names = BTreeSet::new();
-    for (_, image) in spec.images() {
-        names.extend(image.files.iter().filter_map(|file| file.source.clone()));
-        names.extend(image.certificates.iter().cloned());
-        names.extend(image.archives.iter().map(|archive| archive.keyring.clone()));
-    }
-    names
-        .into_iter()
-        .map(|name| Ok((name.clone(), Digest::of(&local_file(spec, &name)?))))
-        .collect()
-}
-
-/// The content of a local file that a spec names.
-pub(crate) fn local_file(spec: &LoadedSpec, name: &str) -> Result<Vec<u8>, BuildError> {
-    let path = spec.folder.join(Path::new(name));
-    std::fs::read(&path).map_err(|cause| BuildError::LocalFile { path, cause })
 }
 
 /// What an image is called in messages.
@@ -148,32 +74,6 @@ pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome),
         path,
     };
     Ok((lock, outcome))
-}
-
-/// Writes the lock whole or not at all, unless it is there with these bytes.
-fn write_lock(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
-    if std::fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    let written = basalt_oci::write_file(path, true, |file| {
-        // It is committed and shared, whatever the umask.
-        let mode = std::fs::Permissions::from_mode(0o644);
-        file.get_ref().set_permissions(mode)?;
-        file.write_all(bytes)
-    });
-    written.map_err(|cause: std::io::Error| BuildError::LocalFile {
-        path: path.to_owned(),
-        cause,
-    })
-}
-
-/// One image solved: its records, each with the number of its suite.
-struct Solved {
-    architecture: String,
-    variant: String,
-    packages: BTreeMap<String, (PackageRecord, usize)>,
 }
 
 fn resolve(
@@ -264,161 +164,6 @@ pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), Build
         let result = format!("{} packages, {:.1} MB", missing.len(), bytes as f64 / 1e6);
         Ok(((), result))
     })
-}
-
-fn solve_all(
-    spec: &LoadedSpec,
-    suites: &[Suite],
-    indexes: &[Index],
-) -> Result<Vec<Solved>, BuildError> {
-    let mut wishes = Vec::new();
-    for architecture in &spec.base.architectures {
-        for (variant, image) in spec.images() {
-            if image.architectures.contains(architecture) {
-                wishes.push((architecture.as_str(), variant, image));
-            }
-        }
-    }
-    wishes
-        .par_iter()
-        .map(|(architecture, variant, image)| {
-            let (_, packages) = solve(spec, suites, indexes, architecture, variant, image)?;
-            Ok(Solved {
-                architecture: (*architecture).to_owned(),
-                variant: (*variant).to_owned(),
-                packages,
-            })
-        })
-        .collect()
-}
-
-type Records = BTreeMap<String, (PackageRecord, usize)>;
-
-fn solve(
-    spec: &LoadedSpec,
-    suites: &[Suite],
-    indexes: &[Index],
-    architecture: &str,
-    variant: &str,
-    image: &ImageSpec,
-) -> Result<(Closure, Records), BuildError> {
-    let fail = |cause| BuildError::Unsolvable {
-        image: title(spec, architecture, variant),
-        cause: Box::new(cause),
-    };
-    let ours: Vec<&Index> = indexes
-        .iter()
-        .filter(|index| index.architecture == architecture)
-        .collect();
-    let labelled = ours
-        .iter()
-        .map(|index| {
-            let suite = &suites[index.suite];
-            (
-                format!("{} {}", suite.archive, suite.suite),
-                &index.index,
-                suite.priority,
-            )
-        })
-        .collect();
-    let wanted = || {
-        image
-            .packages
-            .iter()
-            .filter(|wanted| wanted.applies(architecture, &spec.release))
-    };
-    let want = |wanted: &basalt_spec::WantedPackage| Want {
-        name: wanted.name.to_string(),
-        constraint: wanted
-            .version
-            .as_ref()
-            .map(|range| range.constraint().clone()),
-    };
-    let wish = Wish {
-        install: wanted()
-            .filter(|wanted| wanted.dependencies)
-            .map(want)
-            .collect(),
-        include_essential: image.essential,
-        recommends: image.recommends,
-        exclude: image
-            .exclude_packages
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        ..Wish::default()
-    };
-    let universe = Universe::new(architecture, labelled);
-    let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
-    let mut packages: Records = closure
-        .packages
-        .iter()
-        .map(|chosen| {
-            (
-                chosen.record.name.clone(),
-                (chosen.record.clone(), ours[chosen.index].suite),
-            )
-        })
-        .collect();
-    for alone in wanted().filter(|wanted| !wanted.dependencies) {
-        if packages.contains_key(alone.name.as_str()) {
-            continue;
-        }
-        // Solved alone, so that it is found and chosen as any other; what it drags along stays out.
-        let wish = Wish {
-            install: vec![want(alone)],
-            ..Wish::default()
-        };
-        let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
-        if let Some(chosen) = closure.get(alone.name.as_str()) {
-            let record = (chosen.record.clone(), ours[chosen.index].suite);
-            packages.insert(chosen.record.name.clone(), record);
-        }
-    }
-    Ok((closure, packages))
-}
-
-/// Why each package is in an image, in words, by package name.
-///
-/// # Errors
-/// As [`lock`].
-pub fn reasons(
-    session: &Session,
-    spec: &LoadedSpec,
-    architecture: &str,
-    variant: &str,
-) -> Result<BTreeMap<String, Vec<String>>, BuildError> {
-    let image = spec.image(variant).ok_or_else(|| {
-        BuildError::Spec(format!(
-            "{} has no variant `{variant}`",
-            spec.path.display()
-        ))
-    })?;
-    let suites = archives::suites(session, spec, None)?;
-    let architectures = [architecture.to_owned()];
-    let indexes = session
-        .threads
-        .install(|| archives::indexes(session, &suites, &architectures))?;
-    let (closure, packages) = solve(spec, &suites, &indexes, architecture, variant, image)?;
-    let mut reasons: BTreeMap<String, Vec<String>> = packages
-        .into_keys()
-        .map(|name| {
-            (
-                name,
-                vec!["the spec wants it, without what it depends on".to_owned()],
-            )
-        })
-        .collect();
-    for chosen in closure.packages {
-        let why = chosen.why.iter().map(|why| match why {
-            Why::Wanted => "the spec wants it".to_owned(),
-            Why::Essential => "it is Essential, and the spec asks for that set".to_owned(),
-            Why::DependsOf { package, relation } => format!("{package} depends on {relation}"),
-            Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
-        });
-        reasons.insert(chosen.record.name.clone(), why.collect());
-    }
-    Ok(reasons)
 }
 
 /// A package's control member, as the cache remembers it, else read from its file.

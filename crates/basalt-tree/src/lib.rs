@@ -11,6 +11,7 @@ mod insert;
 pub mod listing;
 mod path;
 pub mod policy;
+mod sharing;
 mod tree;
 
 pub use edit::Attributes;

@@ -1,0 +1,175 @@
+//! Which packages each image of a spec needs.
+
+use std::collections::BTreeMap;
+
+use basalt_deb::packages::PackageRecord;
+use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
+use basalt_spec::{ImageSpec, LoadedSpec};
+use rayon::prelude::*;
+
+use crate::BuildError;
+use crate::archives::{self, Index, Suite};
+use crate::resolve::title;
+use crate::session::Session;
+
+/// One image solved: its records, each with the number of its suite.
+pub(crate) struct Solved {
+    pub architecture: String,
+    pub variant: String,
+    pub packages: BTreeMap<String, (PackageRecord, usize)>,
+}
+
+pub(crate) fn solve_all(
+    spec: &LoadedSpec,
+    suites: &[Suite],
+    indexes: &[Index],
+) -> Result<Vec<Solved>, BuildError> {
+    let mut wishes = Vec::new();
+    for architecture in &spec.base.architectures {
+        for (variant, image) in spec.images() {
+            if image.architectures.contains(architecture) {
+                wishes.push((architecture.as_str(), variant, image));
+            }
+        }
+    }
+    wishes
+        .par_iter()
+        .map(|(architecture, variant, image)| {
+            let (_, packages) = solve(spec, suites, indexes, architecture, variant, image)?;
+            Ok(Solved {
+                architecture: (*architecture).to_owned(),
+                variant: (*variant).to_owned(),
+                packages,
+            })
+        })
+        .collect()
+}
+
+type Records = BTreeMap<String, (PackageRecord, usize)>;
+
+fn solve(
+    spec: &LoadedSpec,
+    suites: &[Suite],
+    indexes: &[Index],
+    architecture: &str,
+    variant: &str,
+    image: &ImageSpec,
+) -> Result<(Closure, Records), BuildError> {
+    let fail = |cause| BuildError::Unsolvable {
+        image: title(spec, architecture, variant),
+        cause: Box::new(cause),
+    };
+    let ours: Vec<&Index> = indexes
+        .iter()
+        .filter(|index| index.architecture == architecture)
+        .collect();
+    let labelled = ours
+        .iter()
+        .map(|index| {
+            let suite = &suites[index.suite];
+            (
+                format!("{} {}", suite.archive, suite.suite),
+                &index.index,
+                suite.priority,
+            )
+        })
+        .collect();
+    let wanted = || {
+        image
+            .packages
+            .iter()
+            .filter(|wanted| wanted.applies(architecture, &spec.release))
+    };
+    let want = |wanted: &basalt_spec::WantedPackage| Want {
+        name: wanted.name.to_string(),
+        constraint: wanted
+            .version
+            .as_ref()
+            .map(|range| range.constraint().clone()),
+    };
+    let wish = Wish {
+        install: wanted()
+            .filter(|wanted| wanted.dependencies)
+            .map(want)
+            .collect(),
+        include_essential: image.essential,
+        recommends: image.recommends,
+        exclude: image
+            .exclude_packages
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        ..Wish::default()
+    };
+    let universe = Universe::new(architecture, labelled);
+    let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
+    let mut packages: Records = closure
+        .packages
+        .iter()
+        .map(|chosen| {
+            (
+                chosen.record.name.clone(),
+                (chosen.record.clone(), ours[chosen.index].suite),
+            )
+        })
+        .collect();
+    for alone in wanted().filter(|wanted| !wanted.dependencies) {
+        if packages.contains_key(alone.name.as_str()) {
+            continue;
+        }
+        // Solved alone, so that it is found and chosen as any other; what it drags along stays out.
+        let wish = Wish {
+            install: vec![want(alone)],
+            ..Wish::default()
+        };
+        let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
+        if let Some(chosen) = closure.get(alone.name.as_str()) {
+            let record = (chosen.record.clone(), ours[chosen.index].suite);
+            packages.insert(chosen.record.name.clone(), record);
+        }
+    }
+    Ok((closure, packages))
+}
+
+/// Why each package is in an image, in words, by package name.
+///
+/// # Errors
+/// As [`lock`].
+pub fn reasons(
+    session: &Session,
+    spec: &LoadedSpec,
+    architecture: &str,
+    variant: &str,
+) -> Result<BTreeMap<String, Vec<String>>, BuildError> {
+    let image = spec.image(variant).ok_or_else(|| {
+        BuildError::Spec(format!(
+            "{} has no variant `{variant}`",
+            spec.path.display()
+        ))
+    })?;
+    let suites = archives::suites(session, spec, None)?;
+    let architectures = [architecture.to_owned()];
+    let indexes = session
+        .threads
+        .install(|| archives::indexes(session, &suites, &architectures))?;
+    let (closure, packages) = solve(spec, &suites, &indexes, architecture, variant, image)?;
+    let mut reasons: BTreeMap<String, Vec<String>> = packages
+        .into_keys()
+        .map(|name| {
+            (
+                name,
+                vec!["the spec wants it, without what it depends on".to_owned()],
+            )
+        })
+        .collect();
+    for chosen in closure.packages {
+        let why = chosen.why.iter().map(|why| match why {
+            Why::Wanted => "the spec wants it".to_owned(),
+            Why::Essential => "it is Essential, and the spec asks for that set".to_owned(),
+            Why::DependsOf { package, relation } => format!("{package} depends on {relation}"),
+            Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
+        });
+        reasons.insert(chosen.record.name.clone(), why.collect());
+    }
+    Ok(reasons)
+}

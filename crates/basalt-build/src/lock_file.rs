@@ -1,0 +1,103 @@
+//! The lock's own file, and the local files that a spec names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use basalt_digest::Digest;
+use basalt_lock::Lock;
+use basalt_spec::LoadedSpec;
+
+use crate::BuildError;
+
+/// Where the lock of a spec is: beside it, named after it and the release.
+pub fn lock_path(spec: &LoadedSpec) -> PathBuf {
+    let stem = spec
+        .path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    spec.folder
+        .join(format!("{stem}.{}.lock.json", spec.release))
+}
+
+/// Reads the lock of a spec, if there is one.
+///
+/// # Errors
+/// When it cannot be read or is no lock.
+pub fn read_lock(spec: &LoadedSpec) -> Result<Option<Lock>, BuildError> {
+    let path = lock_path(spec);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(BuildError::LocalFile { path, cause }),
+    };
+    Lock::parse(&bytes)
+        .map(Some)
+        .map_err(|cause| BuildError::Lock { path, cause })
+}
+
+/// Why a lock does not fit a spec, if it does not.
+///
+/// # Errors
+/// When a local file that the spec names cannot be read.
+pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, BuildError> {
+    if lock.release != spec.release {
+        return Ok(Some(format!(
+            "it is for {}, not {}",
+            lock.release, spec.release
+        )));
+    }
+    if lock.spec != spec.digest() {
+        return Ok(Some(
+            "the spec says something else than when it was locked".to_owned(),
+        ));
+    }
+    let files = local_files(spec)?;
+    for (path, digest) in &files {
+        if lock.files.get(path) != Some(digest) {
+            return Ok(Some(format!(
+                "the local file {path} is not the one that was locked"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// The digests of all local files that a spec names.
+pub(crate) fn local_files(spec: &LoadedSpec) -> Result<BTreeMap<String, Digest>, BuildError> {
+    let mut names = BTreeSet::new();
+    for (_, image) in spec.images() {
+        names.extend(image.files.iter().filter_map(|file| file.source.clone()));
+        names.extend(image.certificates.iter().cloned());
+        names.extend(image.archives.iter().map(|archive| archive.keyring.clone()));
+    }
+    names
+        .into_iter()
+        .map(|name| Ok((name.clone(), Digest::of(&local_file(spec, &name)?))))
+        .collect()
+}
+
+/// The content of a local file that a spec names.
+pub(crate) fn local_file(spec: &LoadedSpec, name: &str) -> Result<Vec<u8>, BuildError> {
+    let path = spec.folder.join(Path::new(name));
+    std::fs::read(&path).map_err(|cause| BuildError::LocalFile { path, cause })
+}
+
+/// Writes the lock whole or not at all, unless it is there with these bytes.
+pub(crate) fn write_lock(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    if std::fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let written = basalt_oci::write_file(path, true, |file| {
+        // It is committed and shared, whatever the umask.
+        let mode = std::fs::Permissions::from_mode(0o644);
+        file.get_ref().set_permissions(mode)?;
+        file.write_all(bytes)
+    });
+    written.map_err(|cause: std::io::Error| BuildError::LocalFile {
+        path: path.to_owned(),
+        cause,
+    })
+}
