@@ -36,8 +36,8 @@ pub enum ChangeRate {
     Often,
 }
 
-/// Source packages with several security updates a year in Debian's stable releases, by the record
-/// of its security advisories.
+/// Source packages with several updates a year in Debian's stable releases: an estimate from the
+/// advisories of past years.
 const OFTEN: [&str; 22] = [
     "apache2",
     "bind9",
@@ -98,8 +98,18 @@ pub fn change_rate(source: &str) -> ChangeRate {
     }
 }
 
-/// A group of this share of the whole, or more, stands alone when the budget allows: 1/LARGE.
-const LARGE: u64 = 12;
+/// Merging two layers is worth it, whatever the budget, when it costs a client no more than this: about
+/// what a request, a manifest entry and another list of directories cost. In bytes times [`weight`].
+const WORTH: u64 = 128 << 10;
+
+/// How many updates of a package are to be expected, next to those of others.
+fn weight(rate: ChangeRate) -> u64 {
+    match rate {
+        ChangeRate::Stable => 1,
+        ChangeRate::Sometimes => 6,
+        ChangeRate::Often => 24,
+    }
+}
 
 /// All binaries of one source.
 struct Group<'p> {
@@ -112,8 +122,9 @@ struct Group<'p> {
 /// Plans layers of packages, the lowest first: at most `budget` of them (but one at least), none of
 /// them empty, names sorted within each. The caller adds its own last layer for generated files.
 ///
-/// A source that stood in a layer of `former` stays with what stood there; new ones join the layer
-/// whose rate is nearest. The plan depends on nothing but its input, not on its order.
+/// The plan is the one that moves the fewest bytes for the updates to be expected, as far as joining
+/// layers two by two finds it. A source that stood in a layer of `former` stays with what stood
+/// there. The plan depends on nothing but its input, not on its order.
 pub fn layers(
     packages: &[PackageWeight],
     budget: usize,
@@ -130,9 +141,9 @@ pub fn layers(
     };
     planned
         .into_iter()
-        .filter(|layer| !layer.is_empty())
         .map(|layer| {
             let names: BTreeSet<&str> = layer
+                .groups
                 .iter()
                 .flat_map(|&group| groups[group].packages.iter().copied())
                 .collect();
@@ -157,113 +168,100 @@ fn by_source(packages: &[PackageWeight]) -> Vec<Group<'_>> {
     groups.into_values().collect()
 }
 
-/// Large groups alone, the rest one layer for each rate; the most stable first.
-fn afresh(groups: &[Group<'_>], budget: usize) -> Vec<Vec<usize>> {
-    let total: u64 = groups
-        .iter()
-        .fold(0, |sum, group| sum.saturating_add(group.size));
-    let rates: BTreeSet<ChangeRate> = groups.iter().map(|group| group.rate).collect();
-    // With too few layers for all rates, those that change share one.
-    let shared = budget < rates.len();
-    let class = |rate: ChangeRate| match (budget, shared, rate) {
-        (1, true, _) => ChangeRate::Stable,
-        (_, true, ChangeRate::Often) => ChangeRate::Sometimes,
-        _ => rate,
-    };
-    let classes: BTreeSet<ChangeRate> = groups.iter().map(|group| class(group.rate)).collect();
-    let alone = budget.saturating_sub(classes.len());
-    let mut large: Vec<usize> = (0..groups.len())
-        .filter(|&group| groups[group].size.saturating_mul(LARGE) >= total)
-        .collect();
-    // What costs most to fetch again for another's sake goes first.
-    large.sort_by_key(|&group| {
-        let Group {
-            size, rate, source, ..
-        } = &groups[group];
-        (
-            std::cmp::Reverse(size.saturating_mul(1 + *rate as u64)),
-            *source,
-        )
-    });
-    large.truncate(alone);
-
-    let mut layers: Vec<(ChangeRate, Vec<usize>)> =
-        classes.iter().map(|&rate| (rate, Vec::new())).collect();
-    for (index, group) in groups.iter().enumerate() {
-        if large.contains(&index) {
-            layers.push((class(group.rate), vec![index]));
-        } else if let Some((_, layer)) = layers
-            .iter_mut()
-            .find(|(rate, _)| *rate == class(group.rate))
-        {
-            layer.push(index);
-        }
-    }
-    layers.sort_by_key(|(rate, layer)| (*rate, layer.first().map(|&group| groups[group].source)));
-    layers.into_iter().map(|(_, layer)| layer).collect()
+/// A layer while it is planned.
+#[derive(Debug, Clone, Default)]
+struct Layer {
+    groups: Vec<usize>,
+    size: u64,
+    /// The sum of its groups' weights: each update of any of them moves the whole layer.
+    weight: u64,
 }
 
-fn keep_former(groups: &[Group<'_>], budget: usize, former: &[Vec<String>]) -> Vec<Vec<usize>> {
+impl Layer {
+    fn of(index: usize, group: &Group<'_>) -> Self {
+        Self {
+            groups: vec![index],
+            size: group.size,
+            weight: weight(group.rate),
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.groups.extend(other.groups);
+        self.size = self.size.saturating_add(other.size);
+        self.weight = self.weight.saturating_add(other.weight);
+    }
+
+    /// What clients pull more when the two are one layer: the bytes of each for updates of the other.
+    fn cost_of_joining(&self, other: &Self) -> u64 {
+        let first = self.weight.saturating_mul(other.size);
+        first.saturating_add(other.weight.saturating_mul(self.size))
+    }
+}
+
+/// Each source alone, then joined two by two, always those whose joining costs least; the most
+/// stable first.
+fn afresh(groups: &[Group<'_>], budget: usize) -> Vec<Layer> {
+    let alone = groups.iter().enumerate();
+    let mut layers: Vec<Layer> = alone
+        .map(|(index, group)| Layer::of(index, group))
+        .collect();
+    join(&mut layers, budget, WORTH);
+    let rate = |layer: &Layer| layer.groups.iter().map(|&group| groups[group].rate).max();
+    let name = |layer: &Layer| layer.groups.iter().map(|&group| groups[group].source).min();
+    layers.sort_by_key(|layer| (rate(layer), name(layer)));
+    layers
+}
+
+/// Joins layers until there are no more than the budget, and as long as it costs less than `worth`.
+fn join(layers: &mut Vec<Layer>, budget: usize, worth: u64) {
+    while let Some((cost, first, second)) = cheapest(layers) {
+        if layers.len() <= budget && cost >= worth {
+            return;
+        }
+        let other = layers.remove(second);
+        layers[first].join(other);
+    }
+}
+
+fn cheapest(layers: &[Layer]) -> Option<(u64, usize, usize)> {
+    let pairs = layers.iter().enumerate().flat_map(|(first, one)| {
+        let others = layers.iter().enumerate().skip(first + 1);
+        others.map(move |(second, other)| (one.cost_of_joining(other), first, second))
+    });
+    pairs.min()
+}
+
+/// What stood in one layer stays in one layer; a new source gets a layer of its own while there is
+/// room, else joins where that costs least.
+fn keep_former(groups: &[Group<'_>], budget: usize, former: &[Vec<String>]) -> Vec<Layer> {
     let mut home: BTreeMap<&str, usize> = BTreeMap::new();
     for (number, layer) in former.iter().enumerate() {
         for name in layer {
             home.entry(name).or_insert(number);
         }
     }
-    let mut layers: Vec<Vec<usize>> = vec![Vec::new(); former.len()];
+    let mut layers: Vec<Layer> = vec![Layer::default(); former.len()];
     let mut new = Vec::new();
     for (index, group) in groups.iter().enumerate() {
-        match group
-            .packages
-            .iter()
-            .filter_map(|name| home.get(name))
-            .min()
-        {
-            Some(&number) => layers[number].push(index),
-            None => new.push(index),
+        let homes = group.packages.iter().filter_map(|name| home.get(name));
+        match homes.min() {
+            Some(&number) => layers[number].join(Layer::of(index, group)),
+            None => new.push(Layer::of(index, group)),
         }
     }
-    layers.retain(|layer| !layer.is_empty());
-    // A smaller budget than before: the smallest two become one.
-    let size = |layer: &Vec<usize>| -> u64 {
-        layer
-            .iter()
-            .fold(0, |sum, &group| sum.saturating_add(groups[group].size))
-    };
-    while layers.len() > budget {
-        let mut order: Vec<usize> = (0..layers.len()).collect();
-        order.sort_by_key(|&layer| (size(&layers[layer]), layer));
-        let (first, second) = (order[0].min(order[1]), order[0].max(order[1]));
-        let moved = layers.remove(second);
-        layers[first].extend(moved);
-    }
-    if new.is_empty() {
-        return layers;
-    }
-    let total: u64 = groups
-        .iter()
-        .fold(0, |sum, group| sum.saturating_add(group.size));
-    for index in new {
-        let group = &groups[index];
-        let is_large = group.size.saturating_mul(LARGE) >= total;
-        if layers.is_empty() || (is_large && layers.len() < budget) {
-            layers.push(vec![index]);
-            continue;
-        }
-        // The layer that changes as often, and of those the smallest.
-        let rate = |layer: &Vec<usize>| {
-            layer
-                .iter()
-                .map(|&group| groups[group].rate)
-                .max()
-                .unwrap_or_default() as u8
-        };
-        let nearest = (0..layers.len()).min_by_key(|&number| {
-            let layer = &layers[number];
-            (rate(layer).abs_diff(group.rate as u8), size(layer), number)
-        });
-        if let Some(number) = nearest {
-            layers[number].push(index);
+    layers.retain(|layer| !layer.groups.is_empty());
+    join(&mut layers, budget, 0);
+    for layer in new {
+        let costs = layers.iter().enumerate();
+        let cheapest = costs
+            .map(|(number, there)| (there.cost_of_joining(&layer), number))
+            .min();
+        match cheapest {
+            Some((cost, number)) if layers.len() >= budget || cost < WORTH => {
+                layers[number].join(layer);
+            }
+            _ => layers.push(layer),
         }
     }
     layers
@@ -273,11 +271,11 @@ fn keep_former(groups: &[Group<'_>], budget: usize, former: &[Vec<String>]) -> V
 mod tests {
     use super::*;
 
-    fn package(name: &str, source: &str, size: u64) -> PackageWeight {
+    fn package(name: &str, source: &str, kilobytes: u64) -> PackageWeight {
         PackageWeight {
             name: name.to_owned(),
             source: source.to_owned(),
-            size,
+            size: kilobytes << 10,
             rate: change_rate(source),
         }
     }
@@ -339,9 +337,18 @@ mod tests {
         changed.remove(5);
         changed.push(package("curl", "curl", 100));
         let next = layers(&changed, 6, Some(&plan));
+        assert_eq!(next[5..], [["curl"]], "there is room for one more");
+        let next = layers(&changed, 5, Some(&plan));
         assert_eq!(next.len(), plan.len());
-        assert_eq!(layer_of(&next, "curl"), layer_of(&plan, "tzdata"));
+        // What is small costs little to fetch again with it.
+        assert_eq!(layer_of(&next, "curl"), layer_of(&plan, "libbz2-1.0"));
         assert_eq!(layer_of(&next, "libc6"), layer_of(&plan, "libc6"));
+    }
+
+    #[test]
+    fn what_is_hardly_worth_a_request_gets_no_layer_of_its_own() {
+        let small = ["netbase", "media-types", "zlib1g"].map(|name| package(name, name, 20));
+        assert_eq!(layers(&small, 10, None).len(), 1);
     }
 
     #[test]
