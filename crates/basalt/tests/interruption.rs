@@ -13,11 +13,14 @@ use std::time::{Duration, Instant};
 use support::mirror::{Lie, Mirror};
 use support::workplace::{Run, SPEC, Workplace};
 
+/// The byte of which the endless packages are made.
+const FILLING: u8 = b'a';
+
 /// A mirror whose packages never end, so that a build is always in the middle of one.
 fn endless() -> Mirror {
     Mirror::lying(|path| {
         path.ends_with(".deb")
-            .then(|| Lie::Slow(vec![b'a'; 1 << 12]))
+            .then(|| Lie::Slow(vec![FILLING; 1 << 12]))
     })
 }
 
@@ -49,15 +52,20 @@ fn interrupted_by(signal: &str, place: &Workplace, arguments: &[&str]) -> Run {
     }
 }
 
-/// A file in the cache of which this process has written a part.
+/// The file in the cache in which this process has written a part of an endless package. The
+/// indexes it writes before do not count: they end, and get their names.
 fn begun(cache: &Path, process: u32) -> Option<PathBuf> {
     let mark = format!("writing-{process}-");
     let files = fs::read_dir(cache.join("temporary")).ok()?.flatten();
     let mut begun = files.filter(|file| {
         file.file_name().to_string_lossy().starts_with(&mark)
-            && file.metadata().is_ok_and(|facts| facts.len() > 0)
+            && fs::read(file.path()).is_ok_and(|bytes| is_filling(&bytes))
     });
     Some(begun.next()?.path())
+}
+
+fn is_filling(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| byte == FILLING)
 }
 
 fn until(mut holds: impl FnMut() -> bool) {
