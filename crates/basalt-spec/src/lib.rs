@@ -12,6 +12,7 @@ mod parts;
 mod schema;
 mod settle;
 mod starter;
+mod strict;
 mod suggest;
 mod values;
 
@@ -25,4 +26,6 @@ pub use parts::{
 };
 pub use schema::{reference, schema};
 pub use starter::starter;
+pub use strict::from_yaml;
+pub use suggest::nearest;
 pub use values::{Mode, PackageName, Size, VersionRange, WantedPackage};
