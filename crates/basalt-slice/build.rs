@@ -12,7 +12,10 @@ fn main() -> io::Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             names.push(path);
         }
     }
@@ -21,7 +24,11 @@ fn main() -> io::Result<()> {
     for path in names {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         println!("cargo::rerun-if-changed={}", path.display());
-        let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", path.display().to_string());
+        let _ = writeln!(
+            code,
+            "    ({name:?}, include_str!({:?})),",
+            path.display().to_string()
+        );
     }
     code.push_str("]\n");
     let target = env::var("OUT_DIR").map_err(io::Error::other)?;

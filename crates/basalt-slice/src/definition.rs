@@ -133,7 +133,11 @@ impl Definition {
         let package = &definition.package;
         if !is_package(package) {
             let message = format!("`{package}` is no package name");
-            return Err(wrong(package, message, "write the name of a binary package"));
+            return Err(wrong(
+                package,
+                message,
+                "write the name of a binary package",
+            ));
         }
         for (name, slice) in &definition.slices {
             if !is_slice(name) {
@@ -146,7 +150,11 @@ impl Definition {
             for (place, content) in &slice.contents {
                 check(place, content).map_err(|(message, help)| wrong(place, message, help))?;
             }
-            if slice.test.first().is_some_and(|program| !program.starts_with('/')) {
+            if slice
+                .test
+                .first()
+                .is_some_and(|program| !program.starts_with('/'))
+            {
                 let program = slice.test.first().map_or("", String::as_str);
                 let message = format!("the program `{program}` is not absolute");
                 return Err(wrong(program, message, "begin it with `/`"));
@@ -190,7 +198,11 @@ fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
             "write `make: true` with a path that ends with `/`",
         ));
     }
-    if content.copy.as_deref().is_some_and(|from| from.contains(['*', '?']) || from.ends_with('/')) {
+    if content
+        .copy
+        .as_deref()
+        .is_some_and(|from| from.contains(['*', '?']) || from.ends_with('/'))
+    {
         return Err((
             format!("what is copied to {place} is not one file"),
             "write one path",
@@ -203,7 +215,10 @@ fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
         ));
     }
     if content.symlink.as_deref() == Some("") {
-        return Err((format!("the link {place} leads nowhere"), "write its target"));
+        return Err((
+            format!("the link {place} leads nowhere"),
+            "write its target",
+        ));
     }
     Ok(())
 }

@@ -177,10 +177,12 @@ impl Walk<'_> {
                 continue;
             }
             self.no_circle(&reference)?;
-            let brings = self.brings(&reference).map_err(|cause| match self.way.last() {
-                Some(by) => self.library.named_in(&by.package, &reference, &cause),
-                None => cause,
-            })?;
+            let brings = self
+                .brings(&reference)
+                .map_err(|cause| match self.way.last() {
+                    Some(by) => self.library.named_in(&by.package, &reference, &cause),
+                    None => cause,
+                })?;
             self.way.push(reference.clone());
             stack.push((reference, true));
             stack.extend(brings.into_iter().map(|one| (one, false)));
@@ -229,6 +231,10 @@ impl Walk<'_> {
         let of_all = of_all.filter(|one| one.reference != *reference);
         let own = slice.essential.iter().chain(&slice.v3_essential);
         let meets = |one: &&Essential| self.target.meets(&one.arch, &one.releases);
-        Ok(of_all.chain(own).filter(meets).map(|one| one.reference.clone()).collect())
+        Ok(of_all
+            .chain(own)
+            .filter(meets)
+            .map(|one| one.reference.clone())
+            .collect())
     }
 }

@@ -35,16 +35,22 @@ impl Pattern {
         if text.contains("//") || text.split('/').any(|name| name == ".") {
             return Err(format!("`{text}` is not plain: leave out `//` and `/./`"));
         }
-        if tokens(text).filter(|token| !matches!(token, Token::Literal(_))).count()
+        if tokens(text)
+            .filter(|token| !matches!(token, Token::Literal(_)))
+            .count()
             > MAXIMUM_WILDCARDS
         {
-            return Err(format!("`{text}` has more than {MAXIMUM_WILDCARDS} wildcards"));
+            return Err(format!(
+                "`{text}` has more than {MAXIMUM_WILDCARDS} wildcards"
+            ));
         }
         let first = text[1..].split('/').next().unwrap_or("");
-        Ok(Self(match MERGED.contains(&first) && text.len() > first.len() + 1 {
-            true => format!("/usr{text}"),
-            false => text.to_owned(),
-        }))
+        Ok(Self(
+            match MERGED.contains(&first) && text.len() > first.len() + 1 {
+                true => format!("/usr{text}"),
+                false => text.to_owned(),
+            },
+        ))
     }
 
     /// The pattern, after usr-merge.
@@ -109,7 +115,11 @@ fn glob(pattern: &str, text: &str) -> bool {
     skip_wildcards(&pattern, &mut reached);
     for letter in text.chars() {
         let mut next = vec![false; pattern.len() + 1];
-        for (place, token) in pattern.iter().enumerate().filter(|(place, _)| reached[*place]) {
+        for (place, token) in pattern
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| reached[*place])
+        {
             match token {
                 Token::Literal(wanted) if *wanted == letter => next[place + 1] = true,
                 Token::One if letter != '/' => next[place + 1] = true,
@@ -149,11 +159,17 @@ mod tests {
 
     #[test]
     fn patterns_mean_what_they_mean_in_chisel() {
-        assert!(hits("/usr/lib/*-linux-*/libc.so.*", "usr/lib/x86_64-linux-gnu/libc.so.6"));
+        assert!(hits(
+            "/usr/lib/*-linux-*/libc.so.*",
+            "usr/lib/x86_64-linux-gnu/libc.so.6"
+        ));
         assert!(!hits("/usr/lib/*", "usr/lib/a/b"));
         assert!(!hits("/usr/lib/*", "usr/lib/a/"));
         assert!(hits("/usr/lib/*/", "usr/lib/a/"));
-        assert!(hits("/usr/share/zoneinfo/**", "usr/share/zoneinfo/Europe/Berlin"));
+        assert!(hits(
+            "/usr/share/zoneinfo/**",
+            "usr/share/zoneinfo/Europe/Berlin"
+        ));
         assert!(hits("/usr/share/zoneinfo/**", "usr/share/zoneinfo/Europe/"));
         assert!(hits("/usr/lib/python3**", "usr/lib/python3.13/os.py"));
         assert!(hits("/etc/a?c", "etc/abc"));
@@ -170,7 +186,14 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for wrong in ["", "usr/bin", "/a/../b", "/a//b", "/a/./b", &format!("/{}", "*a".repeat(40))] {
+        for wrong in [
+            "",
+            "usr/bin",
+            "/a/../b",
+            "/a//b",
+            "/a/./b",
+            &format!("/{}", "*a".repeat(40)),
+        ] {
             assert!(Pattern::new(wrong).is_err(), "{wrong}");
         }
     }

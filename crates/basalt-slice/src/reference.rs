@@ -75,7 +75,15 @@ mod tests {
         let reference: Reference = "libstdc++6_libs".parse().expect("a reference");
         assert_eq!(reference, Reference::new("libstdc++6", "libs"));
         assert_eq!(reference.to_string(), "libstdc++6_libs");
-        for wrong in ["", "libc6", "libc6_", "_libs", "libc6_a_b", "libc6_-ab", "Lib_libs"] {
+        for wrong in [
+            "",
+            "libc6",
+            "libc6_",
+            "_libs",
+            "libc6_a_b",
+            "libc6_-ab",
+            "Lib_libs",
+        ] {
             assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
         }
     }

@@ -94,8 +94,15 @@ impl Filter {
         if is_licence(path) {
             return Keep::Stays;
         }
-        let hits = |list: &[Wanted]| list.iter().any(|one| one.pattern.matches(path, is_directory));
-        if self.left_to_others.iter().any(|one| one.matches(path, is_directory)) {
+        let hits = |list: &[Wanted]| {
+            list.iter()
+                .any(|one| one.pattern.matches(path, is_directory))
+        };
+        if self
+            .left_to_others
+            .iter()
+            .any(|one| one.matches(path, is_directory))
+        {
             return Keep::LeftOut;
         }
         if hits(&self.kept) {
@@ -119,7 +126,10 @@ fn is_licence(path: &TreePath) -> bool {
     let documentation = text.strip_prefix("usr/share/doc/").is_some_and(|rest| {
         let mut names = rest.split('/');
         names.next();
-        matches!((names.next(), names.next()), (None, _) | (Some("copyright"), None))
+        matches!(
+            (names.next(), names.next()),
+            (None, _) | (Some("copyright"), None)
+        )
     });
     documentation || text.starts_with("usr/share/common-licenses/")
 }
@@ -178,7 +188,9 @@ impl Library {
                     }
                     sliced.add(name, path, content, slices);
                 }
-                sliced.effects.extend(slice.effects.iter().flatten().cloned());
+                sliced
+                    .effects
+                    .extend(slice.effects.iter().flatten().cloned());
             }
             sliced.tidy();
             all.insert(package.clone(), sliced);
@@ -254,7 +266,8 @@ impl Sliced {
         }
         self.filter.left_to_others.sort();
         self.filter.left_to_others.dedup();
-        self.made.sort_by(|a, b| (&a.path, a.passes).cmp(&(&b.path, b.passes)));
+        self.made
+            .sort_by(|a, b| (&a.path, a.passes).cmp(&(&b.path, b.passes)));
         self.made.dedup_by(|a, b| a.path == b.path);
         self.modes.sort();
         self.modes.dedup();

@@ -22,7 +22,7 @@ pub use load::{LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, p
 pub use overlay::Overlay;
 pub use parts::{
     Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, PackageDatabase,
-    User,
+    SliceChoice, User,
 };
 pub use schema::{reference, schema};
 pub use starter::starter;

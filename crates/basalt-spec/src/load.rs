@@ -214,6 +214,7 @@ fn rebase(overlay: &mut Overlay, prefix: &Path) {
         }
     };
     overlay.certificates.iter_mut().for_each(rebased);
+    overlay.slice_definitions.iter_mut().for_each(rebased);
     overlay
         .files
         .iter_mut()
