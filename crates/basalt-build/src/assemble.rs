@@ -10,6 +10,7 @@ use basalt_effects::apply::{self, Context, Ids, NewUser};
 use basalt_effects::{Effect, PackageScripts};
 use basalt_fetch::distribution;
 use basalt_lock::Lock;
+use basalt_slice::Sliced;
 use basalt_spec::{FileSpec, ImageSpec, LoadedSpec};
 use basalt_tree::assertions::{self, Assertion};
 use basalt_tree::{
@@ -19,6 +20,7 @@ use basalt_tree::{
 use crate::BuildError;
 use crate::identity::{self, Identity};
 use crate::lock_file::local_file;
+use crate::made;
 use crate::read::ReadPackage;
 use crate::records;
 use crate::resolve::{explain, refuse_unexplained, title};
@@ -32,6 +34,7 @@ pub(crate) struct Wanted<'a> {
     pub architecture: &'a str,
     pub variant: &'a str,
     pub epoch: i64,
+    pub sliced: &'a BTreeMap<String, Sliced>,
 }
 
 /// An image's tree, and what the config needs to know of it.
@@ -53,9 +56,11 @@ pub(crate) fn assemble(
         architecture,
         variant,
         epoch,
+        sliced,
     } = wanted;
     let mut tree = Tree::new(epoch);
     insert(&mut tree, packages)?;
+    made::place(&mut tree, contents, packages, sliced)?;
     let basalt = |what: &str| Owner::Basalt(what.to_owned());
     for (number, name) in image.certificates.iter().enumerate() {
         let file = name.rsplit('/').next().unwrap_or(name);
@@ -90,6 +95,9 @@ pub(crate) fn assemble(
         .into_iter()
         .map(|one| (one.package, one.effects))
         .collect();
+    for (package, sliced) in sliced {
+        effects.push((package.clone(), sliced.effects.clone()));
+    }
     for (package, declared) in &image.effects {
         if !packages.contains_key(package) {
             effects.push((package.clone(), declared.clone()));
@@ -107,12 +115,14 @@ pub(crate) fn assemble(
             .map(|(name, read)| (name.clone(), read.listing.version.clone()))
             .collect(),
         answers: image.debconf.clone(),
+        partial: sliced.keys().cloned().collect(),
     };
     let failed = |cause| BuildError::Effects {
         image: title(spec, architecture, variant),
         cause: Box::new(cause),
     };
     apply::apply(&mut tree, contents, &effects, &mut context).map_err(failed)?;
+    made::take_away(&mut tree, packages, sliced)?;
 
     accounts(&mut tree, contents, image, &mut context, &failed)?;
     for (number, file) in image.files.iter().enumerate() {
@@ -142,7 +152,13 @@ pub(crate) fn assemble(
             Owner::Spec("working-directory".to_owned()),
         )?;
     }
-    records::write(&mut tree, packages, image.package_database, architecture)?;
+    records::write(
+        &mut tree,
+        packages,
+        sliced,
+        image.package_database,
+        architecture,
+    )?;
     let number =
         distribution::find(&image.distribution, &spec.release).map_or("", |row| row.version);
     let identity = Identity {

@@ -7,6 +7,7 @@ use basalt_digest::Digest;
 use basalt_layer::Codec;
 use basalt_lock::{Lock, LockedImage, LockedPackage};
 use basalt_oci::is_current;
+use basalt_slice::Sliced;
 use basalt_spec::{Compression, ImageSpec, LoadedSpec};
 use basalt_tree::{PathPolicy, Tree, TreePath};
 use rayon::prelude::*;
@@ -20,11 +21,12 @@ use crate::image;
 use crate::layout;
 use crate::lock_file::{lock_path, misfit, read_lock};
 use crate::pack::{self, PackedLayer};
-use crate::read::{ReadPackage, ReadPolicy};
+use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::records::count_files;
-use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, Stage};
+use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, SlicedReport, Stage};
 use crate::resolve::{lock, title};
 use crate::session::Session;
+use crate::slices;
 
 /// What to build of a spec.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,19 @@ pub struct BuildRequest {
     pub locked: bool,
 }
 
+impl BuildRequest {
+    /// For one image, looked into and not written; how it is compressed does not change what stands
+    /// in it.
+    pub(crate) fn of_one(architecture: &str, variant: &str) -> Self {
+        Self {
+            variant: variant.to_owned(),
+            architectures: vec![architecture.to_owned()],
+            compression: Some(Compression::Gzip),
+            ..Self::default()
+        }
+    }
+}
+
 /// An image as the cache remembers it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ImageRecord {
@@ -49,6 +64,7 @@ pub(crate) struct ImageRecord {
     pub layers: Vec<PackedLayer>,
     pub packages: usize,
     pub files: u64,
+    pub sliced: Option<SlicedReport>,
 }
 
 /// One image to be built.
@@ -58,6 +74,8 @@ pub(crate) struct Job<'a> {
     pub epoch: i64,
     pub codec: Codec,
     pub key: Digest,
+    /// What it has of each package that is not whole in it.
+    pub sliced: BTreeMap<String, Sliced>,
 }
 
 /// The lock of a spec: the one that is there if it fits, else made anew unless that is forbidden.
@@ -169,6 +187,7 @@ fn jobs<'a>(
         Compression::Zstd => Codec::Zstd,
     };
     let program = program_identity();
+    let library = slices::library(spec)?;
     image
         .architectures
         .iter()
@@ -190,6 +209,7 @@ fn jobs<'a>(
                 (program, lock.compatibility, lock.spec, codec, epoch),
                 (&lock.users, &lock.groups, &lock.files),
                 (architecture, &request.variant, &locked.layers, packages),
+                (&locked.slices, &lock.slice_definitions),
             ));
             let key = Digest::of(&key.map_err(BuildError::record)?);
             Ok(Job {
@@ -198,6 +218,7 @@ fn jobs<'a>(
                 epoch,
                 codec,
                 key,
+                sliced: slices::of_image(&library, lock, locked)?,
             })
         })
         .collect()
@@ -225,8 +246,8 @@ fn remembered(session: &Session, job: &Job<'_>) -> Result<Option<ImageRecord>, B
     Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
 }
 
-/// How an image's packages are read.
-fn policy(job: &Job<'_>, lock: &Lock) -> Result<ReadPolicy, BuildError> {
+/// How a package of an image is read.
+fn policy(job: &Job<'_>, lock: &Lock, package: &str) -> Result<ReadPolicy, BuildError> {
     let keep = &job.image.keep;
     let all = keep.locales.iter().any(|locale| locale == "*");
     let mut locales: Vec<String> = keep
@@ -247,27 +268,28 @@ fn policy(job: &Job<'_>, lock: &Lock) -> Result<ReadPolicy, BuildError> {
             locales,
             all_locales: all,
         },
+        slices: job.sliced.get(package).map(|sliced| sliced.filter.clone()),
         keep_setuid,
         codec: job.codec,
         compatibility: lock.compatibility,
     })
 }
 
-/// The tree of the one image that is asked for, as [`build`] would pack it.
-pub(crate) fn trees(
+/// The packages and the tree of the one image that is asked for, as [`build`] would pack it.
+pub(crate) fn assembled(
     session: &Session,
     spec: &LoadedSpec,
     request: &BuildRequest,
-) -> Result<(Lock, Tree), BuildError> {
+) -> Result<(Lock, BTreeMap<String, ReadPackage>, Tree), BuildError> {
     let lock = current_lock(session, spec, request.locked)?;
     let jobs = jobs(session, spec, &lock, request)?;
     let jobs: Vec<&Job<'_>> = jobs.iter().collect();
     let trees = assemble_all(session, spec, &lock, &jobs, &mut CacheReport::default())?;
-    let tree = trees
-        .into_iter()
-        .next()
-        .map(|(_, assembled)| assembled.tree);
-    Ok((lock, tree.unwrap_or_default()))
+    let only = trees.into_iter().next();
+    let (packages, tree) = only
+        .map(|(packages, assembled)| (packages, assembled.tree))
+        .unwrap_or_default();
+    Ok((lock, packages, tree))
 }
 
 type Assemblies = Vec<(BTreeMap<String, ReadPackage>, Assembled)>;
@@ -307,24 +329,31 @@ fn assemble_all(
     jobs: &[&Job<'_>],
     cache: &mut CacheReport,
 ) -> Result<Assemblies, BuildError> {
-    let mut packages: BTreeMap<Digest, (&LockedPackage, ReadPolicy)> = BTreeMap::new();
+    let mut packages: BTreeMap<Digest, (&LockedPackage, ReadPolicy, Digest)> = BTreeMap::new();
+    // What each image's packages are read by.
+    let mut keys: Vec<BTreeMap<String, Digest>> = Vec::with_capacity(jobs.len());
     for job in jobs {
+        let mut mine = BTreeMap::new();
         for package in lock.packages_of(job.locked) {
-            packages.insert(package.sha256, (package, policy(job, lock)?));
+            let policy = policy(job, lock, &package.name)?;
+            let key = read::key(package, &policy)?;
+            mine.insert(package.name.clone(), key);
+            packages.insert(key, (package, policy, key));
         }
+        keys.push(mine);
     }
-    let mut packages: Vec<(&LockedPackage, ReadPolicy)> = packages.into_values().collect();
-    packages.sort_by_key(|(package, _)| (std::cmp::Reverse(package.size), package.sha256));
+    let mut packages: Vec<(&LockedPackage, ReadPolicy, Digest)> = packages.into_values().collect();
+    packages
+        .sort_by_key(|(package, _, key)| (std::cmp::Reverse(package.size), package.sha256, *key));
     let read = gather::packages(session, lock, &packages, cache)?;
     let trees = session.stage(Stage::Assemble, jobs.len() as u64, || {
         let trees: Assemblies = jobs
             .par_iter()
-            .map(|job| {
-                let mine: BTreeMap<String, ReadPackage> = lock
-                    .packages_of(job.locked)
-                    .filter_map(|package| {
-                        Some((package.name.clone(), read.get(&package.sha256)?.clone()))
-                    })
+            .zip(&keys)
+            .map(|(job, keys)| {
+                let mine: BTreeMap<String, ReadPackage> = keys
+                    .iter()
+                    .filter_map(|(name, key)| Some((name.clone(), read.get(key)?.clone())))
                     .collect();
                 let assembled = assemble_one(session, spec, lock, job, &mine)?;
                 Ok((mine, assembled))
@@ -358,6 +387,7 @@ fn assemble_one(
         architecture: &job.locked.architecture,
         variant: &job.locked.variant,
         epoch: job.epoch,
+        sliced: &job.sliced,
     };
     let assembled = assemble(wanted, packages, &contents)?;
     let violations = violations(&assembled.tree, &contents, job.image);
@@ -416,6 +446,8 @@ fn pack_one(
         layers,
         packages: packages.len(),
         files: count_files(&assembled.tree),
+        sliced: (!job.sliced.is_empty())
+            .then(|| SlicedReport::of(job.sliced.len(), packages.values())),
     };
     let bytes = postcard::to_stdvec(&record).map_err(BuildError::record)?;
     session.cache.put_fact("image", &job.key, &bytes)?;
@@ -441,6 +473,7 @@ fn report(
             digest: Digest::of(&record.manifest),
             packages: record.packages,
             files: record.files,
+            sliced: record.sliced,
             layers: record
                 .layers
                 .iter()

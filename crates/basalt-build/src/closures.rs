@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use basalt_deb::packages::PackageRecord;
+use basalt_slice::{Library, Target};
 use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
 use basalt_spec::{ImageSpec, LoadedSpec};
 use rayon::prelude::*;
@@ -11,18 +12,22 @@ use crate::BuildError;
 use crate::archives::{self, Index, Suite};
 use crate::resolve::title;
 use crate::session::Session;
+use crate::slices::{self, Slices};
 
 /// One image solved: its records, each with the number of its suite.
 pub(crate) struct Solved {
     pub architecture: String,
     pub variant: String,
     pub packages: BTreeMap<String, (PackageRecord, usize)>,
+    /// The slices of those that are not whole.
+    pub slices: Slices,
 }
 
 pub(crate) fn solve_all(
     spec: &LoadedSpec,
     suites: &[Suite],
     indexes: &[Index],
+    library: &Library,
 ) -> Result<Vec<Solved>, BuildError> {
     let mut wishes = Vec::new();
     for architecture in &spec.base.architectures {
@@ -35,14 +40,24 @@ pub(crate) fn solve_all(
     wishes
         .par_iter()
         .map(|(architecture, variant, image)| {
-            let (_, packages) = solve(spec, suites, indexes, architecture, variant, image)?;
+            let found = solve(spec, suites, indexes, library, architecture, variant, image)?;
             Ok(Solved {
                 architecture: (*architecture).to_owned(),
                 variant: (*variant).to_owned(),
-                packages,
+                packages: found.packages,
+                slices: found.slices,
             })
         })
         .collect()
+}
+
+/// What one image needs.
+struct Found {
+    /// What the solver found.
+    closure: Closure,
+    /// All of it, with what came without what it depends on.
+    packages: Records,
+    slices: Slices,
 }
 
 type Records = BTreeMap<String, (PackageRecord, usize)>;
@@ -51,10 +66,11 @@ fn solve(
     spec: &LoadedSpec,
     suites: &[Suite],
     indexes: &[Index],
+    library: &Library,
     architecture: &str,
     variant: &str,
     image: &ImageSpec,
-) -> Result<(Closure, Records), BuildError> {
+) -> Result<Found, BuildError> {
     let fail = |cause| BuildError::Unsolvable {
         image: title(spec, architecture, variant),
         cause: Box::new(cause),
@@ -113,22 +129,50 @@ fn solve(
             )
         })
         .collect();
-    for alone in wanted().filter(|wanted| !wanted.dependencies) {
-        if packages.contains_key(alone.name.as_str()) {
-            continue;
+    let alone = |packages: &mut Records, want: Want| -> Result<(), BuildError> {
+        if packages.contains_key(want.name.as_str()) {
+            return Ok(());
         }
         // Solved alone, so that it is found and chosen as any other; what it drags along stays out.
+        let name = want.name.clone();
         let wish = Wish {
-            install: vec![want(alone)],
+            install: vec![want],
             ..Wish::default()
         };
         let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
-        if let Some(chosen) = closure.get(alone.name.as_str()) {
+        if let Some(chosen) = closure.get(&name) {
             let record = (chosen.record.clone(), ours[chosen.index].suite);
             packages.insert(chosen.record.name.clone(), record);
         }
+        Ok(())
+    };
+    for wanted in wanted().filter(|wanted| !wanted.dependencies) {
+        alone(&mut packages, want(wanted))?;
     }
-    Ok((closure, packages))
+    let target = Target {
+        release: &spec.release,
+        architecture,
+    };
+    let named = slices::named(image, target);
+    let mut chosen = library.closure(&named, target)?;
+    // What a whole package depends on is whole, unless the spec says otherwise.
+    chosen.retain(|name, _| named.contains_key(name) || !packages.contains_key(name));
+    library.select(&chosen, target)?;
+    for name in chosen.keys() {
+        let constraint = None;
+        alone(
+            &mut packages,
+            Want {
+                name: name.clone(),
+                constraint,
+            },
+        )?;
+    }
+    Ok(Found {
+        closure,
+        packages,
+        slices: chosen,
+    })
 }
 
 /// Why each package is in an image, in words, by package name.
@@ -152,24 +196,50 @@ pub fn reasons(
     let indexes = session
         .threads
         .install(|| archives::indexes(session, &suites, &architectures))?;
-    let (closure, packages) = solve(spec, &suites, &indexes, architecture, variant, image)?;
-    let mut reasons: BTreeMap<String, Vec<String>> = packages
-        .into_keys()
-        .map(|name| {
-            (
-                name,
-                vec!["the spec wants it, without what it depends on".to_owned()],
-            )
-        })
-        .collect();
-    for chosen in closure.packages {
+    let library = slices::library(spec)?;
+    let found = solve(
+        spec,
+        &suites,
+        &indexes,
+        &library,
+        architecture,
+        variant,
+        image,
+    )?;
+    let target = Target {
+        release: &spec.release,
+        architecture,
+    };
+    let named = slices::named(image, target);
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in found.packages.into_keys() {
+        let why = match found.slices.get(&name) {
+            Some(slices) => {
+                let list = Vec::from_iter(slices.iter().map(String::as_str)).join(", ");
+                match named.contains_key(&name) {
+                    true => format!("the spec wants slices of it; in the image are {list}"),
+                    false => format!("slices of other packages bring slices of it: {list}"),
+                }
+            }
+            None => "the spec wants it, without what it depends on".to_owned(),
+        };
+        reasons.insert(name, vec![why]);
+    }
+    for chosen in found.closure.packages {
         let why = chosen.why.iter().map(|why| match why {
             Why::Wanted => "the spec wants it".to_owned(),
             Why::Essential => "it is Essential, and the spec asks for that set".to_owned(),
             Why::DependsOf { package, relation } => format!("{package} depends on {relation}"),
             Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
         });
-        reasons.insert(chosen.record.name.clone(), why.collect());
+        let why: Vec<String> = why.collect();
+        match found.slices.contains_key(&chosen.record.name) {
+            true => reasons
+                .entry(chosen.record.name.clone())
+                .or_default()
+                .extend(why),
+            false => drop(reasons.insert(chosen.record.name.clone(), why)),
+        }
     }
     Ok(reasons)
 }

@@ -11,6 +11,9 @@ pub enum BuildError {
     /// The spec cannot be used as it is.
     #[error("{0}")]
     Spec(String),
+    /// A slice definition, or the choice of slices, cannot be used as it is.
+    #[error(transparent)]
+    Slices(#[from] basalt_slice::SliceError),
     /// The lock does not fit the spec, and `--locked` was given.
     #[error("the lock {} does not fit the spec: {why}; run `basalt lock`, review what changed, and commit it", path.display())]
     LockMoved {

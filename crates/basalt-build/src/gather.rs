@@ -15,9 +15,9 @@ use crate::report::{CacheReport, Stage};
 use crate::resolve::fetch;
 use crate::session::Session;
 
-/// Packages with the way each is to be read, in the order in which they are taken: those that take
+/// Packages with the way each is to be read and the key of that, in the order in which they are taken: those that take
 /// longest come first, so that no thread is left alone with one at the end.
-type Wanted<'a> = [(&'a LockedPackage, ReadPolicy)];
+type Wanted<'a> = [(&'a LockedPackage, ReadPolicy, Digest)];
 
 /// Where a package of a lock is found.
 pub(crate) fn request_of(lock: &Lock, package: &LockedPackage) -> Request {
@@ -31,7 +31,7 @@ pub(crate) fn request_of(lock: &Lock, package: &LockedPackage) -> Request {
     }
 }
 
-/// The packages by the digest of their files.
+/// The packages by the keys of how they are read.
 pub(crate) fn packages(
     session: &Session,
     lock: &Lock,
@@ -41,8 +41,8 @@ pub(crate) fn packages(
     let remembered = remembered(session, packages)?;
     let requests: Vec<Request> = packages
         .iter()
-        .filter(|(package, _)| !remembered.contains_key(&package.sha256))
-        .map(|(package, _)| request_of(lock, package))
+        .filter(|(_, _, key)| !remembered.contains_key(key))
+        .map(|(package, _, _)| request_of(lock, package))
         .collect();
     fetch(session, &requests)?;
     cache.packages_total = packages.len();
@@ -55,9 +55,9 @@ fn remembered(
     session: &Session,
     packages: &Wanted<'_>,
 ) -> Result<BTreeMap<Digest, ReadPackage>, BuildError> {
-    let look = |(package, policy): &(&LockedPackage, ReadPolicy)| {
-        let read = read::remembered(&session.cache, package, policy)?;
-        Ok(read.map(|read| (package.sha256, read)))
+    let look = |(_, _, key): &(&LockedPackage, ReadPolicy, Digest)| {
+        let read = read::remembered(&session.cache, key)?;
+        Ok(read.map(|read| (*key, read)))
     };
     session.threads.install(|| {
         packages
@@ -84,17 +84,17 @@ fn read_all(
                 scope.spawn(|_| {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((package, policy)) = packages.get(number) else {
+                        let Some((package, policy, key)) = packages.get(number) else {
                             return;
                         };
-                        let is_known = || lock_of(&results).contains_key(&package.sha256);
+                        let is_known = || lock_of(&results).contains_key(key);
                         if is_known() {
                             session.observer.step(Stage::Read, &package.name);
                             continue;
                         }
                         match read::package(&session.cache, &session.compression, package, policy) {
                             Ok(read) => {
-                                lock_of(&results).insert(package.sha256, read);
+                                lock_of(&results).insert(*key, read);
                                 session.observer.step(Stage::Read, &package.name);
                             }
                             Err(error) => {

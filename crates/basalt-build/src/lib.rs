@@ -12,6 +12,7 @@ mod identity;
 mod image;
 mod layout;
 mod lock_file;
+mod made;
 mod origin;
 mod pack;
 mod passing;
@@ -20,6 +21,8 @@ mod records;
 mod report;
 mod resolve;
 mod session;
+mod slices;
+mod slicing;
 mod vendor;
 
 pub use build::{BuildRequest, build, current_lock};
@@ -32,4 +35,6 @@ pub use report::{
 };
 pub use resolve::{LockOutcome, lock};
 pub use session::{Options, Session};
+pub use slices::{PartialPackage, partial_packages};
+pub use slicing::LeftOutPath;
 pub use vendor::vendor;

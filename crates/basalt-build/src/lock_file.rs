@@ -8,6 +8,7 @@ use basalt_lock::Lock;
 use basalt_spec::LoadedSpec;
 
 use crate::BuildError;
+use crate::slices;
 
 /// Where the lock of a spec is: beside it, named after it and the release.
 pub fn lock_path(spec: &LoadedSpec) -> PathBuf {
@@ -57,6 +58,14 @@ pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, B
         if lock.files.get(path) != Some(digest) {
             return Ok(Some(format!(
                 "the local file {path} is not the one that was locked"
+            )));
+        }
+    }
+    let library = slices::library(spec)?;
+    for (package, digest) in &lock.slice_definitions {
+        if library.digest(package) != Some(*digest) {
+            return Ok(Some(format!(
+                "the slice definition of {package} is not the one that was locked"
             )));
         }
     }

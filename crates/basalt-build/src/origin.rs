@@ -2,12 +2,12 @@
 
 use basalt_digest::Digest;
 use basalt_lock::{ArchiveSnapshot, LockedPackage};
-use basalt_spec::{Compression, LoadedSpec};
+use basalt_spec::LoadedSpec;
 use basalt_tree::{Kind, Owner, Source, TreePath};
 use serde::Serialize;
 
 use crate::BuildError;
-use crate::build::{BuildRequest, trees};
+use crate::build::{BuildRequest, assembled};
 use crate::session::Session;
 
 /// What stands at a path of an image, and who vouches for it.
@@ -47,7 +47,7 @@ pub fn origin(
     variant: &str,
     path: &str,
 ) -> Result<Option<Origin>, BuildError> {
-    let (lock, tree) = trees(session, spec, &request_for(architecture, variant))?;
+    let (lock, _, tree) = assembled(session, spec, &BuildRequest::of_one(architecture, variant))?;
     let wanted = TreePath::new(path)?;
     let place = tree.resolve_parent(&wanted)?;
     let Some(placed) = tree.get(&place) else {
@@ -101,20 +101,10 @@ pub fn paths_named(
     variant: &str,
     name: &str,
 ) -> Result<Vec<String>, BuildError> {
-    let (_, tree) = trees(session, spec, &request_for(architecture, variant))?;
+    let (_, _, tree) = assembled(session, spec, &BuildRequest::of_one(architecture, variant))?;
     Ok(tree
         .iter()
         .filter(|(path, _)| path.name() == name)
         .map(|(path, _)| path.absolute())
         .collect())
-}
-
-/// One image; how it is compressed does not change what stands in it.
-fn request_for(architecture: &str, variant: &str) -> BuildRequest {
-    BuildRequest {
-        variant: variant.to_owned(),
-        architectures: vec![architecture.to_owned()],
-        compression: Some(Compression::Gzip),
-        ..BuildRequest::default()
-    }
 }

@@ -9,15 +9,17 @@ use basalt_digest::Digest;
 use basalt_fetch::Cache;
 use basalt_layer::{Codec, CompressionPool, Fragment, FragmentWriter};
 use basalt_lock::LockedPackage;
+use basalt_slice::Filter;
 use basalt_tree::{Entry, Kind, PackageListing, PathPolicy, TreePath};
 use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::blame::{self, LeftOut};
 use crate::passing::Passing;
+use crate::slicing::{LeftOutPath, Slicing};
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 3;
+const GENERATION: u32 = 4;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
@@ -27,6 +29,8 @@ const SET_ID: u32 = 0o6000;
 pub(crate) struct ReadPolicy {
     /// Which paths are left out.
     pub paths: PathPolicy,
+    /// Which of the rest its slices keep; all of it when it is whole.
+    pub slices: Option<Filter>,
     /// Files that keep their set-user-ID and set-group-ID bits; all others lose them.
     pub keep_setuid: Vec<TreePath>,
     /// How the fragment is compressed.
@@ -45,6 +49,8 @@ pub(crate) struct ReadPackage {
     /// MD5 digests in hex of its files below `/etc`: dpkg tells by them whether a configuration
     /// file was changed. They vouch for nothing.
     pub md5: BTreeMap<TreePath, String>,
+    /// What its slices leave out.
+    pub left_out: Vec<LeftOutPath>,
 }
 
 /// Where an entry of a package stands in its fragment: its path after usr-merge.
@@ -84,17 +90,14 @@ pub(crate) fn package(
 }
 
 /// The package as the cache remembers it, if its fragment is still there too.
-pub(crate) fn remembered(
-    cache: &Cache,
-    package: &LockedPackage,
-    policy: &ReadPolicy,
-) -> Result<Option<ReadPackage>, BuildError> {
-    let bytes = cache.fact("package", &key(package, policy)?)?;
+pub(crate) fn remembered(cache: &Cache, key: &Digest) -> Result<Option<ReadPackage>, BuildError> {
+    let bytes = cache.fact("package", key)?;
     let read = bytes.and_then(|bytes| postcard::from_bytes::<ReadPackage>(&bytes).ok());
     Ok(read.filter(|read| cache.seems_to_have(&read.fragment.digest, Some(read.fragment.size))))
 }
 
-fn key(package: &LockedPackage, policy: &ReadPolicy) -> Result<Digest, BuildError> {
+/// What a package that is read in one way is remembered by.
+pub(crate) fn key(package: &LockedPackage, policy: &ReadPolicy) -> Result<Digest, BuildError> {
     let key = postcard::to_stdvec(&(GENERATION, package.sha256, policy));
     Ok(Digest::of(&key.map_err(BuildError::record)?))
 }
@@ -115,12 +118,29 @@ fn read(
     let mut writer = FragmentWriter::new(policy.codec, cache.writer()?).with_pool(pool);
     let mut entries = Vec::new();
     let mut md5 = BTreeMap::new();
+    let mut slicing = policy.slices.as_ref().map(Slicing::new);
     let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
+        if let Some(slicing) = &mut slicing
+            && let Ok(path) = TreePath::new(&data.path)
+        {
+            slicing.sees(&path, data.kind == DataKind::Directory);
+        }
         let Some((path, mut entry)) = entry(data, policy).map_err(io::Error::other)? else {
             return Ok(());
         };
+        if let Some(slicing) = &mut slicing
+            && !slicing.takes(&path, &entry, content)?
+        {
+            return Ok(());
+        }
+        let keeps = |target: &TreePath| {
+            let of_slices = slicing
+                .as_ref()
+                .is_none_or(|slicing| slicing.keeps_file(target));
+            policy.paths.keeps(target) && of_slices
+        };
         if let Kind::Hardlink { target } = &entry.kind
-            && !policy.paths.keeps(target)
+            && !keeps(target)
         {
             return Err(io::Error::other(LeftOut {
                 path,
@@ -155,6 +175,10 @@ fn read(
     };
     let control = deb::read(blob, &deb::Limits::default(), &mut visit)
         .map_err(|error| blame::of_package(&package.name, &package.version, &error))?;
+    let left_out = match slicing {
+        Some(slicing) => slicing.finish(package, &mut entries)?,
+        None => Vec::new(),
+    };
     let (fragment, blob) = writer.finish()?;
     blob.commit_expecting(&fragment.digest)?;
     Ok(ReadPackage {
@@ -169,6 +193,7 @@ fn read(
         },
         fragment,
         md5,
+        left_out,
     })
 }
 

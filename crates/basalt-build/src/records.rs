@@ -1,8 +1,9 @@
 //! The image's package database: `status.d` for scanners, or dpkg's own, whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_deb::status::{self, Conffile};
+use basalt_slice::Sliced;
 use basalt_spec::PackageDatabase;
 use basalt_tree::{Kind, Owner, Tree, TreePath};
 
@@ -23,6 +24,9 @@ const KEPT: [&str; 10] = [
     "templates",
 ];
 
+/// The field that names the slices of a package of which nothing else is in the image.
+const SLICES: &str = "X-Basalt-Slices";
+
 /// Control members that are programs.
 const PROGRAMS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"];
 
@@ -30,11 +34,12 @@ const PROGRAMS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"]
 pub(crate) fn write(
     tree: &mut Tree,
     packages: &BTreeMap<String, ReadPackage>,
+    sliced: &BTreeMap<String, Sliced>,
     database: PackageDatabase,
     architecture: &str,
 ) -> Result<(), BuildError> {
     let mut database = match database {
-        PackageDatabase::StatusD => return status_d(tree, packages),
+        PackageDatabase::StatusD => return status_d(tree, packages, sliced),
         PackageDatabase::Full => Database { tree },
     };
     database.full(packages, architecture)
@@ -44,10 +49,17 @@ fn owner() -> Owner {
     Owner::Basalt("package records".to_owned())
 }
 
-fn status_d(tree: &mut Tree, packages: &BTreeMap<String, ReadPackage>) -> Result<(), BuildError> {
+fn status_d(
+    tree: &mut Tree,
+    packages: &BTreeMap<String, ReadPackage>,
+    sliced: &BTreeMap<String, Sliced>,
+) -> Result<(), BuildError> {
     for (name, read) in packages {
         let mut stanza = read.listing.stanza.trim_end().to_owned();
         stanza.push('\n');
+        if let Some(sliced) = sliced.get(name) {
+            stanza.push_str(&format!("{SLICES}: {}\n", sliced.slices.join(" ")));
+        }
         let path = TreePath::new(&format!("var/lib/dpkg/status.d/{name}"))?;
         tree.write_file(&path, stanza.into_bytes(), 0o644, owner())?;
         if let Some(sums) = md5sums(tree, read) {
@@ -61,9 +73,13 @@ fn status_d(tree: &mut Tree, packages: &BTreeMap<String, ReadPackage>) -> Result
 /// The package's own `md5sums`, without files that are not in the image.
 fn md5sums(tree: &Tree, read: &ReadPackage) -> Option<String> {
     let sums = status::md5sums(read.listing.members.get("md5sums")?);
+    let left_out: BTreeSet<&TreePath> = read.left_out.iter().map(|one| &one.path).collect();
     let mut text = String::new();
     for (digest, path) in sums {
-        let stands = TreePath::new(&path).is_ok_and(|path| tree.contains(&path.usr_merged()));
+        let stands = TreePath::new(&path).is_ok_and(|path| {
+            let path = path.usr_merged();
+            tree.contains(&path) && !left_out.contains(&path)
+        });
         if stands {
             text.push_str(&format!("{digest}  {path}\n"));
         }

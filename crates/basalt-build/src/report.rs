@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use basalt_digest::Digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::read::ReadPackage;
 
 /// A stage of the work, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -136,8 +138,37 @@ pub struct ImageReport {
     pub packages: usize,
     /// Number of regular files.
     pub files: u64,
+    /// What slices leave out of it; nothing when all packages are whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sliced: Option<SlicedReport>,
     /// Its layers, the first at the bottom.
     pub layers: Vec<LayerReport>,
+}
+
+/// What slices leave out of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SlicedReport {
+    /// Packages of which only slices are in it.
+    pub packages: usize,
+    /// Files and links of theirs that are not.
+    pub files: usize,
+    /// The bytes of those.
+    pub bytes: u64,
+}
+
+impl SlicedReport {
+    pub(crate) fn of<'p>(
+        partial: usize,
+        packages: impl Iterator<Item = &'p ReadPackage> + Clone,
+    ) -> Self {
+        let left_out = packages.flat_map(|package| &package.left_out);
+        Self {
+            packages: partial,
+            files: left_out.clone().count(),
+            bytes: left_out.map(|path| path.size).sum(),
+        }
+    }
 }
 
 impl ImageReport {

@@ -25,6 +25,7 @@ use crate::closures::{Solved, solve_all};
 use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
 use crate::report::Stage;
 use crate::session::Session;
+use crate::slices;
 
 /// How many downloads go on at once.
 const PARALLEL_DOWNLOADS: usize = 8;
@@ -82,9 +83,10 @@ fn resolve(
     former: Option<&Lock>,
 ) -> Result<Lock, BuildError> {
     let suites = archives::suites(session, spec, former)?;
+    let library = slices::library(spec)?;
     let solved = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
-        let solved = solve_all(spec, &suites, &indexes)?;
+        let solved = solve_all(spec, &suites, &indexes, &library)?;
         let count: BTreeSet<&String> = solved
             .iter()
             .flat_map(|image| image.packages.keys())
@@ -130,6 +132,7 @@ fn resolve(
         users: ids.users,
         groups: ids.groups,
         files: local_files(spec)?,
+        slice_definitions: slices::digests(&library, solved.iter().map(|image| &image.slices)),
     })
 }
 
@@ -431,6 +434,7 @@ fn plan_layers(spec: &LoadedSpec, former: Option<&Lock>, solved: &[Solved]) -> V
             variant: image.variant.clone(),
             packages: image.packages.keys().cloned().collect(),
             layers,
+            slices: image.slices.clone(),
         });
     }
     images

@@ -92,6 +92,18 @@ fn image_is_sound(lock: &Lock, image: &LockedImage) -> Result<(), String> {
             ));
         }
     }
+    for (name, slices) in &image.slices {
+        if image.packages.binary_search(name).is_err() {
+            return Err(format!(
+                "it has slices of `{name}`, which is not its package"
+            ));
+        }
+        if slices.is_empty() || !lock.slice_definitions.contains_key(name) {
+            return Err(format!(
+                "it has no slices of `{name}`, or no definition of them"
+            ));
+        }
+    }
     let mut placed = HashSet::with_capacity(image.packages.len());
     for name in image.layers.iter().flatten() {
         if image.packages.binary_search(name).is_err() {

@@ -6,7 +6,7 @@ use basalt_digest::Digest;
 use serde::Serialize;
 
 use crate::date;
-use crate::lock::{Lock, LockedPackage};
+use crate::lock::{Lock, LockedImage, LockedPackage};
 
 /// What moved from one lock to another; empty when nothing did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -29,6 +29,8 @@ pub struct LockDifference {
     pub groups: Vec<IdChange>,
     /// Local files, by path.
     pub files: BTreeMap<String, Side<Digest>>,
+    /// Slice definitions, by package.
+    pub slice_definitions: BTreeMap<String, Side<Digest>>,
 }
 
 /// A value before and after: one of them may be missing.
@@ -110,6 +112,13 @@ pub enum Change {
         /// Former ones.
         removed: Vec<String>,
     },
+    /// An image has other slices of its packages.
+    Slices {
+        /// New ones, as `package_slice`.
+        added: Vec<String>,
+        /// Former ones.
+        removed: Vec<String>,
+    },
     /// An image's packages lie in other layers.
     Packing,
 }
@@ -160,6 +169,7 @@ pub fn difference(former: &Lock, latter: &Lock) -> LockDifference {
         users: ids(&former.users, &latter.users),
         groups: ids(&former.groups, &latter.groups),
         files: sides(&former.files, &latter.files).collect(),
+        slice_definitions: sides(&former.slice_definitions, &latter.slice_definitions).collect(),
     }
 }
 
@@ -325,6 +335,13 @@ fn images(former: &Lock, latter: &Lock) -> BTreeMap<String, Change> {
                     removed: without(&from.packages, &to.packages),
                 }
             }
+            (Some(from), Some(to)) if from.slices != to.slices => {
+                let (from, to) = (slices(from), slices(to));
+                Change::Slices {
+                    added: to.difference(&from).cloned().collect(),
+                    removed: from.difference(&to).cloned().collect(),
+                }
+            }
             (Some(from), Some(to)) if from.layers != to.layers => Change::Packing,
             (None, Some(_)) => Change::Added { version },
             (Some(_), None) => Change::Removed { version },
@@ -334,4 +351,11 @@ fn images(former: &Lock, latter: &Lock) -> BTreeMap<String, Change> {
         changes.insert(name.trim_end().to_owned(), change);
     }
     changes
+}
+
+/// An image's slices as `package_slice`.
+fn slices(image: &LockedImage) -> BTreeSet<String> {
+    let each = image.slices.iter();
+    each.flat_map(|(package, names)| names.iter().map(move |name| format!("{package}_{name}")))
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! What a lock says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub struct Lock {
     /// Digests of local files, by their path relative to the spec.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Digest>,
+    /// Digests of the slice definitions that are used, by package.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slice_definitions: BTreeMap<String, Digest>,
 }
 
 /// One suite of one archive, as it was at one moment.
@@ -122,6 +125,9 @@ pub struct LockedImage {
     pub packages: Vec<String>,
     /// The packing plan: the packages of each layer, from the first layer up.
     pub layers: Vec<Vec<String>>,
+    /// The slices of those packages that are not whole in it, sorted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slices: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Why a lock was not read.

@@ -27,13 +27,18 @@ impl fmt::Display for LockDifference {
         }
         show_ids(f, "user", &self.users)?;
         show_ids(f, "group", &self.groups)?;
-        for (path, side) in &self.files {
-            let what = match (&side.from, &side.to) {
-                (None, _) => "added",
-                (_, None) => "removed",
-                _ => "changed",
-            };
-            writeln!(f, "file {path}: {what}")?;
+        for (what, sides) in [
+            ("file", &self.files),
+            ("slice definition of", &self.slice_definitions),
+        ] {
+            for (name, side) in sides {
+                let change = match (&side.from, &side.to) {
+                    (None, _) => "added",
+                    (_, None) => "removed",
+                    _ => "changed",
+                };
+                writeln!(f, "{what} {name}: {change}")?;
+            }
         }
         Ok(())
     }
@@ -82,7 +87,7 @@ impl fmt::Display for Change {
             Self::Version { from, to } => write!(f, "{from} → {to}"),
             Self::Content { version } => write!(f, "{version}, other content of the same version"),
             Self::Record { version } => write!(f, "{version}, same content, other record"),
-            Self::Packages { added, removed } => {
+            Self::Packages { added, removed } | Self::Slices { added, removed } => {
                 let mut words = Vec::with_capacity(added.len() + removed.len());
                 words.extend(added.iter().map(|name| format!("+{name}")));
                 words.extend(removed.iter().map(|name| format!("-{name}")));

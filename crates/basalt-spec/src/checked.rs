@@ -181,6 +181,26 @@ impl Form for Architecture {
     }
 }
 
+/// The name of a slice.
+pub(crate) struct SliceName;
+
+impl Form for SliceName {
+    fn check(text: &str) -> Result<(), String> {
+        let is_name = text.len() >= 3
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        match is_name {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{}` is no name of a slice", text.escape_debug()),
+                "lower-case letters, digits and `-`, three at least, first a letter; without the package",
+            )),
+        }
+    }
+}
+
 /// A path from the root.
 pub(crate) struct Absolute;
 
@@ -362,6 +382,7 @@ mod tests {
         all::<Name>(&["python", "a.b-c_1", "3"], &["", "-a", "A", "a b", "ä"]);
         all::<Release>(&["trixie", "n0ble"], &["", "Trixie", "13", "a/b"]);
         all::<Architecture>(&["amd64"], &["", "x86_64", "AMD64"]);
+        all::<SliceName>(&["libs", "core-2"], &["", "ab", "Libs", "libc6_libs"]);
         all::<Absolute>(&["/", "/a/b..c"], &["", "a", "/a/../b", "/a\0"]);
         all::<Port>(
             &["80", "53/udp"],

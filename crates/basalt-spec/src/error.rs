@@ -38,7 +38,8 @@ impl fmt::Display for SpecError {
 }
 
 impl SpecError {
-    pub(crate) fn of_file(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+    /// About a file as a whole.
+    pub fn of_file(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
         Self {
             path: path.into(),
             place: None,
@@ -68,7 +69,7 @@ impl SpecError {
     }
 
     /// At the first place where a word stands by itself in the text; at the file when it does not.
-    pub(crate) fn at_word(
+    pub fn at_word(
         path: impl Into<PathBuf>,
         source: &str,
         word: &str,
@@ -96,7 +97,9 @@ impl SpecError {
         Self::at(path, source, line, column, message)
     }
 
-    pub(crate) fn with_help(mut self, help: Option<String>) -> Self {
+    /// Says what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: Option<String>) -> Self {
         self.help = help;
         self
     }

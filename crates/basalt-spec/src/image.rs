@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::overlay::Overlay;
 use crate::parts::{
     Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, PackageDatabase,
-    User,
+    SliceChoice, User,
 };
 use crate::settle;
 use crate::values::{PackageName, WantedPackage};
@@ -28,6 +28,11 @@ pub struct ImageSpec {
     pub architectures: Vec<String>,
     pub archives: Vec<ExtraArchive>,
     pub packages: Vec<WantedPackage>,
+    // Left out when empty, so that the digest of a spec without slices stays what it was.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub slices: BTreeMap<PackageName, SliceChoice>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slice_definitions: Vec<String>,
     pub exclude_packages: Vec<PackageName>,
     pub recommends: bool,
     pub essential: bool,
@@ -81,6 +86,8 @@ impl ImageSpec {
             architectures: settle::architectures(overlay.architectures)?,
             archives: overlay.archives,
             packages: overlay.packages,
+            slices: overlay.slices,
+            slice_definitions: overlay.slice_definitions,
             exclude_packages: overlay.exclude_packages,
             recommends: overlay.recommends.unwrap_or(false),
             essential: overlay.essential.unwrap_or(false),

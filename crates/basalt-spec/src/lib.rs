@@ -12,6 +12,7 @@ mod parts;
 mod schema;
 mod settle;
 mod starter;
+mod strict;
 mod suggest;
 mod values;
 
@@ -21,8 +22,10 @@ pub use load::{LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, p
 pub use overlay::Overlay;
 pub use parts::{
     Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, PackageDatabase,
-    User,
+    SliceChoice, User,
 };
 pub use schema::{reference, schema};
 pub use starter::starter;
+pub use strict::from_yaml;
+pub use suggest::nearest;
 pub use values::{Mode, PackageName, Size, VersionRange, WantedPackage};

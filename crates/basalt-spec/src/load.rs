@@ -9,6 +9,7 @@ use serde_saphyr::Options;
 use crate::error::SpecError;
 use crate::image::ImageSpec;
 use crate::overlay::Overlay;
+use crate::strict;
 use crate::suggest;
 
 /// The longest spec that is read, in bytes.
@@ -213,6 +214,7 @@ fn rebase(overlay: &mut Overlay, prefix: &Path) {
         }
     };
     overlay.certificates.iter_mut().for_each(rebased);
+    overlay.slice_definitions.iter_mut().for_each(rebased);
     overlay
         .files
         .iter_mut()
@@ -263,45 +265,10 @@ fn read_text(path: &Path) -> Result<String, SpecError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str) -> Result<Overlay, SpecError> {
-    if text.len() > MAXIMUM_LENGTH {
-        return Err(SpecError::of_file(
-            path,
-            format!("the spec is longer than {MAXIMUM_LENGTH} bytes"),
-        ));
-    }
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-        let bare = error.without_snippet();
-        let said = suggest::explain(&bare.to_string());
-        match bare.location().filter(|place| place.line() > 0) {
-            Some(place) => {
-                let (line, column) = (place.line() as usize, place.column() as usize);
-                SpecError::at_or_after(path, text, line, column, said.word.as_deref(), said.message)
-            }
-            None => SpecError::of_file(path, said.message),
-        }
-        .with_help(said.help)
-    })
+    strict::read(path, text, options())
 }
 
 /// Strict YAML 1.2, and bounded: a spec is a page or two.
 fn options() -> Options {
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_depth: 32,
-            max_documents: 1,
-            max_nodes: 20_000,
-            max_anchors: 1_000,
-            max_aliases: 1_000,
-            max_merge_keys: 1_000,
-            max_total_scalar_bytes: 4 * MAXIMUM_LENGTH,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 20_000,
-            max_replay_stack_depth: 16,
-            max_alias_expansions_per_anchor: 1_000,
-        },
-        strict_booleans: true,
-        reject_unsupported_tags: true,
-        with_snippet: false,
-    }
+    strict::options(20_000)
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::checked::{self, Absolute, Architecture, Name, Port, Release, RunAs, Signal, Variable};
 use crate::parts::{
     self, Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers,
-    PackageDatabase, User,
+    PackageDatabase, SliceChoice, User,
 };
 use crate::values::{PackageName, WantedPackage};
 
@@ -37,6 +37,10 @@ pub struct Overlay {
     pub archives: Vec<ExtraArchive>,
     /// Packages it has, with all they depend on unless they say `dependencies: false`.
     pub packages: Vec<WantedPackage>,
+    /// Packages of which only these slices are in it, with the slices that those bring.
+    pub slices: BTreeMap<PackageName, SliceChoice>,
+    /// Local folders with slice definitions, besides those that are compiled in.
+    pub slice_definitions: Vec<String>,
     /// Packages that are never chosen: of alternatives another is, and what needs one is refused.
     pub exclude_packages: Vec<PackageName>,
     /// Whether recommended packages come too (default: false).
@@ -126,6 +130,10 @@ impl Overlay {
         replace(&mut self.compression, over.compression);
         self.archives.extend(over.archives);
         self.packages.extend(over.packages);
+        for (package, choice) in over.slices {
+            self.slices.entry(package).or_default().lay(choice);
+        }
+        self.slice_definitions.extend(over.slice_definitions);
         self.exclude_packages.extend(over.exclude_packages);
         self.users.extend(over.users);
         self.groups.extend(over.groups);
@@ -142,6 +150,23 @@ impl Overlay {
         self.assertions.lay(over.assertions);
         for (name, variant) in over.variants {
             self.variants.entry(name).or_default().lay(variant);
+        }
+    }
+}
+
+impl SliceChoice {
+    /// Names are added; conditions are those that come later, if any do.
+    fn lay(&mut self, over: Self) {
+        for name in over.names {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+        if !over.architectures.is_empty() {
+            self.architectures = over.architectures;
+        }
+        if !over.releases.is_empty() {
+            self.releases = over.releases;
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The parts of a spec that have parts of their own.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::de::Error;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::checked::{self, Absolute, Account, Architecture, Field, Owner, Release, wrong};
+use crate::checked::{
+    self, Absolute, Account, Architecture, Field, Owner, Release, SliceName, wrong,
+};
 use crate::values::{Mode, Size, applies};
 
 /// An archive besides the distribution's own: a PPA, a company's archive.
@@ -169,6 +174,82 @@ pub(crate) fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Fi
     }
     let whole = Vec::<Whole>::deserialize(deserializer)?;
     Ok(whole.into_iter().map(|file| file.0).collect())
+}
+
+/// The slices of a package that an image has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(with = "ChoiceForm")]
+pub struct SliceChoice {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Only for these architectures; for all when empty.
+    pub architectures: Vec<String>,
+    /// Only in these releases; in all when empty.
+    pub releases: Vec<String>,
+}
+
+impl SliceChoice {
+    /// Whether it holds for an architecture of a release.
+    pub fn applies(&self, architecture: &str, release: &str) -> bool {
+        applies(&self.architectures, architecture) && applies(&self.releases, release)
+    }
+}
+
+/// How slices are chosen: a list of their names, or a mapping with conditions.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ChoiceForm {
+    /// Their names.
+    Short(Vec<String>),
+    /// A mapping with conditions.
+    Long(LongChoice),
+}
+
+/// Slices with conditions.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct LongChoice {
+    /// The names of the slices.
+    #[serde(deserialize_with = "checked::list::<_, SliceName>")]
+    names: Vec<String>,
+    /// Only for these architectures.
+    #[serde(default, deserialize_with = "checked::list::<_, Architecture>")]
+    architectures: Vec<String>,
+    /// Only in these releases.
+    #[serde(default, deserialize_with = "checked::list::<_, Release>")]
+    releases: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for SliceChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfChoice;
+        impl<'de> Visitor<'de> for OfChoice {
+            type Value = SliceChoice;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of slices, or a mapping with `names:`")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<SliceChoice, A::Error> {
+                let list = SeqAccessDeserializer::new(list);
+                Ok(SliceChoice {
+                    names: checked::list::<_, SliceName>(list)?,
+                    ..SliceChoice::default()
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SliceChoice, A::Error> {
+                let long = LongChoice::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(SliceChoice {
+                    names: long.names,
+                    architectures: long.architectures,
+                    releases: long.releases,
+                })
+            }
+        }
+        deserializer.deserialize_any(OfChoice)
+    }
 }
 
 /// Links to one program that acts by the name it is called with, as BusyBox does.

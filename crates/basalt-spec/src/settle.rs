@@ -5,7 +5,7 @@ use crate::image::Impossible;
 use crate::overlay::Overlay;
 use crate::parts::{FileSpec, PackageDatabase};
 use crate::suggest::nearest;
-use crate::values::applies;
+use crate::values::{WantedPackage, applies};
 
 /// Conditions name releases, and a misspelt one would leave its entry out without a word. Releases
 /// that the spec is not for are all right: shared parts have conditions for more than one spec.
@@ -13,7 +13,12 @@ pub(crate) fn conditions(overlay: &Overlay) -> Result<(), Impossible> {
     let known = overlay.releases.as_deref().unwrap_or_default();
     let packages = overlay.packages.iter().flat_map(|one| &one.releases);
     let files = overlay.files.iter().flat_map(|one| &one.releases);
-    for named in packages.chain(files).filter(|one| !known.contains(one)) {
+    let slices = overlay.slices.values().flat_map(|one| &one.releases);
+    for named in packages
+        .chain(files)
+        .chain(slices)
+        .filter(|one| !known.contains(one))
+    {
         if let Some(near) = nearest(named, known.iter().map(String::as_str)) {
             return Err(Impossible {
                 message: format!("the spec is for no release `{named}`"),
@@ -33,6 +38,10 @@ pub(crate) fn once(overlay: &mut Overlay, release: &str) {
         .retain(|one| applies(&one.releases, release));
     overlay.files.retain(|one| applies(&one.releases, release));
     first_equal(&mut overlay.packages);
+    overlay
+        .slices
+        .retain(|_, one| applies(&one.releases, release));
+    first_equal(&mut overlay.slice_definitions);
     first_equal(&mut overlay.exclude_packages);
     first_equal(&mut overlay.applets);
     first_equal(&mut overlay.certificates);
@@ -72,10 +81,19 @@ fn last_by<T>(list: &mut Vec<T>, replaced_by: impl Fn(&T, &T) -> bool) {
     *list = kept;
 }
 
-/// With the full database, all that packages depend on comes too: apt and dpkg refuse to work on a
-/// set that is not complete.
+/// With the full database, all that packages depend on comes too, and slices count as their whole
+/// packages: apt and dpkg refuse to work on a set that is not complete.
 pub(crate) fn whole(overlay: &mut Overlay) {
     if overlay.package_database == Some(PackageDatabase::Full) {
+        for (name, choice) in std::mem::take(&mut overlay.slices) {
+            overlay.packages.push(WantedPackage {
+                name,
+                version: None,
+                architectures: choice.architectures,
+                releases: choice.releases,
+                dependencies: true,
+            });
+        }
         for package in &mut overlay.packages {
             package.dependencies = true;
         }

@@ -104,9 +104,10 @@ impl From<SpecError> for Failure {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let status = match &error {
-            BuildError::Spec(_) | BuildError::LockMoved { .. } | BuildError::Lock { .. } => {
-                Status::Spec
-            }
+            BuildError::Spec(_)
+            | BuildError::Slices(_)
+            | BuildError::LockMoved { .. }
+            | BuildError::Lock { .. } => Status::Spec,
             BuildError::Trust { .. }
             | BuildError::Freshness { .. }
             | BuildError::Malformed { .. }

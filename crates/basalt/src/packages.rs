@@ -12,7 +12,7 @@ pub fn is_record(path: &str) -> bool {
             .is_some_and(|name| !name.contains('/') && !name.ends_with(".md5sums"))
 }
 
-/// Versions of an image's packages, by name (`libc6`, or `libc6:arm64` where a name is there in
+/// Versions of an image's packages, with the slices of those that are not whole, by name (`libc6`, or `libc6:arm64` where a name is there in
 /// two architectures).
 pub fn packages(content: &Content) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -30,6 +30,10 @@ pub fn packages(content: &Content) -> BTreeMap<String, String> {
             let gone = field("Status").is_some_and(|status| !status.ends_with(" installed"));
             if let (Some(name), Some(version), false) = (field("Package"), field("Version"), gone) {
                 let architecture = field("Architecture").unwrap_or_default();
+                let version = match field("X-Basalt-Slices") {
+                    Some(slices) => format!("{version} (slices {slices})"),
+                    None => version,
+                };
                 all.entry(name).or_default().insert(architecture, version);
             }
         }

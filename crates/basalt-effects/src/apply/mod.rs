@@ -21,7 +21,7 @@ mod tmpfiles;
 mod users;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_tree::{Contents, Tree};
 
@@ -50,6 +50,9 @@ pub struct Context {
     pub versions: BTreeMap<String, String>,
     /// Answers to debconf questions by name: `ca-certificates/trust_new_crts`.
     pub answers: BTreeMap<String, String>,
+    /// Packages of which only slices are in the image: what their scripts do to files that were
+    /// sliced away is not done.
+    pub partial: BTreeSet<String>,
 }
 
 /// Applies each package's effects to the tree, then runs the native writers they ask for.

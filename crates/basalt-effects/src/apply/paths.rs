@@ -94,7 +94,8 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
         }
         Effect::Copy { from, to, mode } => {
             let owner = owned(package, format!("copy of {from}"));
-            if work.exists_unresolved(to) {
+            let sliced_away = work.context.partial.contains(package) && !work.exists(from);
+            if work.exists_unresolved(to) || sliced_away {
                 return Ok(());
             }
             let bytes = work
@@ -132,6 +133,9 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
             group,
         } => {
             let owner = owned(package, "attributes");
+            if work.context.partial.contains(package) && !work.exists(path) {
+                return Ok(());
+            }
             let attributes = Attributes {
                 mode: *mode,
                 uid: match user {

@@ -128,6 +128,17 @@ fn summary(report: &BuildReport) -> String {
         ]);
     }
     let mut text = table(&rows) + "\n";
+    for image in &report.images {
+        if let Some(sliced) = &image.sliced {
+            text.push_str(&format!(
+                "slices  {}: {} packages in part, {} files of them left out, {}\n",
+                image.architecture,
+                sliced.packages,
+                sliced.files,
+                bytes(sliced.bytes)
+            ));
+        }
+    }
     let stages: Vec<String> = report
         .stages
         .iter()

@@ -1,7 +1,9 @@
 //! `basalt explain`.
 
-use basalt_build::Origin;
+use basalt_build::{LeftOutPath, Origin, Session};
+use basalt_spec::LoadedSpec;
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::{GlobalArguments, SourceArguments};
@@ -48,6 +50,10 @@ pub(super) fn run(
             basalt_build::origin(&session, &spec, &architecture, &own.variant, &own.subject)?;
         progress.finish();
         let Some(origin) = origin else {
+            if let Some(left_out) = left_out(own, &session, &spec, &architecture)? {
+                terminal.answer(&left_out, || left_out_text(&left_out))?;
+                return Ok(Status::Done);
+            }
             let name = own.subject.rsplit('/').next().unwrap_or("");
             let near =
                 basalt_build::paths_named(&session, &spec, &architecture, &own.variant, name)?;
@@ -98,6 +104,53 @@ pub(super) fn run(
         text
     })?;
     Ok(Status::Done)
+}
+
+/// A path that slices leave out.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct LeftOut {
+    package: String,
+    version: String,
+    slices: Vec<String>,
+    left_out: LeftOutPath,
+}
+
+/// Who would bring the path that was asked for, had slices not left it out.
+fn left_out(
+    own: &ExplainArguments,
+    session: &Session,
+    spec: &LoadedSpec,
+    architecture: &str,
+) -> Result<Option<LeftOut>, Failure> {
+    let packages = basalt_build::partial_packages(session, spec, architecture, &own.variant)?;
+    Ok(packages.into_iter().find_map(|package| {
+        let is_it = |one: &LeftOutPath| one.path.absolute() == own.subject;
+        let left_out = package.left_out.into_iter().find(is_it)?;
+        Some(LeftOut {
+            package: package.package,
+            version: package.version,
+            slices: package.slices,
+            left_out,
+        })
+    }))
+}
+
+fn left_out_text(one: &LeftOut) -> String {
+    let LeftOut {
+        package, slices, ..
+    } = one;
+    let mut text = format!(
+        "{}\n  is       left out by slices: {package} has slices {}\n  package  {package} {}\n  size     {}\n",
+        one.left_out.path,
+        slices.join(", "),
+        one.version,
+        one.left_out.size
+    );
+    if let Some(digest) = &one.left_out.digest {
+        text.push_str(&format!("  content  {digest}\n"));
+    }
+    text
 }
 
 fn path_text(origin: &Origin) -> String {

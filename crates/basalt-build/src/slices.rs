@@ -1,0 +1,147 @@
+//! The slices of a spec: their definitions, and what an image has of each package.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use basalt_digest::Digest;
+use basalt_lock::{Lock, LockedImage};
+use basalt_slice::{Library, MAXIMUM_DEFINITIONS, Sliced, Target};
+use basalt_spec::{ImageSpec, LoadedSpec, MAXIMUM_LENGTH};
+use serde::Serialize;
+
+use crate::BuildError;
+use crate::build::{BuildRequest, assembled};
+use crate::session::Session;
+use crate::slicing::LeftOutPath;
+
+/// Packages with the names of their slices.
+pub(crate) type Slices = BTreeMap<String, BTreeSet<String>>;
+
+/// The definitions that a spec can take slices of: those compiled in, and its own over them.
+/// Nothing when it takes none.
+pub(crate) fn library(spec: &LoadedSpec) -> Result<Library, BuildError> {
+    if spec.images().all(|(_, image)| image.slices.is_empty()) {
+        return Ok(Library::default());
+    }
+    let mut library = Library::own()?;
+    let folders: BTreeSet<&String> = spec
+        .images()
+        .flat_map(|(_, image)| &image.slice_definitions)
+        .collect();
+    for folder in folders {
+        add_folder(&mut library, spec, folder)?;
+    }
+    Ok(library)
+}
+
+fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<(), BuildError> {
+    let path = spec.folder.join(folder);
+    let fail = |path: &std::path::Path, cause| BuildError::LocalFile {
+        path: path.to_owned(),
+        cause,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(|cause| fail(&path, cause))? {
+        let file = entry.map_err(|cause| fail(&path, cause))?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            files.push(file);
+        }
+        if files.len() > MAXIMUM_DEFINITIONS {
+            return Err(basalt_slice::SliceError::TooMany {
+                maximum: MAXIMUM_DEFINITIONS,
+            }
+            .into());
+        }
+    }
+    files.sort();
+    for file in files {
+        let size = std::fs::metadata(&file)
+            .map_err(|cause| fail(&file, cause))?
+            .len();
+        if size > MAXIMUM_LENGTH as u64 {
+            let cause = std::io::Error::other(format!("it is longer than {MAXIMUM_LENGTH} bytes"));
+            return Err(fail(&file, cause));
+        }
+        let text = std::fs::read_to_string(&file).map_err(|cause| fail(&file, cause))?;
+        library.add(&file, &text)?;
+    }
+    Ok(())
+}
+
+/// The slices that a spec names for an image, by package.
+pub(crate) fn named(image: &ImageSpec, target: Target<'_>) -> Slices {
+    image
+        .slices
+        .iter()
+        .filter(|(_, choice)| choice.applies(target.architecture, target.release))
+        .map(|(package, choice)| (package.to_string(), choice.names.iter().cloned().collect()))
+        .collect()
+}
+
+/// The digests of the definitions that images use.
+pub(crate) fn digests<'i>(
+    library: &Library,
+    slices: impl Iterator<Item = &'i Slices>,
+) -> BTreeMap<String, Digest> {
+    slices
+        .flat_map(BTreeMap::keys)
+        .filter_map(|package| Some((package.clone(), library.digest(package)?)))
+        .collect()
+}
+
+/// What a locked image has of each package that is not whole in it.
+pub(crate) fn of_image(
+    library: &Library,
+    lock: &Lock,
+    image: &LockedImage,
+) -> Result<BTreeMap<String, Sliced>, BuildError> {
+    let target = Target {
+        release: &lock.release,
+        architecture: &image.architecture,
+    };
+    Ok(library.select(&image.slices, target)?)
+}
+
+/// What an image has of a package of which only slices are in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartialPackage {
+    /// Its name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The slices that are in the image.
+    pub slices: Vec<String>,
+    /// What the slices leave out, in the order of the package.
+    pub left_out: Vec<LeftOutPath>,
+}
+
+/// The packages of which only slices are in an image, with what is left out of each: the record
+/// that SBOM, VEX and `basalt explain` read.
+///
+/// # Errors
+/// As [`crate::build`].
+pub fn partial_packages(
+    session: &Session,
+    spec: &LoadedSpec,
+    architecture: &str,
+    variant: &str,
+) -> Result<Vec<PartialPackage>, BuildError> {
+    let request = BuildRequest::of_one(architecture, variant);
+    let (lock, packages, _) = assembled(session, spec, &request)?;
+    let slices = lock.image(architecture, variant).map(|image| &image.slices);
+    let named = slices.into_iter().flatten();
+    Ok(named
+        .filter_map(|(name, slices)| {
+            let read = packages.get(name)?;
+            Some(PartialPackage {
+                package: name.clone(),
+                version: read.listing.version.clone(),
+                slices: slices.iter().cloned().collect(),
+                left_out: read.left_out.clone(),
+            })
+        })
+        .collect())
+}

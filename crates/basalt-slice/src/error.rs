@@ -1,0 +1,89 @@
+//! Why slices were not taken.
+
+use basalt_spec::SpecError;
+
+/// Why a definition was not read, or slices cannot be in one image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SliceError {
+    /// A definition says something unknown or impossible; the error names file, line and column.
+    #[error("{}", plain(.0))]
+    Definition(Box<SpecError>),
+    /// A package has no definition.
+    #[error(
+        "there is no slice definition of the package `{package}`{}; write one into a folder that `slice-definitions` names, or take the package whole under `packages`",
+        near(.nearest)
+    )]
+    UnknownPackage {
+        /// The package.
+        package: String,
+        /// One of nearly this name that has.
+        nearest: Option<String>,
+    },
+    /// A package has no slice of this name.
+    #[error("the package `{package}` has no slice `{slice}`{}; it has: {}", near(.nearest), known.join(", "))]
+    UnknownSlice {
+        /// The package.
+        package: String,
+        /// The slice.
+        slice: String,
+        /// The one that was probably meant.
+        nearest: Option<String>,
+        /// All it has.
+        known: Vec<String>,
+    },
+    /// A slice has a script that nothing explains.
+    #[error(
+        "the slice {slice} has a `mutate` script, which is never run; say in its definition what it does with `effects:` beside it (see docs/effects.md)"
+    )]
+    Script {
+        /// The slice.
+        slice: String,
+    },
+    /// A slice wants a file that only chisel makes.
+    #[error(
+        "the slice {slice} wants `generate: manifest` at {path}, which is a record of chisel's own; leave that slice out: the image records its slices in /var/lib/dpkg/status.d"
+    )]
+    Manifest {
+        /// The slice.
+        slice: String,
+        /// The path.
+        path: String,
+    },
+    /// Two slices say different things of one path.
+    #[error(
+        "the slices {first} and {second} say different things of {path}; leave one of them out, or make them agree"
+    )]
+    Conflict {
+        /// The path.
+        path: String,
+        /// One slice.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Too many definitions.
+    #[error("there are more than {maximum} slice definitions; name fewer folders")]
+    TooMany {
+        /// How many are taken.
+        maximum: usize,
+    },
+}
+
+/// The error without the word that the terminal begins with too.
+fn plain(error: &SpecError) -> String {
+    let text = error.to_string();
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}
+
+fn near(nearest: &Option<String>) -> String {
+    nearest
+        .as_ref()
+        .map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
+impl From<SpecError> for SliceError {
+    fn from(error: SpecError) -> Self {
+        Self::Definition(Box::new(error))
+    }
+}

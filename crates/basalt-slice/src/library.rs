@@ -1,0 +1,240 @@
+//! All definitions together, and the slices that others bring.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use basalt_digest::Digest;
+use basalt_spec::{SpecError, nearest};
+
+use crate::definition::{Definition, Essential, Slice};
+use crate::error::SliceError;
+use crate::reference::Reference;
+
+/// The most definitions of one library.
+pub const MAXIMUM_DEFINITIONS: usize = 20_000;
+
+/// The definitions that are compiled in: file name and text.
+const OWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/definitions.rs"));
+
+/// What slices are chosen for.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The release's code name.
+    pub release: &'a str,
+    /// Debian architecture.
+    pub architecture: &'a str,
+}
+
+impl Target<'_> {
+    pub(crate) fn meets(&self, arch: &[String], releases: &[String]) -> bool {
+        let one_of = |list: &[String], one: &str| list.is_empty() || list.iter().any(|l| l == one);
+        one_of(arch, self.architecture) && one_of(releases, self.release)
+    }
+}
+
+/// A definition, and the text it was read from, for errors.
+#[derive(Debug, Clone)]
+struct Entry {
+    path: PathBuf,
+    text: String,
+    definition: Definition,
+}
+
+/// Slice definitions by package.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Library {
+    /// The definitions that are compiled in: those of `slices/debian`.
+    ///
+    /// # Errors
+    /// When one of them is malformed, which a test rules out.
+    pub fn own() -> Result<Self, SliceError> {
+        let mut library = Self::default();
+        for (name, text) in OWN {
+            library.add(&Path::new("slices/debian").join(name), text)?;
+        }
+        Ok(library)
+    }
+
+    /// Adds the definition of a file; one of the same package that is there goes.
+    ///
+    /// # Errors
+    /// As [`Definition::parse`]; [`SliceError::TooMany`].
+    pub fn add(&mut self, path: &Path, text: &str) -> Result<(), SliceError> {
+        let definition = Definition::parse(path, text)?;
+        if self.entries.len() >= MAXIMUM_DEFINITIONS {
+            return Err(SliceError::TooMany {
+                maximum: MAXIMUM_DEFINITIONS,
+            });
+        }
+        let entry = Entry {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            definition,
+        };
+        self.entries.insert(entry.definition.package.clone(), entry);
+        Ok(())
+    }
+
+    /// The definitions, sorted by package.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.entries.values().map(|entry| &entry.definition)
+    }
+
+    /// The digest of a package's definition, as its file has it.
+    pub fn digest(&self, package: &str) -> Option<Digest> {
+        let entry = self.entries.get(package)?;
+        Some(Digest::of(entry.text.as_bytes()))
+    }
+
+    /// The slice of a package.
+    pub(crate) fn slice(&self, reference: &Reference) -> Result<(&Definition, &Slice), SliceError> {
+        let Some(entry) = self.entries.get(&reference.package) else {
+            let known = self.entries.keys().map(String::as_str);
+            return Err(SliceError::UnknownPackage {
+                package: reference.package.clone(),
+                nearest: nearest(&reference.package, known).map(str::to_owned),
+            });
+        };
+        let slices = &entry.definition.slices;
+        match slices.get(&reference.slice) {
+            Some(slice) => Ok((&entry.definition, slice)),
+            None => Err(SliceError::UnknownSlice {
+                package: reference.package.clone(),
+                slice: reference.slice.clone(),
+                nearest: nearest(&reference.slice, slices.keys().map(String::as_str))
+                    .map(str::to_owned),
+                known: slices.keys().cloned().collect(),
+            }),
+        }
+    }
+
+    /// The wanted slices with all that they bring, by package.
+    ///
+    /// # Errors
+    /// When one is not defined, slices bring each other in a circle, or one cannot be had.
+    pub fn closure(
+        &self,
+        wanted: &BTreeMap<String, BTreeSet<String>>,
+        target: Target<'_>,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, SliceError> {
+        let mut walk = Walk {
+            library: self,
+            target,
+            way: Vec::new(),
+            done: BTreeSet::new(),
+        };
+        for (package, slices) in wanted {
+            for slice in slices {
+                walk.visit(Reference::new(package, slice))?;
+            }
+        }
+        let mut closure: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for reference in walk.done {
+            closure
+                .entry(reference.package)
+                .or_default()
+                .insert(reference.slice);
+        }
+        Ok(closure)
+    }
+
+    /// An error of a definition that another names, at the place where it does.
+    fn named_in(&self, package: &str, named: &Reference, cause: &SliceError) -> SliceError {
+        match self.entries.get(package) {
+            Some(entry) => {
+                let message = cause.to_string();
+                SpecError::at_word(&entry.path, &entry.text, &named.to_string(), message).into()
+            }
+            None => cause.clone(),
+        }
+    }
+}
+
+/// A walk from slice to slice, depth first.
+struct Walk<'l> {
+    library: &'l Library,
+    target: Target<'l>,
+    /// The slices from a wanted one to where the walk is.
+    way: Vec<Reference>,
+    done: BTreeSet<Reference>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, from: Reference) -> Result<(), SliceError> {
+        // A stack of its own: definitions may bring each other deeper than a thread's stack goes.
+        let mut stack = vec![(from, false)];
+        while let Some((reference, leaving)) = stack.pop() {
+            if leaving {
+                self.way.pop();
+                self.done.insert(reference);
+                continue;
+            }
+            if self.done.contains(&reference) {
+                continue;
+            }
+            self.no_circle(&reference)?;
+            let brings = self
+                .brings(&reference)
+                .map_err(|cause| match self.way.last() {
+                    Some(by) => self.library.named_in(&by.package, &reference, &cause),
+                    None => cause,
+                })?;
+            self.way.push(reference.clone());
+            stack.push((reference, true));
+            stack.extend(brings.into_iter().map(|one| (one, false)));
+        }
+        Ok(())
+    }
+
+    fn no_circle(&self, reference: &Reference) -> Result<(), SliceError> {
+        let Some(start) = self.way.iter().position(|one| one == reference) else {
+            return Ok(());
+        };
+        let names: Vec<String> = self.way[start..]
+            .iter()
+            .chain([reference])
+            .map(ToString::to_string)
+            .collect();
+        let by = self.way.last().unwrap_or(reference);
+        let Some(entry) = self.library.entries.get(&by.package) else {
+            return Ok(());
+        };
+        let message = format!("slices bring each other in a circle: {}", names.join(" → "));
+        let word = reference.to_string();
+        Err(SpecError::at_word(&entry.path, &entry.text, &word, message)
+            .with_help(Some("take one of these out of `essential`".to_owned()))
+            .into())
+    }
+
+    /// The slices that one brings, once it is clear that it can be had.
+    fn brings(&self, reference: &Reference) -> Result<Vec<Reference>, SliceError> {
+        let (definition, slice) = self.library.slice(reference)?;
+        if slice.mutate.is_some() && slice.effects.is_none() {
+            return Err(SliceError::Script {
+                slice: reference.to_string(),
+            });
+        }
+        let generated = slice.contents.iter().find(|(_, content)| {
+            content.generate.is_some() && self.target.meets(&content.arch, &content.releases)
+        });
+        if let Some((path, _)) = generated {
+            return Err(SliceError::Manifest {
+                slice: reference.to_string(),
+                path: path.clone(),
+            });
+        }
+        let of_all = definition.essential.iter().chain(&definition.v3_essential);
+        let of_all = of_all.filter(|one| one.reference != *reference);
+        let own = slice.essential.iter().chain(&slice.v3_essential);
+        let meets = |one: &&Essential| self.target.meets(&one.arch, &one.releases);
+        Ok(of_all
+            .chain(own)
+            .filter(meets)
+            .map(|one| one.reference.clone())
+            .collect())
+    }
+}

@@ -1,0 +1,275 @@
+//! What slices keep of a package, and what they make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use basalt_effects::Effect;
+use basalt_tree::TreePath;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{Content, Until};
+use crate::error::SliceError;
+use crate::library::{Library, Target};
+use crate::pattern::Pattern;
+use crate::reference::Reference;
+
+/// What an image has of one package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sliced {
+    /// The names of its slices, sorted.
+    pub slices: Vec<String>,
+    /// Which of the package's paths are kept.
+    pub filter: Filter,
+    /// What is made besides, sorted by path.
+    pub made: Vec<Made>,
+    /// Permission bits of kept paths.
+    pub modes: Vec<(Pattern, u32)>,
+    /// What the slices' scripts do, with the slice.
+    pub effects: Vec<Effect>,
+}
+
+/// Which paths of a package are kept. It decides by path alone, so it is part of a fragment's key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Filter {
+    /// Patterns of what is kept to the end.
+    pub kept: Vec<Wanted>,
+    /// Patterns of what is there until effects are applied and copies made.
+    pub passing: Vec<Wanted>,
+    /// Paths that are left to another package.
+    pub left_to_others: Vec<Pattern>,
+}
+
+/// A pattern, and whether it must match something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// The slice that wants it.
+    pub slice: String,
+    /// Whether it may match nothing: a pattern for some architectures only.
+    pub optional: bool,
+}
+
+/// What becomes of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It stays.
+    Stays,
+    /// It is there until effects are applied.
+    Passes,
+    /// It is left out.
+    LeftOut,
+}
+
+/// Something that a slice makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Where.
+    pub path: String,
+    /// The slice.
+    pub slice: String,
+    /// What.
+    pub kind: MadeKind,
+    /// Permission bits, if said.
+    pub mode: Option<u32>,
+    /// Whether it goes once effects are applied.
+    pub passes: bool,
+}
+
+/// What is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MadeKind {
+    /// A directory.
+    Directory,
+    /// A file of this text.
+    Text(String),
+    /// A symbolic link to this.
+    Symlink(String),
+    /// A copy of this path of the package.
+    Copy(String),
+}
+
+impl Filter {
+    /// What becomes of a path of the package; the path is as usr-merge has it.
+    pub fn keeps(&self, path: &TreePath, is_directory: bool) -> Keep {
+        if is_licence(path) {
+            return Keep::Stays;
+        }
+        let hits = |list: &[Wanted]| {
+            list.iter()
+                .any(|one| one.pattern.matches(path, is_directory))
+        };
+        if self
+            .left_to_others
+            .iter()
+            .any(|one| one.matches(path, is_directory))
+        {
+            return Keep::LeftOut;
+        }
+        if hits(&self.kept) {
+            return Keep::Stays;
+        }
+        match hits(&self.passing) {
+            true => Keep::Passes,
+            false => Keep::LeftOut,
+        }
+    }
+
+    /// All patterns of what is taken out of the package.
+    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.kept.iter().chain(&self.passing)
+    }
+}
+
+/// Licences are always kept: the copyright file, a link in its directory's place, and what it names.
+fn is_licence(path: &TreePath) -> bool {
+    let text = path.as_str();
+    let documentation = text.strip_prefix("usr/share/doc/").is_some_and(|rest| {
+        let mut names = rest.split('/');
+        names.next();
+        matches!(
+            (names.next(), names.next()),
+            (None, _) | (Some("copyright"), None)
+        )
+    });
+    documentation || text.starts_with("usr/share/common-licenses/")
+}
+
+/// What a path is said to be: two slices must say the same.
+#[derive(PartialEq)]
+struct Said<'a> {
+    kind: Option<MadeKind>,
+    mode: Option<u32>,
+    package: Option<&'a str>,
+}
+
+impl Library {
+    /// What an image has of each package whose slices these are.
+    ///
+    /// # Errors
+    /// When one is not defined, or two say different things of one path.
+    pub fn select(
+        &self,
+        slices: &BTreeMap<String, BTreeSet<String>>,
+        target: Target<'_>,
+    ) -> Result<BTreeMap<String, Sliced>, SliceError> {
+        let mut said: BTreeMap<&str, (Reference, Said<'_>)> = BTreeMap::new();
+        let mut all: BTreeMap<String, Sliced> = BTreeMap::new();
+        for (package, names) in slices {
+            let mut sliced = Sliced {
+                slices: names.iter().cloned().collect(),
+                ..Sliced::default()
+            };
+            for name in names {
+                let reference = Reference::new(package, name);
+                let (_, slice) = self.slice(&reference)?;
+                for (path, content) in &slice.contents {
+                    if !target.meets(&content.arch, &content.releases) {
+                        continue;
+                    }
+                    // Packages may bring one path together: that is judged by what they bring.
+                    let kind = made(content, path);
+                    let now = Said {
+                        package: kind.is_none().then_some(package.as_str()),
+                        mode: content.mode,
+                        kind,
+                    };
+                    if let Some((first, before)) = said.get(path.as_str()) {
+                        let both_take = before.kind.is_none() && now.kind.is_none();
+                        let other_package = before.package != now.package;
+                        if *before != now && !(both_take && other_package) {
+                            return Err(SliceError::Conflict {
+                                path: path.clone(),
+                                first: first.to_string(),
+                                second: reference.to_string(),
+                            });
+                        }
+                    } else {
+                        said.insert(path, (reference.clone(), now));
+                    }
+                    sliced.add(name, path, content, slices);
+                }
+                sliced
+                    .effects
+                    .extend(slice.effects.iter().flatten().cloned());
+            }
+            sliced.tidy();
+            all.insert(package.clone(), sliced);
+        }
+        Ok(all)
+    }
+}
+
+/// What a content makes; nothing when it is taken from the package.
+fn made(content: &Content, path: &str) -> Option<MadeKind> {
+    if content.make {
+        return Some(MadeKind::Directory);
+    }
+    if let Some(text) = &content.text {
+        return Some(MadeKind::Text(text.clone()));
+    }
+    if let Some(target) = &content.symlink {
+        return Some(MadeKind::Symlink(target.clone()));
+    }
+    let from = content.copy.as_deref().filter(|from| *from != path)?;
+    Some(MadeKind::Copy(from.to_owned()))
+}
+
+impl Sliced {
+    fn add(
+        &mut self,
+        slice: &str,
+        path: &str,
+        content: &Content,
+        chosen: &BTreeMap<String, BTreeSet<String>>,
+    ) {
+        let passes = content.until == Some(Until::Mutate);
+        let wanted = |text: &str| {
+            Pattern::new(text).ok().map(|pattern| Wanted {
+                optional: pattern.is_glob() && !content.arch.is_empty(),
+                slice: slice.to_owned(),
+                pattern,
+            })
+        };
+        let Some(kind) = made(content, path) else {
+            let Some(wanted) = wanted(path) else { return };
+            let preferred = content.prefer.as_ref();
+            if preferred.is_some_and(|other| chosen.contains_key(other)) {
+                self.filter.left_to_others.push(wanted.pattern);
+                return;
+            }
+            if let Some(mode) = content.mode {
+                self.modes.push((wanted.pattern.clone(), mode));
+            }
+            match passes {
+                true => self.filter.passing.push(wanted),
+                false => self.filter.kept.push(wanted),
+            }
+            return;
+        };
+        if let MadeKind::Copy(from) = &kind {
+            self.filter.passing.extend(wanted(from));
+        }
+        self.made.push(Made {
+            path: path.to_owned(),
+            slice: slice.to_owned(),
+            kind,
+            mode: content.mode,
+            passes,
+        });
+    }
+
+    /// Sorted, and each once: what is chosen does not depend on the order of slices.
+    fn tidy(&mut self) {
+        for list in [&mut self.filter.kept, &mut self.filter.passing] {
+            list.sort();
+            list.dedup_by(|a, b| a.pattern == b.pattern && a.optional == b.optional);
+        }
+        self.filter.left_to_others.sort();
+        self.filter.left_to_others.dedup();
+        self.made
+            .sort_by(|a, b| (&a.path, a.passes).cmp(&(&b.path, b.passes)));
+        self.made.dedup_by(|a, b| a.path == b.path);
+        self.modes.sort();
+        self.modes.dedup();
+    }
+}

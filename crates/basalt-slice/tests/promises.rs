@@ -1,0 +1,251 @@
+//! What definitions and choices of slices promise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use basalt_slice::{Definition, Keep, Library, MadeKind, SliceError, Sliced, Target};
+use basalt_tree::TreePath;
+use proptest::prelude::*;
+
+const TARGET: Target<'static> = Target {
+    release: "trixie",
+    architecture: "amd64",
+};
+
+type Slices = BTreeMap<String, BTreeSet<String>>;
+
+fn library(texts: &[&str]) -> Library {
+    let mut library = Library::default();
+    for text in texts {
+        library
+            .add(Path::new("x.yaml"), text)
+            .expect("a definition");
+    }
+    library
+}
+
+fn wanted(names: &[(&str, &str)]) -> Slices {
+    let mut slices = Slices::new();
+    for (package, slice) in names {
+        slices
+            .entry((*package).to_owned())
+            .or_default()
+            .insert((*slice).to_owned());
+    }
+    slices
+}
+
+fn choose(
+    library: &Library,
+    names: &[(&str, &str)],
+) -> Result<BTreeMap<String, Sliced>, SliceError> {
+    let closure = library.closure(&wanted(names), TARGET)?;
+    library.select(&closure, TARGET)
+}
+
+fn refused(text: &str, words: &[&str]) {
+    let error = Definition::parse(Path::new("x.yaml"), text)
+        .expect_err(text)
+        .to_string();
+    for word in words {
+        assert!(error.contains(word), "`{word}` is not in:\n{error}");
+    }
+}
+
+const TOOL: &str = "
+package: tool
+archive: somewhere
+essential: [tool_copyright]
+slices:
+  bins:
+    essential: {lib_libs: , extra_libs: {arch: [arm64]}}
+    contents:
+      /bin/tool:
+      /etc/tool/: {make: true, mode: 0750}
+      /etc/tool/a: {text: hello}
+      /etc/tool/b: {symlink: a}
+      /etc/tool/c: {copy: /usr/share/tool/c, mutable: true}
+      /usr/share/tool/seed: {until: mutate}
+      /usr/lib/x86/*: {arch: amd64}
+      /usr/lib/arm/*: {arch: arm64}
+    hint: A tool
+  copyright:
+    contents:
+      /usr/share/doc/tool/copyright:
+";
+const LIB: &str = "
+package: lib
+slices:
+  libs:
+    contents:
+      /usr/lib/*/lib.so.?:
+    v3-essential: {}
+";
+
+#[test]
+fn a_slice_brings_what_it_needs() {
+    let chosen = choose(&library(&[TOOL, LIB]), &[("tool", "bins")]).expect("a choice");
+    assert_eq!(chosen["tool"].slices, ["bins", "copyright"]);
+    assert_eq!(chosen["lib"].slices, ["libs"]);
+    assert!(
+        !chosen.contains_key("extra"),
+        "it is for another architecture"
+    );
+}
+
+#[test]
+fn only_what_slices_name_is_kept() {
+    let chosen = choose(&library(&[TOOL, LIB]), &[("tool", "bins")]).expect("a choice");
+    let keeps = |path: &str| {
+        let path = TreePath::new(path).expect("a path");
+        chosen["tool"].filter.keeps(&path, false)
+    };
+    assert_eq!(keeps("usr/bin/tool"), Keep::Stays);
+    assert_eq!(keeps("usr/bin/other"), Keep::LeftOut);
+    assert_eq!(keeps("usr/share/tool/seed"), Keep::Passes);
+    assert_eq!(keeps("usr/share/tool/c"), Keep::Passes, "it is copied");
+    assert_eq!(keeps("usr/lib/x86/a"), Keep::Stays);
+    assert_eq!(keeps("usr/lib/arm/a"), Keep::LeftOut);
+    assert_eq!(
+        keeps("usr/share/doc/any/copyright"),
+        Keep::Stays,
+        "licences"
+    );
+}
+
+#[test]
+fn what_slices_make_is_told() {
+    let chosen = choose(&library(&[TOOL, LIB]), &[("tool", "bins")]).expect("a choice");
+    let made = &chosen["tool"].made;
+    let kinds: Vec<&MadeKind> = made.iter().map(|one| &one.kind).collect();
+    assert_eq!(made[0].mode, Some(0o750));
+    assert_eq!(
+        kinds,
+        [
+            &MadeKind::Directory,
+            &MadeKind::Text("hello".to_owned()),
+            &MadeKind::Symlink("a".to_owned()),
+            &MadeKind::Copy("/usr/share/tool/c".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn a_script_is_never_run() {
+    let text = "package: one\nslices:\n  bins:\n    mutate: |\n      content.write('/a', 'b')\n";
+    let error = choose(&library(&[text]), &[("one", "bins")]).expect_err("a script");
+    assert!(error.to_string().contains("`effects:`"), "{error}");
+    let text = format!(
+        "{text}    effects:\n      - {{ effect: file, path: /a, content: b, mode: 0o644 }}\n"
+    );
+    let chosen = choose(&library(&[&text]), &[("one", "bins")]).expect("it is explained");
+    assert_eq!(chosen["one"].effects.len(), 1);
+}
+
+#[test]
+fn chisels_own_record_is_refused() {
+    let text = "package: one\nslices:\n  manifest:\n    contents:\n      /var/lib/chisel/**: {generate: manifest}\n";
+    let error = choose(&library(&[text]), &[("one", "manifest")]).expect_err("a manifest");
+    assert!(error.to_string().contains("status.d"), "{error}");
+}
+
+#[test]
+fn slices_that_bring_each_other_are_refused() {
+    let one = "package: one\nslices:\n  aaa: {essential: [two_aaa]}\n";
+    let two = "package: two\nslices:\n  aaa: {essential: [one_aaa]}\n";
+    let error = choose(&library(&[one, two]), &[("one", "aaa")]).expect_err("a circle");
+    assert!(
+        error.to_string().contains("one_aaa → two_aaa → one_aaa"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_not_defined_is_refused_with_what_was_meant() {
+    let library = library(&[LIB]);
+    let error = choose(&library, &[("lib", "lib")])
+        .expect_err("no such slice")
+        .to_string();
+    assert!(error.contains("did you mean `libs`?"), "{error}");
+    let error = choose(&library, &[("libs", "libs")])
+        .expect_err("no such package")
+        .to_string();
+    assert!(error.contains("did you mean `lib`?"), "{error}");
+}
+
+#[test]
+fn slices_that_say_different_things_of_a_path_are_refused() {
+    let one = "package: one\nslices:\n  aaa: {contents: {/etc/a: {text: x}}}\n";
+    let two = "package: two\nslices:\n  aaa: {contents: {/etc/a: {text: y}}}\n";
+    let error = choose(&library(&[one, two]), &[("one", "aaa"), ("two", "aaa")]);
+    assert!(
+        matches!(error, Err(SliceError::Conflict { .. })),
+        "{error:?}"
+    );
+    let same = two.replace("text: y", "text: x");
+    choose(&library(&[one, &same]), &[("one", "aaa"), ("two", "aaa")]).expect("they agree");
+}
+
+#[test]
+fn a_path_is_left_to_the_package_that_is_preferred() {
+    let one = "package: one\nslices:\n  aaa: {contents: {/etc/a: {prefer: two}}}\n";
+    let two = "package: two\nslices:\n  aaa: {contents: {/etc/a: }}\n";
+    let path = TreePath::new("etc/a").expect("a path");
+    let chosen = choose(&library(&[one, two]), &[("one", "aaa"), ("two", "aaa")]).expect("both");
+    assert_eq!(chosen["one"].filter.keeps(&path, false), Keep::LeftOut);
+    assert_eq!(chosen["two"].filter.keeps(&path, false), Keep::Stays);
+}
+
+#[test]
+fn an_error_names_the_place() {
+    refused(
+        "package: one\nslice: {}\n",
+        &["x.yaml:2:1", "did you mean `slices`?"],
+    );
+    refused(
+        "package: one\nslices:\n  bins:\n    contents:\n      /a: {txt: b}\n",
+        &["x.yaml:5:12", "did you mean `text`?"],
+    );
+    refused(
+        "package: one\nslices:\n  bins:\n    contents:\n      usr/bin/a:\n",
+        &["x.yaml:5:7", "absolute"],
+    );
+    refused(
+        "package: one\nslices:\n  b: {}\n",
+        &["x.yaml:3", "no name of a slice"],
+    );
+    refused(
+        "package: one\nslices:\n  bins: {contents: {/a: {text: x, make: true}}}\n",
+        &["more than one thing"],
+    );
+    refused("package: one\nessential: [libc6]\n", &["package_slice"]);
+}
+
+#[test]
+fn the_definitions_that_are_compiled_in_are_sound() {
+    let library = Library::own().expect("they parse");
+    for release in ["trixie", "bookworm"] {
+        for architecture in ["amd64", "arm64"] {
+            let target = Target {
+                release,
+                architecture,
+            };
+            for definition in library.definitions() {
+                for slice in definition.slices.keys() {
+                    let one = wanted(&[(&definition.package, slice)]);
+                    let closure = library.closure(&one, target).expect("it can be had");
+                    library.select(&closure, target).expect("no conflict");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "(package: ab\n)?(slices:\n)?[ a-z:/*{}\\[\\],\n-]{0,200}") {
+        if let Err(error) = Definition::parse(Path::new("x.yaml"), &text) {
+            let _ = error.render(false);
+        }
+    }
+}

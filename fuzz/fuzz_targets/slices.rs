@@ -1,0 +1,28 @@
+//! A slice definition from anywhere is read, or refused with an error that points into it; whatever is
+//! read can be chosen from.
+#![no_main]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use basalt_slice::{Library, Target};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let mut library = Library::default();
+    if let Err(error) = library.add(Path::new("slices.yaml"), text) {
+        let _ = error.to_string();
+        return;
+    }
+    let target = Target {
+        release: "trixie",
+        architecture: "amd64",
+    };
+    let all: BTreeMap<String, BTreeSet<String>> = library
+        .definitions()
+        .map(|one| (one.package.clone(), one.slices.keys().cloned().collect()))
+        .collect();
+    if let Ok(closure) = library.closure(&all, target) {
+        let _ = library.select(&closure, target);
+    }
+});
