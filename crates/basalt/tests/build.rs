@@ -37,6 +37,20 @@ fn built(spec: &str) -> Workplace {
 }
 
 #[test]
+fn the_starter_spec_builds_as_it_is_written() {
+    let place = Workplace::warm(SPEC);
+    place.basalt(&["init", "app.yaml"]).succeeded();
+    let run = place
+        .basalt(&["build", "app.yaml", "--quiet", "--arch", "amd64"])
+        .succeeded();
+    assert!(place.path("out/app/index.json").exists(), "{}", run.error);
+    let why = place
+        .basalt(&["explain", "app.yaml", "/var/mail"])
+        .succeeded();
+    assert!(why.out.contains("base-files"), "{}", why.out);
+}
+
+#[test]
 fn lock_and_build_give_a_layout_with_both_architectures() {
     let place = Workplace::warm(&both());
     let mirror = Mirror::honest();

@@ -15,6 +15,7 @@ mod pam;
 mod paths;
 mod patterns;
 mod shells;
+mod static_accounts;
 mod sysusers;
 mod tmpfiles;
 mod users;

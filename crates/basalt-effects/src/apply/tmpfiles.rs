@@ -184,7 +184,7 @@ pub(super) fn apply(work: &mut Work<'_>, package: &str) -> Result<(), ApplyError
 
 /// The attributes a line gives to what is new, or to what is there.
 fn attributes(
-    work: &Work<'_>,
+    work: &mut Work<'_>,
     line: &TemporaryFileLine,
     is_new: bool,
     owner: &Owner,

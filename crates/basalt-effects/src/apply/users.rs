@@ -5,6 +5,7 @@ use basalt_tree::{Attributes, Owner};
 use super::accounts::{Accounts, Ages, NewUser, Style};
 use super::error::ApplyError;
 use super::runs;
+use super::static_accounts;
 use super::sysusers;
 use super::work::{Step, Work, owned};
 use crate::effect::{Effect, Writer};
@@ -152,6 +153,9 @@ pub(super) fn add_user(
     user: &NewUser,
     owner: &Owner,
 ) -> Result<u32, ApplyError> {
+    if let Some(group) = &user.group {
+        allotted_group(work, group, owner)?;
+    }
     let mut accounts = load(work, owner)?.unwrap_or_else(Accounts::minimal);
     let epoch = work.context.epoch;
     let uid = accounts.add_user(user, Style::Useradd, epoch, &mut work.context.ids)?;
@@ -168,6 +172,8 @@ pub(super) fn add_group(
     owner: &Owner,
 ) -> Result<u32, ApplyError> {
     let mut accounts = load(work, owner)?.unwrap_or_else(Accounts::minimal);
+    let open = accounts.gid(name).is_none() && !work.context.ids.groups.contains_key(name);
+    let gid = gid.or_else(|| static_accounts::gid(name).filter(|_| open));
     let gid = accounts.add_group(name, gid, None, Style::Useradd, &mut work.context.ids)?;
     store(work, &accounts, owner)?;
     add_members(work, name, members, owner)?;
@@ -183,51 +189,66 @@ fn add_members(
     if members.is_empty() {
         return Ok(());
     }
-    let unknown = |what, name: &str| ApplyError::Unknown {
-        wanted_by: owner.to_string(),
-        what,
-        name: name.to_owned(),
-    };
     let mut accounts = load(work, owner)?.unwrap_or_else(Accounts::minimal);
     for user in members {
         if accounts.uid(user).is_none() {
-            return Err(unknown("user", user));
+            return Err(unknown(owner, "user", user));
         }
         if !accounts.add_member(user, group) {
-            return Err(unknown("group", group));
+            return Err(unknown(owner, "group", group));
         }
     }
     store(work, &accounts, owner)
 }
 
-/// The uid of a user that an effect names, by name or number.
-pub(super) fn uid(work: &Work<'_>, name: &str, owner: &Owner) -> Result<u32, ApplyError> {
-    resolve(work, "user", name, owner, Accounts::uid)
+/// The uid of a user that an effect names, by name or number. One whose id Debian allots is added
+/// when the image lacks it.
+pub(super) fn uid(work: &mut Work<'_>, name: &str, owner: &Owner) -> Result<u32, ApplyError> {
+    if let Some(uid) = known(work, name, owner, Accounts::uid)? {
+        return Ok(uid);
+    }
+    match static_accounts::user(name) {
+        Some(user) => add_user(work, &user, owner),
+        None => Err(unknown(owner, "user", name)),
+    }
 }
 
-/// The gid of a group that an effect names, by name or number.
-pub(super) fn gid(work: &Work<'_>, name: &str, owner: &Owner) -> Result<u32, ApplyError> {
-    resolve(work, "group", name, owner, Accounts::gid)
+/// The gid of a group that an effect names, by name or number. One whose id Debian allots is added
+/// when the image lacks it.
+pub(super) fn gid(work: &mut Work<'_>, name: &str, owner: &Owner) -> Result<u32, ApplyError> {
+    allotted_group(work, name, owner)?;
+    known(work, name, owner, Accounts::gid)?.ok_or_else(|| unknown(owner, "group", name))
 }
 
-fn resolve(
+/// Adds a group whose id Debian allots, if the image lacks it.
+fn allotted_group(work: &mut Work<'_>, name: &str, owner: &Owner) -> Result<(), ApplyError> {
+    match static_accounts::gid(name) {
+        Some(gid) if known(work, name, owner, Accounts::gid)?.is_none() => {
+            add_group(work, name, Some(gid), &[], owner).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn known(
     work: &Work<'_>,
-    what: &'static str,
     name: &str,
     owner: &Owner,
     find: impl Fn(&Accounts, &str) -> Option<u32>,
-) -> Result<u32, ApplyError> {
+) -> Result<Option<u32>, ApplyError> {
     if name == "root" {
-        return Ok(0);
+        return Ok(Some(0));
     }
     if let Ok(number) = name.parse() {
-        return Ok(number);
+        return Ok(Some(number));
     }
-    load(work, owner)?
-        .and_then(|accounts| find(&accounts, name))
-        .ok_or_else(|| ApplyError::Unknown {
-            wanted_by: owner.to_string(),
-            what,
-            name: name.to_owned(),
-        })
+    Ok(load(work, owner)?.and_then(|accounts| find(&accounts, name)))
+}
+
+fn unknown(owner: &Owner, what: &'static str, name: &str) -> ApplyError {
+    ApplyError::Unknown {
+        wanted_by: owner.to_string(),
+        what,
+        name: name.to_owned(),
+    }
 }
