@@ -48,7 +48,7 @@ pub(crate) fn visit(
         needed(walk, path, name, facts, &links)?;
     }
     names_in_data(walk, path, &content, facts, &links)?;
-    services::of_object(walk, path, facts, &links)?;
+    services::of_object(walk, path, &content, facts, &links)?;
     python::of_object(walk, path, facts)
 }
 

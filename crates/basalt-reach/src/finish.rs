@@ -49,6 +49,7 @@ pub(crate) fn finish(mut walk: Walk<'_>) -> Result<Reach, ReachError> {
         .collect();
     Ok(Reach {
         reached: walk.reached,
+        edges: walk.edges,
         questions,
         absent: walk.absent,
         left_out: walk.left_out,

@@ -8,12 +8,15 @@
 //! It reads contents through [`basalt_tree::Contents`] and does no other I/O. The same tree and
 //! [`Wish`] always give the same answer.
 
+mod charsets;
 mod configuration;
 mod elf;
 mod error;
 mod finish;
+mod fold;
 mod libraries;
 mod names;
+mod propose;
 pub mod python;
 mod reach;
 mod reason;
@@ -22,5 +25,7 @@ mod services;
 mod walk;
 
 pub use error::ReachError;
+pub use fold::{Folded, fold};
+pub use propose::{Proposal, propose};
 pub use reach::{Question, Reach, Reached, Wish, reach};
 pub use reason::Reason;

@@ -49,6 +49,8 @@ pub struct Reach {
     /// Files, links and empty directories, with why each is reached. Directories above them are not
     /// listed.
     pub reached: BTreeMap<TreePath, Reached>,
+    /// Which file leads to which, and whether the second is certain to be used with the first.
+    pub edges: BTreeMap<(TreePath, TreePath), bool>,
     /// What cannot be known, sorted.
     pub questions: Vec<Question>,
     /// Names met that are no file of the image (a module built into the interpreter or of another

@@ -1,8 +1,9 @@
-//! Tables that libraries read by names of their own: NSS, iconv, locales, OpenSSL, certificates.
+//! Tables that libraries read by names of their own: NSS, locales, OpenSSL, certificates.
 
 use basalt_elf::{ElfFacts, ElfLinks};
 use basalt_tree::{TreePath, glob};
 
+use crate::charsets;
 use crate::error::ReachError;
 use crate::reason::Reason;
 use crate::walk::{Step, Walk};
@@ -50,6 +51,7 @@ const LOCALES: [&str; 3] = ["newlocale", "setlocale", "uselocale"];
 pub(crate) fn of_object(
     walk: &mut Walk<'_>,
     path: &TreePath,
+    content: &[u8],
     facts: &ElfFacts,
     links: &ElfLinks,
 ) -> Result<(), ReachError> {
@@ -57,11 +59,8 @@ pub(crate) fn of_object(
     if takes(&NAME_SERVICES) && walk.services.insert("names") {
         name_services(walk, path, facts, links)?;
     }
-    if takes(&["iconv_open"]) && walk.services.insert("iconv") {
-        let reason = Reason::CharacterSets;
-        for directory in walk.linker.directories(facts.machine).to_vec() {
-            all(walk, path, &format!("{directory}/gconv/**"), &reason)?;
-        }
+    if takes(&["iconv_open"]) {
+        charsets::of_object(walk, path, content, facts)?;
     }
     if takes(&LOCALES) && walk.services.insert("locale") {
         for pattern in [
@@ -166,7 +165,7 @@ fn openssl(walk: &mut Walk<'_>, path: &TreePath, facts: &ElfFacts) -> Result<(),
 }
 
 /// Marks everything that a pattern matches.
-fn all(
+pub(crate) fn all(
     walk: &mut Walk<'_>,
     from: &TreePath,
     pattern: &str,
@@ -184,7 +183,7 @@ fn all(
     Ok(())
 }
 
-fn link_to(
+pub(crate) fn link_to(
     walk: &mut Walk<'_>,
     from: &TreePath,
     path: &str,

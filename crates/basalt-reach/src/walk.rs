@@ -35,6 +35,8 @@ pub(crate) struct Walk<'a> {
     wish: &'a Wish,
     pub reached: BTreeMap<TreePath, Reached>,
     visited: BTreeSet<TreePath>,
+    /// Which file leads to which, and whether that is certain; also where the second was reached before.
+    pub edges: BTreeMap<(TreePath, TreePath), bool>,
     certain: VecDeque<TreePath>,
     perhaps: VecDeque<TreePath>,
     pub questions: BTreeMap<Asked, BTreeSet<TreePath>>,
@@ -63,6 +65,7 @@ impl<'a> Walk<'a> {
             wish,
             reached: BTreeMap::new(),
             visited: BTreeSet::new(),
+            edges: BTreeMap::new(),
             certain: VecDeque::new(),
             perhaps: VecDeque::new(),
             questions: BTreeMap::new(),
@@ -102,6 +105,11 @@ impl<'a> Walk<'a> {
                     .map(|path| (path, Reason::Keep(pattern.clone()))),
             );
         }
+        // What is a file itself comes first, so that its reason is not that of a link to it.
+        seeds.sort_by_key(|(path, _)| {
+            let placed = self.tree.get(path);
+            placed.is_none_or(|placed| matches!(placed.entry.kind, Kind::Symlink { .. }))
+        });
         for (path, reason) in seeds {
             let step = Step {
                 reason,
@@ -324,7 +332,18 @@ impl<'a> Walk<'a> {
                 .from
                 .and_then(|from| self.reached.get(from))
                 .is_none_or(|from| from.certain);
+        if let Some(from) = step.from
+            && *from != end
+        {
+            let edge = self.edges.entry((from.clone(), end.clone())).or_default();
+            *edge |= step.certain;
+        }
         for link in links {
+            self.edges.insert((link.clone(), end.clone()), true);
+            if let Some(from) = step.from {
+                let edge = self.edges.entry((from.clone(), link.clone())).or_default();
+                *edge |= step.certain;
+            }
             let way = Step {
                 reason: Reason::Link(end.absolute()),
                 from: step.from,

@@ -228,7 +228,13 @@ pub(crate) fn visit(walk: &mut Walk<'_>, path: &TreePath, text: &str) -> Result<
             return walk.ask(text, None, path);
         }
     };
-    for one in &found.imports {
+    // A root, or a script, is run; what is imported has another `__name__`.
+    let is_run = text.starts_with("#!")
+        || walk
+            .reached
+            .get(path)
+            .is_some_and(|reached| reached.from.is_none());
+    for one in found.imports.iter().filter(|one| is_run || !one.is_main) {
         import_from(walk, path, one)?;
     }
     for (line, dynamic) in &found.dynamic {

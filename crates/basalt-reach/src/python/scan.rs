@@ -25,6 +25,8 @@ pub struct Import {
     pub names: Vec<String>,
     /// Whether it takes everything (`*`).
     pub is_star: bool,
+    /// Whether it stands below `if __name__ == "__main__"`: it counts only in a file that is run.
+    pub is_main: bool,
 }
 
 /// An import by a call.
@@ -100,11 +102,15 @@ pub fn scan(text: &str) -> Result<Scan, ScanError> {
     let mut reader = Reader {
         tokens: Tokens::new(text),
         next: None,
+        is_main: false,
     };
     let mut found = Scan::default();
     let mut begins = true;
     let mut before = None;
     while let Some((token, line, depth)) = reader.take()? {
+        if begins && token != Token::End && reader.tokens.is_at_margin() {
+            reader.is_main = token == Token::Name("if") && reader.asks_for_main()?;
+        }
         match &token {
             Token::Name("import") if begins => reader.import(line, &mut found)?,
             Token::Name("from") if begins => reader.from(line, &mut found)?,
@@ -144,6 +150,8 @@ fn note(text: &str, line: usize, found: &mut Scan) {
 struct Reader<'t> {
     tokens: Tokens<'t>,
     next: Option<Placed<'t>>,
+    /// Whether this is below `if __name__ == "__main__"`.
+    is_main: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -191,6 +199,14 @@ impl<'t> Reader<'t> {
         Ok(None)
     }
 
+    /// Goes over `__name__ == "__main__"`.
+    fn asks_for_main(&mut self) -> Result<bool, ScanError> {
+        Ok(self.takes_name("__name__")?
+            && self.takes(b'=')?
+            && self.takes(b'=')?
+            && self.peek()? == Some(&Token::Text(Some("__main__"))))
+    }
+
     /// `a.b.c`, possibly nothing.
     fn dotted(&mut self) -> Result<String, ScanError> {
         let mut name = String::new();
@@ -217,6 +233,7 @@ impl<'t> Reader<'t> {
             found.imports.push(Import {
                 line,
                 module,
+                is_main: self.is_main,
                 ..Import::default()
             });
             if !self.takes(b',')? {
@@ -229,6 +246,7 @@ impl<'t> Reader<'t> {
     fn from(&mut self, line: usize, found: &mut Scan) -> Result<(), ScanError> {
         let mut import = Import {
             line,
+            is_main: self.is_main,
             ..Import::default()
         };
         while self.takes(b'.')? {

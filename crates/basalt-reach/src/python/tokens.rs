@@ -31,6 +31,8 @@ pub(super) struct Tokens<'t> {
     at: usize,
     line: usize,
     depth: usize,
+    /// Where the last token began.
+    start: usize,
 }
 
 impl<'t> Tokens<'t> {
@@ -40,11 +42,18 @@ impl<'t> Tokens<'t> {
             at: 0,
             line: 1,
             depth: 0,
+            start: 0,
         }
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    /// Whether the last token stands at the beginning of its line.
+    pub fn is_at_margin(&self) -> bool {
+        let before = self.start.checked_sub(1);
+        before.is_none_or(|before| self.text.as_bytes().get(before) == Some(&b'\n'))
     }
 
     /// Goes over one byte, and counts its line.
@@ -62,6 +71,7 @@ impl<'t> Tokens<'t> {
                 return Ok(None);
             };
             let line = self.line;
+            self.start = self.at;
             match byte {
                 b'\n' => {
                     self.step();

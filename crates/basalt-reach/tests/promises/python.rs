@@ -142,3 +142,27 @@ fn statements_say_what_they_import() {
         ]
     );
 }
+
+#[test]
+fn what_is_imported_only_as_a_program_counts_only_in_programs() {
+    let text =
+        "import a\nif __name__ == '__main__':\n    import b\n\n    if x: import c\n# d\nimport e\n";
+    let found = scan(text).expect("it is read");
+    let main: Vec<&str> = found
+        .imports
+        .iter()
+        .filter(|one| one.is_main)
+        .map(|one| one.module.as_str())
+        .collect();
+    assert_eq!(main, ["b", "c"]);
+    let script = "import other\nif __name__ == '__main__':\n    import os\n";
+    let mut place = place(script);
+    let other = "if __name__ == '__main__':\n    import email\n";
+    place.tree.remove(&path(&format!("{SHARED}/other.py")));
+    let place = place.text(&format!("{SHARED}/other.py"), other);
+    let found = place.from(&["/usr/bin/tool"]);
+    let package = format!("{LIBRARY}/email/__init__.py");
+    assert_reach(&found, &[&format!("{LIBRARY}/os.py")], &[&package]);
+    let found = place.from(&[&format!("/{SHARED}/other.py")]);
+    assert_reach(&found, &[&package], &[]);
+}

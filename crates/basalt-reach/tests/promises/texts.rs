@@ -1,7 +1,10 @@
 //! Scripts, roots, what is kept and left out.
 
-use basalt_reach::{Reason, Wish};
-use basalt_tree::Owner;
+use std::collections::BTreeSet;
+
+use basalt_reach::{Reason, Wish, fold, propose};
+use basalt_tree::{Owner, TreePath, glob};
+use proptest::prelude::*;
 
 use crate::support::{Place, asks, assert_reach, path, roots_of};
 
@@ -145,4 +148,75 @@ fn directories_for_state_stay_with_their_package() {
         found.reached[&path("var/lib/example")].reason,
         Reason::StateDirectory("example".to_owned())
     );
+}
+
+#[test]
+fn a_definition_gives_each_file_with_its_reason() {
+    let place = Place::new()
+        .script("usr/bin/tool", "#!/usr/bin/runner\n")
+        .script("usr/bin/runner", "none")
+        .text("usr/share/tool/data/one", "")
+        .text("usr/share/tool/data/two", "")
+        .text("usr/share/tool/other", "")
+        .text("usr/share/doc/example/copyright", "all yours");
+    let found = place.from(&["/usr/bin/tool", "/usr/share/tool/data"]);
+    let proposals = propose(&place.tree, "amd64", &found);
+    let texts: Vec<&str> = proposals.iter().map(|one| one.text.as_str()).collect();
+    let expected = "\
+package: example
+
+essential:
+  - example_copyright
+
+slices:
+  bins:
+    contents:
+      /usr/bin/runner:  # script's interpreter /usr/bin/runner (/usr/bin/tool)
+      /usr/bin/tool:  # root /usr/bin/tool
+
+  copyright:
+    contents:
+      /usr/share/doc/example/copyright:  # licence of example
+
+  data:
+    contents:
+      /usr/share/tool/data/**:  # root /usr/share/tool/data; 1 more
+
+# What only a run or a person can tell:
+#   which programs and files does this script use? only its interpreter is followed (in /usr/bin/tool)
+";
+    assert_eq!(texts, [expected]);
+}
+
+proptest! {
+    #[test]
+    fn patterns_stand_for_what_is_kept_and_nothing_else(
+        files in proptest::collection::btree_map("[ab](/[ab-]{1,2}){1,4}/f", (any::<bool>(), any::<bool>()), 1..20)
+    ) {
+        let mut place = Place::new();
+        let mut kept = BTreeSet::new();
+        for (name, (is_kept, is_others)) in &files {
+            let name = format!("usr/share/{name}");
+            let owner = match is_others {
+                true => Owner::Package("other".to_owned()),
+                false => Place::owner(),
+            };
+            place = place.made(&name, "", owner);
+            if *is_kept && !is_others {
+                kept.insert(path(&name));
+            }
+        }
+        let lines = fold(&place.tree, "example", &kept);
+        let covered: BTreeSet<TreePath> = place
+            .tree
+            .iter()
+            .filter(|(path, placed)| {
+                !placed.entry.is_directory() && lines.iter().any(|line| glob::matches(&line.pattern, path))
+            })
+            .map(|(path, _)| path.clone())
+            .collect();
+        prop_assert_eq!(&covered, &kept, "{:?}", &lines);
+        let told: BTreeSet<TreePath> = lines.into_iter().flat_map(|line| line.files).collect();
+        prop_assert_eq!(told, kept);
+    }
 }
