@@ -26,7 +26,7 @@ Examples:
   basalt slice curl
   basalt slice curl --roots /usr/bin/curl --why /usr/lib/x86_64-linux-gnu/libidn2.so.0
   basalt slice python3 --roots /usr/bin/python3 '/usr/lib/python3.13/http/**' --output slices
-  basalt slice nginx-light --arch arm64 --json")]
+  basalt slice git --arch arm64 --json")]
 pub struct SliceArguments {
     /// The packages, taken with all they depend on
     #[arg(value_name = "PACKAGE", required = true)]
