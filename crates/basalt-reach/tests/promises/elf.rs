@@ -6,24 +6,24 @@ use crate::support::{Place, asks, assert_reach, compile, path, roots_of};
 
 const ALONE: [&str; 2] = ["-nostdlib", "-fPIC"];
 const MAIN: &str = "int greet(void); int _start(void) { return greet(); }";
-const DIRECTORY: &str = if cfg!(target_arch = "aarch64") {
+pub const DIRECTORY: &str = if cfg!(target_arch = "aarch64") {
     "usr/lib/aarch64-linux-gnu"
 } else {
     "usr/lib/x86_64-linux-gnu"
 };
 
-struct Objects {
+pub struct Objects {
     folder: tempfile::TempDir,
 }
 
 impl Objects {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
         }
     }
 
-    fn library(&self, name: &str, source: &str, more: &[&str]) -> Vec<u8> {
+    pub fn library(&self, name: &str, source: &str, more: &[&str]) -> Vec<u8> {
         let soname = format!("-Wl,-soname,{name}");
         let arguments: Vec<&str> = ["-shared", &soname]
             .iter()
@@ -34,7 +34,7 @@ impl Objects {
         compile(self.folder.path(), name, source, &arguments)
     }
 
-    fn program(&self, source: &str, more: &[&str]) -> Vec<u8> {
+    pub fn program(&self, source: &str, more: &[&str]) -> Vec<u8> {
         let arguments: Vec<&str> = ALONE
             .iter()
             .chain(&["-pie", "-Wl,--dynamic-linker,/lib64/ld-example.so.2"])
@@ -51,7 +51,7 @@ impl Objects {
     }
 
     /// A tree with the dynamic linker, whatever it is.
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         let linker = self.library("ld-example.so.2", "int linker;", &[]);
         Place::new().file("usr/lib64/ld-example.so.2", linker, 0o755)
     }

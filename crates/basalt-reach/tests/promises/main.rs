@@ -3,5 +3,6 @@
 mod elf;
 mod hostile;
 mod python;
+mod services;
 mod support;
 mod texts;
