@@ -119,6 +119,12 @@ pub(crate) fn minimized(overlay: &Overlay) -> Result<(), Impossible> {
             "dpkg would take packages for whole that are not: leave one of the two out",
         );
     }
+    if !overlay.slices.is_empty() {
+        return fail(
+            "an image of slices is minimized too",
+            "slices say what is kept of packages: leave one of the two out",
+        );
+    }
     let has_program = overlay
         .entrypoint
         .as_ref()

@@ -404,4 +404,9 @@ fn an_image_that_is_minimized_begins_somewhere_and_has_no_whole_database() {
     let error = message("entrypoint: [/usr/bin/x]\npackage-database: full\n")
         .expect_err("dpkg would be wrong");
     assert!(error.contains("dpkg's whole database"), "{error}");
+    let error = message("entrypoint: [/usr/bin/x]\nslices:\n  x: [bins]\n").expect_err("two ways");
+    assert!(
+        error.contains("an image of slices is minimized too"),
+        "{error}"
+    );
 }
