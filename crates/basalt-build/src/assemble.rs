@@ -21,6 +21,7 @@ use crate::BuildError;
 use crate::identity::{self, Identity};
 use crate::lock_file::local_file;
 use crate::made;
+use crate::minimize;
 use crate::read::ReadPackage;
 use crate::records;
 use crate::resolve::{explain, refuse_unexplained, title};
@@ -115,7 +116,11 @@ pub(crate) fn assemble(
             .map(|(name, read)| (name.clone(), read.listing.version.clone()))
             .collect(),
         answers: image.debconf.clone(),
-        partial: sliced.keys().cloned().collect(),
+        partial: sliced
+            .iter()
+            .filter(|(_, one)| !one.filter.passes_everything())
+            .map(|(package, _)| package.clone())
+            .collect(),
     };
     let failed = |cause| BuildError::Effects {
         image: title(spec, architecture, variant),
@@ -151,6 +156,11 @@ pub(crate) fn assemble(
             &TreePath::new(&image.working_directory)?,
             Owner::Spec("working-directory".to_owned()),
         )?;
+    }
+    if sliced.values().any(|one| one.filter.passes_everything()) {
+        // The linker's cache names what is there.
+        let again = minimize::linker_cache(&tree);
+        apply::apply(&mut tree, contents, &again, &mut context).map_err(failed)?;
     }
     records::write(
         &mut tree,

@@ -20,6 +20,7 @@ use crate::gather;
 use crate::image;
 use crate::layout;
 use crate::lock_file::{lock_path, misfit, read_lock};
+use crate::minimize;
 use crate::pack::{self, PackedLayer};
 use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::records::count_files;
@@ -158,7 +159,7 @@ pub fn build(
     report(session, spec, request, &jobs, &records, cache, false)
 }
 
-fn jobs<'a>(
+pub(crate) fn jobs<'a>(
     session: &Session,
     spec: &'a LoadedSpec,
     lock: &'a Lock,
@@ -199,6 +200,15 @@ fn jobs<'a>(
                     why: format!("it lacks {}", title(spec, architecture, &request.variant)),
                 }
             })?;
+            if image.minimize.is_some() == locked.kept.is_empty() {
+                return Err(BuildError::LockMoved {
+                    path: lock_path(spec),
+                    why: format!(
+                        "it does not say what is kept of {}",
+                        title(spec, architecture, &request.variant)
+                    ),
+                });
+            }
             let newest = lock.packages_of(locked).map(|package| package.date).max();
             let epoch = session.options.source_date_epoch.or(newest).unwrap_or(0);
             let packages: Vec<&Digest> = lock
@@ -209,7 +219,7 @@ fn jobs<'a>(
                 (program, lock.compatibility, lock.spec, codec, epoch),
                 (&lock.users, &lock.groups, &lock.files),
                 (architecture, &request.variant, &locked.layers, packages),
-                (&locked.slices, &lock.slice_definitions),
+                (&locked.slices, &locked.kept, &lock.slice_definitions),
             ));
             let key = Digest::of(&key.map_err(BuildError::record)?);
             Ok(Job {
@@ -218,7 +228,10 @@ fn jobs<'a>(
                 epoch,
                 codec,
                 key,
-                sliced: slices::of_image(&library, lock, locked)?,
+                sliced: match locked.kept.is_empty() {
+                    true => slices::of_image(&library, lock, locked)?,
+                    false => minimize::of_image(locked)?,
+                },
             })
         })
         .collect()
@@ -268,7 +281,11 @@ fn policy(job: &Job<'_>, lock: &Lock, package: &str) -> Result<ReadPolicy, Build
             locales,
             all_locales: all,
         },
-        slices: job.sliced.get(package).map(|sliced| sliced.filter.clone()),
+        slices: job
+            .sliced
+            .get(package)
+            .map(|sliced| sliced.filter.clone())
+            .filter(|filter| !filter.passes_everything()),
         keep_setuid,
         codec: job.codec,
         compatibility: lock.compatibility,
@@ -292,7 +309,7 @@ pub(crate) fn assembled(
     Ok((lock, packages, tree))
 }
 
-type Assemblies = Vec<(BTreeMap<String, ReadPackage>, Assembled)>;
+pub(crate) type Assemblies = Vec<(BTreeMap<String, ReadPackage>, Assembled)>;
 
 /// Makes images whose layers are not all in the cache.
 fn make(
@@ -322,7 +339,7 @@ fn make(
 }
 
 /// Fetches, reads and assembles images.
-fn assemble_all(
+pub(crate) fn assemble_all(
     session: &Session,
     spec: &LoadedSpec,
     lock: &Lock,
@@ -446,12 +463,32 @@ fn pack_one(
         layers,
         packages: packages.len(),
         files: count_files(&assembled.tree),
-        sliced: (!job.sliced.is_empty())
-            .then(|| SlicedReport::of(job.sliced.len(), packages.values())),
+        sliced: sliced_report(job, packages, &assembled.tree),
     };
     let bytes = postcard::to_stdvec(&record).map_err(BuildError::record)?;
     session.cache.put_fact("image", &job.key, &bytes)?;
     Ok((record, cached))
+}
+
+/// What slices, or what is kept, leave out of an image.
+fn sliced_report(
+    job: &Job<'_>,
+    packages: &BTreeMap<String, ReadPackage>,
+    tree: &Tree,
+) -> Option<SlicedReport> {
+    if job.locked.kept.is_empty() {
+        return (!job.sliced.is_empty())
+            .then(|| SlicedReport::of(job.sliced.len(), packages.values()));
+    }
+    let left_out: Vec<_> = packages
+        .values()
+        .map(|package| minimize::left_out(tree, package))
+        .collect();
+    Some(SlicedReport {
+        packages: left_out.iter().filter(|paths| !paths.is_empty()).count(),
+        files: left_out.iter().map(Vec::len).sum(),
+        bytes: left_out.iter().flatten().map(|path| path.size).sum(),
+    })
 }
 
 fn report(

@@ -89,6 +89,14 @@ pub enum BuildError {
         /// Why.
         cause: Box<basalt_effects::apply::ApplyError>,
     },
+    /// It cannot be said what an image's roots reach.
+    #[error("{image}: {cause}")]
+    Reach {
+        /// Which image.
+        image: String,
+        /// Why.
+        cause: Box<basalt_reach::ReachError>,
+    },
     /// A package is not as packages are, or made to harm.
     #[error("{package} {version}: {cause}")]
     Package {

@@ -23,6 +23,7 @@ use crate::archives::{self, Suite};
 use crate::blame;
 use crate::closures::{Solved, solve_all};
 use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
+use crate::minimize;
 use crate::report::Stage;
 use crate::session::Session;
 use crate::slices;
@@ -62,6 +63,7 @@ pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome),
     let former = read_lock(spec)?;
     let mut lock = resolve(session, spec, former.as_ref())?;
     lock.sort();
+    minimize::pin(session, spec, &mut lock)?;
     let path = lock_path(spec);
     let text = lock.render().map_err(|cause| BuildError::Lock {
         path: path.clone(),
@@ -77,7 +79,8 @@ pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome),
     Ok((lock, outcome))
 }
 
-fn resolve(
+/// The lock of a spec by its archives as they are now; nothing is written.
+pub(crate) fn resolve(
     session: &Session,
     spec: &LoadedSpec,
     former: Option<&Lock>,
@@ -435,6 +438,7 @@ fn plan_layers(spec: &LoadedSpec, former: Option<&Lock>, solved: &[Solved]) -> V
             packages: image.packages.keys().cloned().collect(),
             layers,
             slices: image.slices.clone(),
+            kept: BTreeMap::new(),
         });
     }
     images

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_digest::Digest;
 use basalt_lock::{Lock, LockedImage};
-use basalt_slice::{Library, MAXIMUM_DEFINITIONS, Sliced, Target};
+use basalt_slice::{Library, MAXIMUM_DEFINITIONS, REACHABLE, Sliced, Target};
 use basalt_spec::{ImageSpec, LoadedSpec, MAXIMUM_LENGTH};
 use serde::Serialize;
 
 use crate::BuildError;
 use crate::build::{BuildRequest, assembled};
+use crate::minimize;
 use crate::session::Session;
 use crate::slicing::LeftOutPath;
 
@@ -130,7 +131,19 @@ pub fn partial_packages(
     variant: &str,
 ) -> Result<Vec<PartialPackage>, BuildError> {
     let request = BuildRequest::of_one(architecture, variant);
-    let (lock, packages, _) = assembled(session, spec, &request)?;
+    let (lock, packages, tree) = assembled(session, spec, &request)?;
+    let minimized = lock
+        .image(architecture, variant)
+        .is_some_and(|image| !image.kept.is_empty());
+    if minimized {
+        let partial = packages.into_iter().map(|(package, read)| PartialPackage {
+            package,
+            left_out: minimize::left_out(&tree, &read),
+            version: read.listing.version,
+            slices: vec![REACHABLE.to_owned()],
+        });
+        return Ok(partial.filter(|one| !one.left_out.is_empty()).collect());
+    }
     let slices = lock.image(architecture, variant).map(|image| &image.slices);
     let named = slices.into_iter().flatten();
     Ok(named

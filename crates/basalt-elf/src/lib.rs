@@ -1,7 +1,9 @@
-//! Facts of an ELF object, and the dynamic linker's cache made from them.
+//! Facts of an ELF object, what it wants of the files around it, and the dynamic linker's cache.
 
 mod facts;
 pub mod linker_cache;
+mod links;
 mod read;
 
 pub use facts::{ElfError, ElfFacts, ElfKind, Machine};
+pub use links::{ElfLinks, strings};

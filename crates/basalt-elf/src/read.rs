@@ -16,9 +16,9 @@ use object::read::{ReadCache, ReadRef, StringTable};
 use crate::facts::{ElfError, ElfFacts, ElfKind, Machine};
 
 /// Most program headers read; real objects have about a dozen.
-const MAXIMUM_SEGMENTS: usize = 1024;
+pub(crate) const MAXIMUM_SEGMENTS: usize = 1024;
 /// Most entries of the dynamic section read.
-const MAXIMUM_DYNAMIC_ENTRIES: usize = 65_536;
+pub(crate) const MAXIMUM_DYNAMIC_ENTRIES: usize = 65_536;
 /// Most `DT_NEEDED` names kept.
 const MAXIMUM_NEEDED: usize = 4096;
 /// Longest name or path, in bytes, as `PATH_MAX` is.
@@ -29,7 +29,7 @@ const MAXIMUM_READ: u64 = 1 << 20;
 const MAXIMUM_NOTES: usize = 1024;
 
 /// The first four bytes of every ELF object.
-const MAGIC: &[u8; 4] = b"\x7fELF";
+pub(crate) const MAGIC: &[u8; 4] = b"\x7fELF";
 
 impl ElfFacts {
     /// Reads the facts of the ELF object that `content` (a whole file) holds.
@@ -108,7 +108,7 @@ fn read<'c>(content: impl ReadRef<'c>) -> Result<Option<ElfFacts>, ElfError> {
 }
 
 /// Says what could not be read, with what `object` says of it.
-fn unreadable(what: &str) -> impl FnOnce(object::read::Error) -> ElfError + '_ {
+pub(crate) fn unreadable(what: &str) -> impl FnOnce(object::read::Error) -> ElfError + '_ {
     move |error| ElfError(format!("{what}: {error}"))
 }
 
@@ -304,7 +304,7 @@ fn isa_level<'c, H: FileHeader<Endian = Endianness>>(
     0
 }
 
-fn name_of(bytes: &[u8], what: &str) -> Result<String, ElfError> {
+pub(crate) fn name_of(bytes: &[u8], what: &str) -> Result<String, ElfError> {
     if bytes.len() > MAXIMUM_NAME {
         return Err(ElfError(format!(
             "{what} is {} bytes long, more than {MAXIMUM_NAME}",

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use basalt_elf::ElfFacts;
+use basalt_elf::{ElfFacts, ElfLinks, strings};
 use proptest::prelude::*;
 
 /// A small real object to spoil: the test program's own first pages.
@@ -17,6 +17,9 @@ fn own_program() -> Vec<u8> {
 fn agree(content: &[u8]) {
     let parts = ElfFacts::read_from(Cursor::new(content));
     assert_eq!(parts.ok(), ElfFacts::read(content).ok());
+    // What they hold is checked elsewhere; here they only must end.
+    let _ = ElfLinks::read(content);
+    let _ = strings(content, &mut |_| true);
 }
 
 proptest! {
@@ -53,4 +56,33 @@ fn reads_the_facts_of_a_program() {
     );
     assert!(facts.interpreter.is_some());
     agree(&content);
+}
+
+#[test]
+fn reads_what_a_program_wants_of_its_libraries() {
+    let path = std::env::current_exe().expect("the test program has a path");
+    let content = std::fs::read(path).expect("the test program can be read");
+    let links = ElfLinks::read(&content)
+        .expect("it is readable")
+        .expect("it is ELF");
+    assert!(links.is_complete);
+    let libc = &links.needed_versions["libc.so.6"];
+    assert!(
+        libc.iter().all(|version| version.starts_with("GLIBC_")),
+        "{libc:?}"
+    );
+    assert!(!libc.is_empty());
+    assert!(links.imports.contains("malloc"), "{:?}", links.imports);
+}
+
+#[test]
+fn finds_the_names_in_read_only_data() {
+    const NAME: &str = "libnever-to-be-found.so.17\0";
+    let path = std::env::current_exe().expect("the test program has a path");
+    let content = std::fs::read(path).expect("the test program can be read");
+    let found = strings(&content, &mut |text| {
+        text.ends_with(NAME.trim_end_matches('\0'))
+    })
+    .expect("they are readable");
+    assert_eq!(found.len(), 1, "{found:?}");
 }

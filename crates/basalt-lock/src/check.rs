@@ -104,6 +104,18 @@ fn image_is_sound(lock: &Lock, image: &LockedImage) -> Result<(), String> {
             ));
         }
     }
+    for (name, patterns) in &image.kept {
+        if image.packages.binary_search(name).is_err() {
+            return Err(format!(
+                "it keeps files of `{name}`, which is not its package"
+            ));
+        }
+        if patterns.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(format!(
+                "the files that it keeps of `{name}` are out of order or there twice"
+            ));
+        }
+    }
     let mut placed = HashSet::with_capacity(image.packages.len());
     for name in image.layers.iter().flatten() {
         if image.packages.binary_search(name).is_err() {

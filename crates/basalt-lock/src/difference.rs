@@ -23,6 +23,8 @@ pub struct LockDifference {
     /// Images that are new or gone, as `amd64` or `amd64 debug`, or of which only the packages
     /// or their packing moved.
     pub images: BTreeMap<String, Change>,
+    /// What minimized images keep of packages that both have.
+    pub kept: Vec<KeptChange>,
     /// Users whose number moved.
     pub users: Vec<IdChange>,
     /// Groups whose number moved.
@@ -123,6 +125,19 @@ pub enum Change {
     Packing,
 }
 
+/// What a minimized image keeps of a package, where that moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptChange {
+    /// The image, as `amd64` or `amd64 debug`.
+    pub image: String,
+    /// The package.
+    pub package: String,
+    /// New patterns.
+    pub added: Vec<String>,
+    /// Former ones.
+    pub removed: Vec<String>,
+}
+
 /// A user or group whose number moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IdChange {
@@ -166,6 +181,7 @@ pub fn difference(former: &Lock, latter: &Lock) -> LockDifference {
         archives: archives(former, latter),
         packages: packages(former, latter),
         images: images(former, latter),
+        kept: kept(former, latter),
         users: ids(&former.users, &latter.users),
         groups: ids(&former.groups, &latter.groups),
         files: sides(&former.files, &latter.files).collect(),
@@ -189,6 +205,29 @@ fn sides<'a, T: Clone + PartialEq>(
             (key.clone(), side)
         })
     })
+}
+
+fn kept(former: &Lock, latter: &Lock) -> Vec<KeptChange> {
+    let mut changes = Vec::new();
+    for image in &latter.images {
+        let Some(before) = former.image(&image.architecture, &image.variant) else {
+            continue;
+        };
+        let name = format!("{} {}", image.architecture, image.variant);
+        for (package, _) in sides(&before.kept, &image.kept) {
+            let of = |kept: &BTreeMap<String, Vec<String>>| -> BTreeSet<String> {
+                kept.get(&package).into_iter().flatten().cloned().collect()
+            };
+            let (from, to) = (of(&before.kept), of(&image.kept));
+            changes.push(KeptChange {
+                image: name.trim_end().to_owned(),
+                added: to.difference(&from).cloned().collect(),
+                removed: from.difference(&to).cloned().collect(),
+                package,
+            });
+        }
+    }
+    changes
 }
 
 fn ids(former: &BTreeMap<String, u32>, latter: &BTreeMap<String, u32>) -> Vec<IdChange> {

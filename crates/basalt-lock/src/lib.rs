@@ -13,7 +13,7 @@ mod lock;
 mod show;
 
 pub use difference::{
-    ArchiveChange, Change, IdChange, LockDifference, PackageChange, Side, difference,
+    ArchiveChange, Change, IdChange, KeptChange, LockDifference, PackageChange, Side, difference,
 };
 pub use lock::{
     ArchiveSnapshot, COMPATIBILITY, FORMAT, Lock, LockError, LockedImage, LockedPackage,

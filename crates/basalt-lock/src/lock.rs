@@ -128,6 +128,10 @@ pub struct LockedImage {
     /// The slices of those packages that are not whole in it, sorted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slices: BTreeMap<String, BTreeSet<String>>,
+    /// Of an image that is minimized: the files kept of each package, as patterns, sorted. A directory
+    /// kept for itself ends with a slash; of a package that is not named nothing is kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Vec<String>>,
 }
 
 /// Why a lock was not read.

@@ -25,6 +25,16 @@ impl fmt::Display for LockDifference {
         for (name, change) in &self.images {
             writeln!(f, "image {name}: {change}")?;
         }
+        for one in &self.kept {
+            write!(f, "kept {} {}:", one.image, one.package)?;
+            one.added
+                .iter()
+                .try_for_each(|path| write!(f, " +{path}"))?;
+            one.removed
+                .iter()
+                .try_for_each(|path| write!(f, " -{path}"))?;
+            writeln!(f)?;
+        }
         show_ids(f, "user", &self.users)?;
         show_ids(f, "group", &self.groups)?;
         for (what, sides) in [

@@ -195,3 +195,32 @@ fn a_lock_of_300_kb_is_read_in_milliseconds() {
     // 2 ms in a release build; this one checks overflow and shares its machine.
     assert!(best.as_millis() < 40, "{best:?}");
 }
+
+#[test]
+fn what_is_kept_of_a_package_is_compared_and_checked() {
+    let former = lock();
+    let mut latter = lock();
+    let image = &mut latter.images[0];
+    let package = image.packages[0].clone();
+    let patterns = vec!["/a".to_owned(), "/b/**".to_owned()];
+    image.kept.insert(package.clone(), patterns);
+    let name = format!("{} {}", image.architecture, image.variant);
+    let said = difference(&former, &latter).to_string();
+    assert_eq!(
+        said,
+        format!("kept {} {package}: +/a +/b/**\n", name.trim_end())
+    );
+    let text = latter.render().expect("it renders");
+    assert_eq!(Lock::parse(text.as_bytes()).as_ref(), Ok(&latter));
+    let mut wrong = latter.clone();
+    wrong.images[0]
+        .kept
+        .insert("stranger".to_owned(), Vec::new());
+    let error = wrong.render().expect_err("it is refused").to_string();
+    assert!(error.contains("stranger"), "{error}");
+    latter.images[0]
+        .kept
+        .insert(package, vec!["/b".to_owned(), "/a".to_owned()]);
+    let error = latter.render().expect_err("it is refused").to_string();
+    assert!(error.contains("out of order"), "{error}");
+}

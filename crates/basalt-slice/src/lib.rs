@@ -16,4 +16,4 @@ pub use error::SliceError;
 pub use library::{Library, MAXIMUM_DEFINITIONS, Target};
 pub use pattern::Pattern;
 pub use reference::Reference;
-pub use selection::{Filter, Keep, Made, MadeKind, Sliced, Wanted};
+pub use selection::{Filter, Keep, Made, MadeKind, REACHABLE, Sliced, Wanted};

@@ -12,6 +12,12 @@ use crate::library::{Library, Target};
 use crate::pattern::Pattern;
 use crate::reference::Reference;
 
+/// What stands in the place of a slice's name where an image has what its roots reach.
+pub const REACHABLE: &str = "reachable";
+
+/// The pattern of all paths.
+const EVERYTHING: &str = "/**";
+
 /// What an image has of one package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sliced {
@@ -112,6 +118,38 @@ impl Filter {
             true => Keep::Passes,
             false => Keep::LeftOut,
         }
+    }
+
+    /// Of a package whose files are all there until effects are applied, then only those that these
+    /// patterns match: what an image keeps that has only what its roots reach.
+    ///
+    /// # Errors
+    /// A sentence, when one of them is no pattern.
+    pub fn reachable(patterns: &[String]) -> Result<Self, String> {
+        let wanted = |text: &str| {
+            Ok::<_, String>(Wanted {
+                pattern: Pattern::new(text)?,
+                slice: REACHABLE.to_owned(),
+                optional: true,
+            })
+        };
+        Ok(Self {
+            kept: patterns
+                .iter()
+                .map(|text| wanted(text))
+                .collect::<Result<_, _>>()?,
+            passing: vec![wanted(EVERYTHING)?],
+            left_to_others: Vec::new(),
+        })
+    }
+
+    /// Whether the whole package is there until effects are applied, so that it is read as a whole.
+    pub fn passes_everything(&self) -> bool {
+        self.left_to_others.is_empty()
+            && self
+                .passing
+                .iter()
+                .any(|one| one.pattern.as_str() == EVERYTHING)
     }
 
     /// All patterns of what is taken out of the package.

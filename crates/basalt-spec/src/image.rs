@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::overlay::Overlay;
 use crate::parts::{
-    Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, PackageDatabase,
-    SliceChoice, User,
+    Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, Minimize,
+    PackageDatabase, SliceChoice, User,
 };
 use crate::settle;
 use crate::values::{PackageName, WantedPackage};
@@ -52,6 +52,8 @@ pub struct ImageSpec {
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub keep: Keep,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimize: Option<Minimize>,
     pub package_database: PackageDatabase,
     pub layers: Layers,
     pub compression: Compression,
@@ -75,6 +77,7 @@ impl ImageSpec {
         settle::once(&mut overlay, release);
         settle::whole(&mut overlay);
         settle::accounts(&overlay)?;
+        settle::minimized(&overlay)?;
         Ok(Self {
             name: overlay.name.ok_or_else(|| Impossible {
                 message: "the image has no name".to_owned(),
@@ -107,6 +110,7 @@ impl ImageSpec {
             labels: overlay.labels,
             annotations: overlay.annotations,
             keep: overlay.keep.unwrap_or_default(),
+            minimize: overlay.minimize,
             package_database: overlay.package_database.unwrap_or_default(),
             layers: overlay.layers.unwrap_or_default(),
             compression: overlay.compression.unwrap_or_default(),

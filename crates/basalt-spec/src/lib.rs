@@ -18,11 +18,11 @@ mod values;
 
 pub use error::{Place, SpecError};
 pub use image::{ARCHITECTURES, ImageSpec};
-pub use load::{LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, parse};
+pub use load::{LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, load_text, parse};
 pub use overlay::Overlay;
 pub use parts::{
-    Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, PackageDatabase,
-    SliceChoice, User,
+    Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, Minimize,
+    PackageDatabase, Reachable, SliceChoice, User,
 };
 pub use schema::{reference, schema};
 pub use starter::starter;

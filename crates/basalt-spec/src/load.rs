@@ -75,9 +75,28 @@ impl LoadedSpec {
 /// When a file cannot be read, is no YAML, says something unknown or impossible, or the
 /// release is none of the spec's. The error names file, line and column.
 pub fn load(path: &Path, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut chain = Chain::default();
     let merged = read(path, Path::new(""), &mut chain)?;
+    settled(path, &merged, release)
+}
+
+/// As [`load`], for a spec that is in no file: `path` is what errors call it, and its folder is where
+/// local files would be. It can include nothing.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(path: &Path, text: &str, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
+    let own = parse(path, text)?;
+    if let Some(include) = own.include.first() {
+        let message = "a spec that is in no file includes another";
+        return Err(SpecError::at_word(path, text, include, message.to_owned()));
+    }
+    settled(path, &own, release)
+}
+
+/// A merged spec for one release, its values checked.
+fn settled(path: &Path, merged: &Overlay, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let releases = merged.releases.clone().unwrap_or_default();
     let release = choose(path, release, &releases)?;
     let image = |overlay: &Overlay| {
@@ -91,7 +110,7 @@ pub fn load(path: &Path, release: Option<&str>) -> Result<LoadedSpec, SpecError>
             .with_help(cause.help)
         })
     };
-    let base = image(&merged)?;
+    let base = image(merged)?;
     let mut variants = BTreeMap::new();
     for (name, variant) in &merged.variants {
         let mut overlay = merged.clone();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checked::{self, Absolute, Architecture, Name, Port, Release, RunAs, Signal, Variable};
 use crate::parts::{
-    self, Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers,
+    self, Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, Minimize,
     PackageDatabase, SliceChoice, User,
 };
 use crate::values::{PackageName, WantedPackage};
@@ -86,6 +86,8 @@ pub struct Overlay {
     pub annotations: BTreeMap<String, String>,
     /// What is kept although images do without it.
     pub keep: Option<Keep>,
+    /// Keeps only the part of packages that is used (default: they are whole).
+    pub minimize: Option<Minimize>,
     /// The package database it carries (default: `status.d`).
     pub package_database: Option<PackageDatabase>,
     /// How packages are put into layers.
@@ -125,6 +127,7 @@ impl Overlay {
         replace(&mut self.user, over.user);
         replace(&mut self.stop_signal, over.stop_signal);
         replace(&mut self.keep, over.keep);
+        replace(&mut self.minimize, over.minimize);
         replace(&mut self.package_database, over.package_database);
         replace(&mut self.layers, over.layers);
         replace(&mut self.compression, over.compression);

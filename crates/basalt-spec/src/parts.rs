@@ -266,6 +266,29 @@ pub struct Applets {
     pub names: Vec<String>,
 }
 
+/// Keeps only the part of packages that is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Minimize {
+    /// Keeps the files that the roots reach; found when the spec is locked, and pinned in the lock.
+    pub reachable: Reachable,
+}
+
+/// Which files are reached. All are absolute paths or patterns: `*` within a name, `**` across; a directory stands for all that is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Reachable {
+    /// Where to begin; each must match something (default: the entrypoint's program).
+    #[serde(deserialize_with = "checked::list::<_, Absolute>")]
+    pub roots: Vec<String>,
+    /// What is kept too where it is there, with what it needs.
+    #[serde(deserialize_with = "checked::list::<_, Absolute>")]
+    pub keep: Vec<String>,
+    /// What is not reached, whoever needs it.
+    #[serde(deserialize_with = "checked::list::<_, Absolute>")]
+    pub leave_out: Vec<String>,
+}
+
 /// What is kept although images do without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

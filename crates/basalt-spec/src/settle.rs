@@ -101,6 +101,43 @@ pub(crate) fn whole(overlay: &mut Overlay) {
     }
 }
 
+/// An image that is minimized has somewhere to begin, and no apt and dpkg that take its packages for whole.
+pub(crate) fn minimized(overlay: &Overlay) -> Result<(), Impossible> {
+    let Some(minimize) = &overlay.minimize else {
+        return Ok(());
+    };
+    let fail = |message: &str, help: &str| {
+        Err(Impossible {
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+            word: Some("minimize".to_owned()),
+        })
+    };
+    if overlay.package_database == Some(PackageDatabase::Full) {
+        return fail(
+            "an image with dpkg's whole database is minimized",
+            "dpkg would take packages for whole that are not: leave one of the two out",
+        );
+    }
+    if !overlay.slices.is_empty() {
+        return fail(
+            "an image of slices is minimized too",
+            "slices say what is kept of packages: leave one of the two out",
+        );
+    }
+    let has_program = overlay
+        .entrypoint
+        .as_ref()
+        .is_some_and(|words| !words.is_empty());
+    if minimize.reachable.roots.is_empty() && !has_program {
+        return fail(
+            "nothing says where what is reached begins",
+            "add `roots:` with the image's programs, or an `entrypoint:`",
+        );
+    }
+    Ok(())
+}
+
 /// Ids are nobody else's, and groups that users are in are not misspelt.
 pub(crate) fn accounts(overlay: &Overlay) -> Result<(), Impossible> {
     for (index, user) in overlay.users.iter().enumerate() {

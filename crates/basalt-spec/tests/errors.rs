@@ -385,3 +385,28 @@ fn an_alias_needs_its_anchor() {
       |           ^^^^^^
     "#);
 }
+
+#[test]
+fn an_image_that_is_minimized_begins_somewhere_and_has_no_whole_database() {
+    let spec =
+        |rest: &str| format!("name: x\nreleases: [trixie]\nminimize:\n  reachable: {{}}\n{rest}");
+    let message = |rest: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.yaml");
+        std::fs::write(&path, spec(rest)).expect("a file");
+        basalt_spec::load(&path, None)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(message("entrypoint: [/usr/bin/x]\n"), Ok(()));
+    let error = message("").expect_err("nowhere to begin");
+    assert!(error.contains("nothing says where"), "{error}");
+    let error = message("entrypoint: [/usr/bin/x]\npackage-database: full\n")
+        .expect_err("dpkg would be wrong");
+    assert!(error.contains("dpkg's whole database"), "{error}");
+    let error = message("entrypoint: [/usr/bin/x]\nslices:\n  x: [bins]\n").expect_err("two ways");
+    assert!(
+        error.contains("an image of slices is minimized too"),
+        "{error}"
+    );
+}

@@ -76,6 +76,14 @@ pub struct SourceArguments {
     /// Release of the distribution, in place of the spec's (`bookworm`)
     #[arg(long, value_name = "NAME")]
     pub release: Option<String>,
+    /// Where packages come from.
+    #[command(flatten)]
+    pub archives: ArchiveArguments,
+}
+
+/// Where packages come from, and how they are fetched.
+#[derive(Debug, Clone, Args)]
+pub struct ArchiveArguments {
     /// Use no network: the cache and the vendor folder must hold everything
     #[arg(long)]
     pub offline: bool,

@@ -11,6 +11,7 @@ mod lock;
 mod man;
 mod schema;
 mod session;
+mod slice;
 mod vendor;
 
 use clap::Subcommand;
@@ -32,6 +33,8 @@ pub enum Command {
     Vendor(vendor::VendorArguments),
     /// Say why a package is in an image, or where a path of it came from
     Explain(explain::ExplainArguments),
+    /// Propose slices of packages: what their programs reach, and why
+    Slice(slice::SliceArguments),
     /// Show what an image is: its platforms, layers and how it runs
     Inspect(inspect::InspectArguments),
     /// Compare two locks, or two images: packages, files, modes, config
@@ -58,6 +61,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Build(own) => build::run(own, global, terminal),
         Command::Vendor(own) => vendor::run(own, global, terminal),
         Command::Explain(own) => explain::run(own, global, terminal),
+        Command::Slice(own) => slice::run(own, global, terminal),
         Command::Inspect(own) => inspect::run(own, terminal),
         Command::Diff(own) => diff::run(own, terminal),
         Command::Cache(own) => cache::run(own, global, terminal),

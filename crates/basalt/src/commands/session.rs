@@ -8,7 +8,7 @@ use basalt_build::{Options, Session};
 use basalt_fetch::{MirrorOptions, Snapshots};
 use basalt_spec::LoadedSpec;
 
-use crate::arguments::{GlobalArguments, SourceArguments};
+use crate::arguments::{ArchiveArguments, GlobalArguments, SourceArguments};
 use crate::failure::{Failure, Status};
 use crate::interruption;
 use crate::terminal::{Progress, Terminal};
@@ -20,6 +20,18 @@ pub(super) fn open(
     terminal: &Terminal,
 ) -> Result<(LoadedSpec, Session, Arc<Progress>), Failure> {
     let spec = basalt_spec::load(&source.spec, source.release.as_deref())?;
+    interruption::writes(&basalt_build::lock_path(&spec));
+    let (session, progress) = open_for(&spec, &source.archives, global, terminal)?;
+    Ok((spec, session, progress))
+}
+
+/// Opens a session for a spec that is loaded.
+pub(super) fn open_for(
+    spec: &LoadedSpec,
+    source: &ArchiveArguments,
+    global: &GlobalArguments,
+    terminal: &Terminal,
+) -> Result<(Session, Arc<Progress>), Failure> {
     let mut mirrors = MirrorOptions::default();
     for (archive, url) in &source.mirror {
         let mirror = url
@@ -53,11 +65,10 @@ pub(super) fn open(
         None => basalt_fetch::Cache::default_path()?,
     };
     interruption::writes_into(&cache);
-    interruption::writes(&basalt_build::lock_path(&spec));
     interruption::watch(terminal.json())?;
     let progress = Arc::new(terminal.progress());
-    let session = Session::open(options, &spec, progress.clone())?;
-    Ok((spec, session, progress))
+    let session = Session::open(options, spec, progress.clone())?;
+    Ok((session, progress))
 }
 
 fn snapshots(argument: Option<&str>) -> Result<Snapshots, Failure> {

@@ -1,0 +1,8 @@
+//! What is reached, on small trees made for the occasion.
+
+mod elf;
+mod hostile;
+mod python;
+mod services;
+mod support;
+mod texts;

@@ -1,0 +1,157 @@
+//! `minimize: reachable`: images that keep only what their roots reach.
+//!
+//! These tests need the archive's mirror.
+
+mod support;
+
+use std::fs;
+
+use support::mirror::Mirror;
+use support::workplace::Workplace;
+
+const SPEC: &str = "\
+name: probe
+releases: [trixie]
+architectures: [amd64]
+packages:
+  - hostname
+  - dash
+entrypoint: [/usr/bin/hostname]
+minimize:
+  reachable:
+    keep: [/usr/share/nothing/**]
+assertions:
+  no-shell: true
+";
+
+fn explained(place: &Workplace, mirror: &Mirror, path: &str) -> support::workplace::Run {
+    place.basalt_in(&[], mirror, &["explain", "image.yaml", path])
+}
+
+#[test]
+fn an_image_keeps_what_its_entrypoint_reaches_and_the_lock_pins_it() {
+    let mirror = Mirror::honest();
+    let place = Workplace::warm(SPEC);
+    place.build_from(&mirror).succeeded();
+    let lock = place.read("image.trixie.lock.json");
+    let document: serde_json::Value = serde_json::from_str(&lock).expect("JSON");
+    let kept = &document["images"][0]["kept"];
+    assert_eq!(
+        kept["hostname"],
+        serde_json::json!(["/usr/bin/hostname", "/usr/share/doc/hostname/copyright"])
+    );
+    // The shell is in the closure, and nothing leads to it.
+    assert!(
+        document["images"][0]["packages"]
+            .to_string()
+            .contains("dash")
+    );
+    assert!(kept.get("dash").is_none(), "{kept}");
+    for path in ["/usr/bin/hostname", "/usr/lib/x86_64-linux-gnu/libc.so.6"] {
+        explained(&place, &mirror, path).succeeded();
+    }
+    for path in [
+        "/usr/bin/dash",
+        "/usr/lib/x86_64-linux-gnu/libm.so.6",
+        "/usr/bin/dnsdomainname",
+    ] {
+        explained(&place, &mirror, path).refused(1, &["nothing stands at"]);
+    }
+    let index = place.read("out/index.json");
+    place
+        .basalt(&[
+            "build",
+            "image.yaml",
+            "-o",
+            "again",
+            "--locked",
+            "--offline",
+        ])
+        .succeeded();
+    assert_eq!(
+        place.read("again/index.json"),
+        index,
+        "the same lock, the same bytes"
+    );
+    place
+        .basalt_from(&mirror, &["lock", "image.yaml"])
+        .succeeded();
+    assert_eq!(
+        place.read("image.trixie.lock.json"),
+        lock,
+        "the same answer"
+    );
+}
+
+/// All layers of a layout, decompressed, end to end, and their compressed length.
+fn layers(place: &Workplace) -> (Vec<u8>, usize) {
+    let mut plain = Vec::new();
+    let mut size = 0;
+    for blob in fs::read_dir(place.path("out/blobs/sha256")).expect("it is there") {
+        let bytes = fs::read(blob.expect("it is listed").path()).expect("it is readable");
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            size += bytes.len();
+            let decoder = flate2::bufread::MultiGzDecoder::new(bytes.as_slice());
+            std::io::copy(&mut { decoder }, &mut plain).expect("it is gzip");
+        }
+    }
+    (plain, size)
+}
+
+#[test]
+fn scanners_see_each_package_and_that_it_is_not_whole() {
+    let mirror = Mirror::honest();
+    let place = Workplace::warm(SPEC);
+    place.build_from(&mirror).succeeded();
+    let run = place.basalt(&["inspect", "out", "--packages"]).succeeded();
+    assert!(run.out.contains("libc6 "), "{}", run.out);
+    let marked = |plain: &[u8]| {
+        let text = String::from_utf8_lossy(plain).into_owned();
+        text.matches("X-Basalt-Slices: reachable\n").count()
+    };
+    let (plain, size) = layers(&place);
+    assert!(marked(&plain) > 0, "libc6 is not whole");
+    let (spec, rest) = SPEC.split_once("minimize:").expect("it is there");
+    let spec = format!(
+        "{spec}{}",
+        &rest[rest.find("assertions:").expect("it is there")..]
+    );
+    let whole = Workplace::warm(&spec.replace("no-shell", "no-setuid"));
+    whole.build_from(&mirror).succeeded();
+    let (plain, other) = layers(&whole);
+    assert_eq!(marked(&plain), 0);
+    assert!(size * 2 < other, "{size} and {other}");
+}
+
+#[test]
+fn a_root_that_matches_nothing_makes_no_lock() {
+    let mirror = Mirror::honest();
+    let place = Workplace::warm(&SPEC.replace("[/usr/bin/hostname]", "[/usr/bin/nothing]"));
+    place
+        .build_from(&mirror)
+        .refused(1, &["the root `/usr/bin/nothing` matches nothing"]);
+    assert!(!place.path("image.trixie.lock.json").exists());
+    place.has_nothing_of(&[]);
+}
+
+#[test]
+fn a_lock_that_does_not_say_what_is_kept_is_not_built() {
+    let mirror = Mirror::honest();
+    let place = Workplace::warm(SPEC);
+    place.build_from(&mirror).succeeded();
+    let lock = place.read("image.trixie.lock.json");
+    let mut document: serde_json::Value = serde_json::from_str(&lock).expect("JSON");
+    let image = document["images"][0].as_object_mut().expect("a mapping");
+    image.remove("kept");
+    place.write("image.trixie.lock.json", document.to_string());
+    place
+        .basalt(&[
+            "build",
+            "image.yaml",
+            "-o",
+            "again",
+            "--locked",
+            "--offline",
+        ])
+        .refused(3, &["does not say what is kept of probe for amd64"]);
+}
