@@ -45,6 +45,30 @@ pub(crate) fn solve_all(
         .collect()
 }
 
+/// Solves an image that the spec is laid over, for each of the spec's architectures for which it
+/// can be: one that cannot shares no layers.
+pub(crate) fn solve_below(
+    spec: &LoadedSpec,
+    below: &LoadedSpec,
+    suites: &[Suite],
+    indexes: &[Index],
+) -> Vec<Solved> {
+    spec.base
+        .architectures
+        .par_iter()
+        .filter(|architecture| below.base.architectures.contains(architecture))
+        .filter_map(|architecture| {
+            let solved = solve(below, suites, indexes, architecture, "", &below.base);
+            let (_, packages) = solved.ok()?;
+            Some(Solved {
+                architecture: architecture.clone(),
+                variant: String::new(),
+                packages,
+            })
+        })
+        .collect()
+}
+
 type Records = BTreeMap<String, (PackageRecord, usize)>;
 
 fn solve(
