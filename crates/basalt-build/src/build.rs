@@ -20,6 +20,7 @@ use crate::gather;
 use crate::image;
 use crate::layout;
 use crate::lock_file::{lock_path, misfit, read_lock};
+use crate::lower;
 use crate::minimize;
 use crate::pack::{self, PackedLayer};
 use crate::read::{self, ReadPackage, ReadPolicy};
@@ -215,11 +216,17 @@ pub(crate) fn jobs<'a>(
                 .packages_of(locked)
                 .map(|package| &package.sha256)
                 .collect();
+            let below: Vec<(Digest, usize)> = locked
+                .below
+                .iter()
+                .map(|below| (below.spec, below.layers))
+                .collect();
             let key = postcard::to_stdvec(&(
                 (program, lock.compatibility, lock.spec, codec, epoch),
                 (&lock.users, &lock.groups, &lock.files),
                 (architecture, &request.variant, &locked.layers, packages),
                 (&locked.slices, &locked.kept, &lock.slice_definitions),
+                below,
             ));
             let key = Digest::of(&key.map_err(BuildError::record)?);
             Ok(Job {
@@ -324,7 +331,9 @@ fn make(
         let packed: Vec<(ImageRecord, usize)> = jobs
             .par_iter()
             .zip(&trees)
-            .map(|(job, (packages, assembled))| pack_one(session, spec, job, packages, assembled))
+            .map(|(job, (packages, assembled))| {
+                pack_one(session, spec, lock, job, packages, assembled)
+            })
             .collect::<Result<_, BuildError>>()?;
         let layers: usize = packed.iter().map(|(record, _)| record.layers.len()).sum();
         let cached: usize = packed.iter().map(|(_, cached)| *cached).sum();
@@ -420,6 +429,7 @@ fn assemble_one(
 fn pack_one(
     session: &Session,
     spec: &LoadedSpec,
+    lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
     assembled: &Assembled,
@@ -430,8 +440,15 @@ fn pack_one(
         layers: plan,
         ..
     } = job.locked;
-    let (layers, cached) =
-        pack::layers(&session.cache, &assembled.tree, packages, plan, job.codec)?;
+    let lower = lower::trees(session, spec, lock, job, packages);
+    let (layers, cached) = pack::layers(
+        &session.cache,
+        &assembled.tree,
+        &lower,
+        packages,
+        plan,
+        job.codec,
+    )?;
     let size: u64 = layers.iter().map(|layer| layer.info.size).sum();
     let wanted = &job.image.assertions;
     let mut violations = Vec::new();

@@ -51,6 +51,40 @@ pub(crate) fn solve_all(
         .collect()
 }
 
+/// Solves an image that the spec is laid over, for each of the spec's architectures for which it
+/// can be: one that cannot shares no layers.
+pub(crate) fn solve_below(
+    spec: &LoadedSpec,
+    below: &LoadedSpec,
+    suites: &[Suite],
+    indexes: &[Index],
+    library: &Library,
+) -> Vec<Solved> {
+    spec.base
+        .architectures
+        .par_iter()
+        .filter(|architecture| below.base.architectures.contains(architecture))
+        .filter_map(|architecture| {
+            let found = solve(
+                below,
+                suites,
+                indexes,
+                library,
+                architecture,
+                "",
+                &below.base,
+            );
+            let found = found.ok()?;
+            Some(Solved {
+                architecture: architecture.clone(),
+                variant: String::new(),
+                packages: found.packages,
+                slices: found.slices,
+            })
+        })
+        .collect()
+}
+
 /// What one image needs.
 struct Found {
     /// What the solver found.

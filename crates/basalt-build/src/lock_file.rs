@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use basalt_digest::Digest;
-use basalt_lock::Lock;
+use basalt_lock::{Lock, LockedBelow};
 use basalt_spec::LoadedSpec;
 
 use crate::BuildError;
@@ -17,8 +17,8 @@ pub fn lock_path(spec: &LoadedSpec) -> PathBuf {
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())
         .unwrap_or_default();
-    spec.folder
-        .join(format!("{stem}.{}.lock.json", spec.release))
+    spec.path
+        .with_file_name(format!("{stem}.{}.lock.json", spec.release))
 }
 
 /// Reads the lock of a spec, if there is one.
@@ -53,6 +53,16 @@ pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, B
             "the spec says something else than when it was locked".to_owned(),
         ));
     }
+    let below = lock.images.iter().flat_map(|image| &image.below);
+    if let Some(lost) = below
+        .into_iter()
+        .find(|below| layered_on(spec, below).is_none())
+    {
+        return Ok(Some(format!(
+            "the included spec of {} says something else than when it was locked",
+            lost.name
+        )));
+    }
     let files = local_files(spec)?;
     for (path, digest) in &files {
         if lock.files.get(path) != Some(digest) {
@@ -72,10 +82,20 @@ pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, B
     Ok(None)
 }
 
+/// The image that an image of the spec is laid over, as the lock names it: an included spec's, or
+/// the spec's own without a variant.
+pub(crate) fn layered_on<'s>(spec: &'s LoadedSpec, below: &LockedBelow) -> Option<&'s LoadedSpec> {
+    spec.below
+        .iter()
+        .chain([spec])
+        .find(|one| one.digest() == below.spec)
+}
+
 /// The digests of all local files that a spec names.
 pub(crate) fn local_files(spec: &LoadedSpec) -> Result<BTreeMap<String, Digest>, BuildError> {
     let mut names = BTreeSet::new();
-    for (_, image) in spec.images() {
+    let below = spec.below.iter().map(|below| &below.base);
+    for image in spec.images().map(|(_, image)| image).chain(below) {
         names.extend(image.files.iter().filter_map(|file| file.source.clone()));
         names.extend(image.certificates.iter().cloned());
         names.extend(image.archives.iter().map(|archive| archive.keyring.clone()));

@@ -74,83 +74,174 @@ fn sort(tree: &Tree) -> Sorted<'_> {
     sorted
 }
 
-/// Packs a tree into layers by the plan: one layer for each group of packages, and one for what
-/// was generated. Returns the layers, whose blobs are in the cache, and how many were there already.
-pub(crate) fn layers(
-    cache: &Cache,
-    tree: &Tree,
-    packages: &BTreeMap<String, ReadPackage>,
-    plan: &[Vec<String>],
-    codec: Codec,
-) -> Result<(Vec<PackedLayer>, usize), BuildError> {
-    let sorted = sort(tree);
-    let fragments: BTreeMap<&str, Fragment> = packages
-        .par_iter()
-        .map(|(name, read)| {
-            let fragment = match sorted.packages.get(name.as_str()) {
-                Some(standing) => fragment(cache, read, standing, codec)?,
-                None => None,
-            };
-            Ok(fragment.map(|fragment| (name.as_str(), fragment)))
-        })
-        .filter_map(Result::transpose)
-        .collect::<Result<_, BuildError>>()?;
-    let generated = generated(cache, &sorted.generated, codec)?;
+/// An image that lower layers are shared with: its own tree, and how many of the layers are its.
+pub(crate) struct Lower {
+    pub layers: usize,
+    pub tree: Tree,
+}
 
-    let by_package = directories_by_package(&sorted);
-    let mut groups: Vec<(Vec<String>, Vec<&Fragment>, BTreeSet<TreePath>)> = Vec::new();
-    let mut emitted: BTreeSet<&TreePath> = BTreeSet::new();
-    for group in plan {
-        let parts: Vec<&Fragment> = group
+/// A tree with what is packed of it.
+struct View<'t> {
+    tree: &'t Tree,
+    sorted: Sorted<'t>,
+    fragments: BTreeMap<&'t str, Fragment>,
+    owned: BTreeMap<&'t str, Vec<&'t TreePath>>,
+}
+
+/// What goes into one layer.
+struct Group<'v> {
+    tree: &'v Tree,
+    parts: Vec<&'v Fragment>,
+    directories: BTreeSet<TreePath>,
+}
+
+impl<'t> View<'t> {
+    /// Packs the named packages as they stand in a tree.
+    fn new<'n>(
+        cache: &Cache,
+        tree: &'t Tree,
+        packages: &'t BTreeMap<String, ReadPackage>,
+        names: impl Iterator<Item = &'n String>,
+        codec: Codec,
+    ) -> Result<Self, BuildError> {
+        let sorted = sort(tree);
+        let wanted: Vec<(&String, &ReadPackage)> = names
+            .filter_map(|name| packages.get_key_value(name))
+            .collect();
+        let fragments = wanted
+            .into_par_iter()
+            .map(|(name, read)| {
+                let fragment = match sorted.packages.get(name.as_str()) {
+                    Some(standing) => fragment(cache, read, standing, codec)?,
+                    None => None,
+                };
+                Ok(fragment.map(|fragment| (name.as_str(), fragment)))
+            })
+            .filter_map(Result::transpose)
+            .collect::<Result<_, BuildError>>()?;
+        let owned = directories_by_package(&sorted);
+        Ok(Self {
+            tree,
+            sorted,
+            fragments,
+            owned,
+        })
+    }
+
+    /// The layer of some packages: their fragments, with all directories that they own or stand in.
+    fn group(&self, names: &[String]) -> Group<'_> {
+        let parts = names
             .iter()
-            .filter_map(|name| fragments.get(name.as_str()))
+            .filter_map(|name| self.fragments.get(name.as_str()))
             .filter(|fragment| !fragment.chunks.is_empty())
             .collect();
         let mut directories = BTreeSet::new();
-        for name in group {
-            if let Some(standing) = sorted.packages.get(name.as_str()) {
+        for name in names {
+            if let Some(standing) = self.sorted.packages.get(name.as_str()) {
                 let files = standing.files.values().map(|(path, _)| *path);
                 for path in files.chain(standing.others.iter().map(|(path, _)| *path)) {
                     directories.extend(path.ancestors());
                 }
             }
-            for path in by_package.get(name.as_str()).into_iter().flatten() {
+            for path in self.owned.get(name.as_str()).into_iter().flatten() {
                 directories.extend(path.ancestors());
                 directories.insert((*path).clone());
             }
         }
-        if parts.is_empty() && directories.is_empty() {
+        Group {
+            tree: self.tree,
+            parts,
+            directories,
+        }
+    }
+}
+
+/// Whether a layer of the image below is right for this image too: the same files, and directories
+/// that are here alike. Their times do not count: it is for them that the other's layer is taken.
+fn holds(lower: &Group<'_>, own: &Group<'_>) -> bool {
+    let fragments =
+        |group: &Group<'_>| -> Vec<Digest> { group.parts.iter().map(|part| part.digest).collect() };
+    let alike = |path: &TreePath| match (lower.tree.get(path), own.tree.get(path)) {
+        (Some(lower), Some(own)) => {
+            let timeless = |entry: &Entry| Entry {
+                mtime: 0,
+                ..entry.clone()
+            };
+            timeless(&lower.entry) == timeless(&own.entry)
+        }
+        (lower, own) => lower.is_none() && own.is_none(),
+    };
+    fragments(lower) == fragments(own) && lower.directories.iter().all(alike)
+}
+
+/// Packs a tree into layers by the plan: one layer for each group of packages, and one for what
+/// was generated. Of the images below, the innermost first, those layers are taken that hold of
+/// this image too. Returns the layers, whose blobs are in the cache, and how many were there already.
+pub(crate) fn layers(
+    cache: &Cache,
+    tree: &Tree,
+    lower: &[Lower],
+    packages: &BTreeMap<String, ReadPackage>,
+    plan: &[Vec<String>],
+    codec: Codec,
+) -> Result<(Vec<PackedLayer>, usize), BuildError> {
+    let own = View::new(cache, tree, packages, packages.keys(), codec)?;
+    let mut below = Vec::with_capacity(lower.len());
+    let mut shared = 0;
+    for level in lower {
+        let names = plan.iter().take(level.layers).skip(shared).flatten();
+        let view = View::new(cache, &level.tree, packages, names, codec)?;
+        below.push((level.layers, view));
+        shared = level.layers;
+    }
+    let generated = generated(cache, &own.sorted.generated, codec)?;
+
+    let mut groups: Vec<(Vec<String>, Group<'_>)> = Vec::new();
+    let mut emitted: BTreeSet<&TreePath> = BTreeSet::new();
+    for (number, names) in plan.iter().enumerate() {
+        let here = own.group(names);
+        let there = below
+            .iter()
+            .find(|(layers, _)| number < *layers)
+            .map(|(_, view)| view.group(names));
+        let group = there.filter(|there| holds(there, &here)).unwrap_or(here);
+        if group.parts.is_empty() && group.directories.is_empty() {
             continue;
         }
-        for path in &directories {
-            if let Some((path, _)) = sorted
+        for path in &group.directories {
+            if let Some((path, _)) = own
+                .sorted
                 .directories
                 .binary_search_by(|(known, _)| (*known).cmp(path))
                 .ok()
-                .and_then(|place| sorted.directories.get(place))
+                .and_then(|place| own.sorted.directories.get(place))
             {
                 emitted.insert(path);
             }
         }
-        groups.push((group.clone(), parts, directories));
+        groups.push((names.clone(), group));
     }
     let mut last = BTreeSet::new();
-    for (path, _) in &sorted.generated {
+    for (path, _) in &own.sorted.generated {
         last.extend(path.ancestors());
     }
-    for (path, _) in &sorted.directories {
+    for (path, _) in &own.sorted.directories {
         if !emitted.contains(path) {
             last.extend(path.ancestors());
             last.insert((*path).clone());
         }
     }
-    let generated_parts: Vec<&Fragment> = generated.iter().collect();
-    groups.push((Vec::new(), generated_parts, last));
+    let last = Group {
+        tree,
+        parts: generated.iter().collect(),
+        directories: last,
+    };
+    groups.push((Vec::new(), last));
 
     let packed: Vec<(PackedLayer, bool)> = groups
         .into_par_iter()
-        .map(|(packages, parts, directories)| {
-            let (info, cached) = layer(cache, tree, &parts, &directories, codec)?;
+        .map(|(packages, group)| {
+            let (info, cached) = layer(cache, group.tree, &group.parts, &group.directories, codec)?;
             Ok((PackedLayer { info, packages }, cached))
         })
         .collect::<Result<_, BuildError>>()?;

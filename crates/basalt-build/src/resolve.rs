@@ -8,10 +8,8 @@ use basalt_deb::packages::PackageRecord;
 use basalt_effects::apply::{self, Context, Ids};
 use basalt_effects::{Effect, Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
-use basalt_layer::plan::{self, PackageWeight};
 use basalt_lock::{
-    COMPATIBILITY, FORMAT, Lock, LockDifference, LockedImage, LockedPackage, LockedScript,
-    difference,
+    COMPATIBILITY, FORMAT, Lock, LockDifference, LockedPackage, LockedScript, difference,
 };
 use basalt_spec::{ImageSpec, LoadedSpec};
 use basalt_tree::{Contents, Tree, TreePath};
@@ -21,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::BuildError;
 use crate::archives::{self, Suite};
 use crate::blame;
-use crate::closures::{Solved, solve_all};
+use crate::closures::{Solved, solve_all, solve_below};
+use crate::layering::{self, Level};
 use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
 use crate::minimize;
 use crate::report::Stage;
@@ -87,7 +86,7 @@ pub(crate) fn resolve(
 ) -> Result<Lock, BuildError> {
     let suites = archives::suites(session, spec, former)?;
     let library = slices::library(spec)?;
-    let solved = session.stage(Stage::Solve, 0, || {
+    let (solved, below) = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
         let solved = solve_all(spec, &suites, &indexes, &library)?;
         let count: BTreeSet<&String> = solved
@@ -95,7 +94,12 @@ pub(crate) fn resolve(
             .flat_map(|image| image.packages.keys())
             .collect();
         let result = format!("{} packages for {} images", count.len(), solved.len());
-        Ok((solved, result))
+        let below: Vec<Vec<Solved>> = spec
+            .below
+            .iter()
+            .map(|below| solve_below(spec, below, &suites, &indexes, &library))
+            .collect();
+        Ok(((solved, below), result))
     })?;
     let mut records: BTreeMap<(&str, &str), (&PackageRecord, &Suite)> = BTreeMap::new();
     for (record, suite) in solved.iter().flat_map(|image| image.packages.values()) {
@@ -122,7 +126,13 @@ pub(crate) fn resolve(
         Ok((controls, format!("{scripts} scripts explained")))
     })?;
     let ids = allocate(spec, former, &controls)?;
-    let images = plan_layers(spec, former, &solved);
+    let mut levels = Vec::with_capacity(below.len());
+    for (spec, solved) in spec.below.iter().zip(&below) {
+        // Its own plan, if it has one, so that both come to the same layers.
+        let former = read_lock(spec)?;
+        levels.push(Level::new(spec, solved, former.as_ref()));
+    }
+    let images = layering::plan(&levels, &Level::new(spec, &solved, former));
     Ok(Lock {
         format: FORMAT,
         compatibility: COMPATIBILITY,
@@ -338,7 +348,8 @@ fn allocate(
 }
 
 /// The groups that users are put into and no effect makes: those of base-passwd. They stand in with
-/// fixed ids above the range that is allocated from, and are not recorded.
+/// fixed ids above the range that is allocated from, and are not recorded. The one that base-passwd
+/// has within that range stands in with its own.
 fn groups_of_others(wanted: &[(String, Vec<Effect>)]) -> Vec<Effect> {
     let effects = || wanted.iter().flat_map(|(_, effects)| effects);
     let made: BTreeSet<&String> = effects()
@@ -353,93 +364,13 @@ fn groups_of_others(wanted: &[(String, Vec<Effect>)]) -> Vec<Effect> {
             _ => None,
         })
         .collect();
-    (60_000..)
-        .zip(named.difference(&made))
-        .map(|(gid, name)| Effect::Group {
-            name: (*name).clone(),
-            gid: Some(gid),
-        })
-        .collect()
-}
-
-/// How many layers of a base image's budget are left to its variants.
-const LAYERS_FOR_VARIANTS: usize = 2;
-
-/// The packing plan of each image: a variant keeps the layers of the image it is laid over.
-fn plan_layers(spec: &LoadedSpec, former: Option<&Lock>, solved: &[Solved]) -> Vec<LockedImage> {
-    let weights = |names: &mut dyn Iterator<Item = &(PackageRecord, usize)>| -> Vec<PackageWeight> {
-        names
-            .map(|(record, _)| PackageWeight {
-                name: record.name.clone(),
-                source: record.source.clone(),
-                size: record.size,
-                rate: plan::change_rate(&record.source),
-            })
-            .collect()
+    let within = ("users".to_owned(), 100);
+    let stand_in = |(name, gid): (String, u32)| Effect::Group {
+        name,
+        gid: Some(gid),
     };
-    let former_layers = |architecture: &str, variant: &str| {
-        former
-            .and_then(|lock| lock.image(architecture, variant))
-            .map(|image| image.layers.clone())
-    };
-    let mut images = Vec::new();
-    for image in solved {
-        let maximum = spec
-            .image(&image.variant)
-            .map_or(10, |image| image.layers.maximum as usize);
-        // The last layer is that of generated files.
-        let budget = maximum.saturating_sub(1).max(1);
-        let reserved = if spec.variants.is_empty() {
-            0
-        } else {
-            LAYERS_FOR_VARIANTS
-        };
-        let base = solved
-            .iter()
-            .find(|other| other.architecture == image.architecture && other.variant.is_empty());
-        let base_layers = |base: &Solved| {
-            let former = former_layers(&base.architecture, "");
-            plan::layers(
-                &weights(&mut base.packages.values()),
-                budget.saturating_sub(reserved).max(1),
-                former.as_deref(),
-            )
-        };
-        let is_over = |base: &&Solved| {
-            base.packages
-                .iter()
-                .all(|(name, record)| image.packages.get(name) == Some(record))
-        };
-        let layers = match base.filter(is_over) {
-            Some(base) if image.variant.is_empty() => base_layers(base),
-            Some(base) => {
-                let mut layers = base_layers(base);
-                let mut rest = image
-                    .packages
-                    .iter()
-                    .filter(|(name, _)| !base.packages.contains_key(*name))
-                    .map(|(_, record)| record);
-                let rest = weights(&mut rest);
-                if !rest.is_empty() {
-                    let left = budget.saturating_sub(layers.len()).max(1);
-                    layers.extend(plan::layers(&rest, left, None));
-                }
-                layers
-            }
-            None => plan::layers(
-                &weights(&mut image.packages.values()),
-                budget,
-                former_layers(&image.architecture, &image.variant).as_deref(),
-            ),
-        };
-        images.push(LockedImage {
-            architecture: image.architecture.clone(),
-            variant: image.variant.clone(),
-            packages: image.packages.keys().cloned().collect(),
-            layers,
-            slices: image.slices.clone(),
-            kept: BTreeMap::new(),
-        });
-    }
-    images
+    let others = named.difference(&made).map(|name| (*name).clone());
+    let others = others.filter(|name| *name != within.0).zip(60_000..);
+    let within_too = (!made.contains(&within.0)).then(|| within.clone());
+    others.chain(within_too).map(stand_in).collect()
 }

@@ -170,6 +170,8 @@ pub enum Writer {
     LinkerCache,
     /// `update-ca-certificates`: the bundle, the hashed links.
     CertificateBundle,
+    /// `ca-certificates-java`: `/etc/ssl/certs/java/cacerts`, if there is a Java runtime.
+    JavaKeystore,
     /// `update-passwd`: `/etc/passwd` and `/etc/group` from base-passwd's master files.
     PasswdMaster,
     /// `pwconv` and `grpconv`: `/etc/shadow` and `/etc/gshadow`.

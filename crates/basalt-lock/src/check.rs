@@ -127,6 +127,16 @@ fn image_is_sound(lock: &Lock, image: &LockedImage) -> Result<(), String> {
             return Err(format!("its layers hold `{name}` twice"));
         }
     }
+    let mut shared = 0;
+    for below in &image.below {
+        if below.layers <= shared || below.layers > image.layers.len() {
+            return Err(format!(
+                "it shares {} layers with `{}`, which cannot be",
+                below.layers, below.name
+            ));
+        }
+        shared = below.layers;
+    }
     if placed.len() != image.packages.len() {
         let missing = image
             .packages

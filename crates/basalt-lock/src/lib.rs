@@ -16,6 +16,6 @@ pub use difference::{
     ArchiveChange, Change, IdChange, KeptChange, LockDifference, PackageChange, Side, difference,
 };
 pub use lock::{
-    ArchiveSnapshot, COMPATIBILITY, FORMAT, Lock, LockError, LockedImage, LockedPackage,
-    LockedScript, MAXIMUM_SIZE,
+    ArchiveSnapshot, COMPATIBILITY, FORMAT, Lock, LockError, LockedBelow, LockedImage,
+    LockedPackage, LockedScript, MAXIMUM_SIZE,
 };

@@ -132,6 +132,21 @@ pub struct LockedImage {
     /// kept for itself ends with a slash; of a package that is not named nothing is kept.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept: BTreeMap<String, Vec<String>>,
+    /// The images that it is laid over and shares layers with, the innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<LockedBelow>,
+}
+
+/// An image that another is laid over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedBelow {
+    /// Its name.
+    pub name: String,
+    /// Digest of its spec in canonical, merged form.
+    pub spec: Digest,
+    /// How many of the layers, from the first up, are its own.
+    pub layers: usize,
 }
 
 /// Why a lock was not read.

@@ -7,7 +7,7 @@ use basalt_digest::Digest;
 use serde_saphyr::Options;
 
 use crate::error::SpecError;
-use crate::image::ImageSpec;
+use crate::image::{ImageSpec, Impossible};
 use crate::overlay::Overlay;
 use crate::strict;
 use crate::suggest;
@@ -21,11 +21,12 @@ pub const MAXIMUM_DEPTH: usize = 8;
 /// How many specs one may include, with those that they include.
 pub const MAXIMUM_FILES: usize = 100;
 
-/// The specs that lead to the one being read, and how many were read.
+/// The specs that lead to the one being read, how many were read, and those with a name of their own.
 #[derive(Default)]
 struct Chain {
     files: Vec<PathBuf>,
     read: usize,
+    named: Vec<(PathBuf, Overlay)>,
 }
 
 /// A spec with all it includes, for one release.
@@ -41,6 +42,9 @@ pub struct LoadedSpec {
     pub base: ImageSpec,
     /// The variants by name.
     pub variants: BTreeMap<String, ImageSpec>,
+    /// The images that it is laid over: the specs it includes that have a name of their own, the
+    /// innermost first. Their local paths are relative to the folder of this one.
+    pub below: Vec<LoadedSpec>,
 }
 
 impl LoadedSpec {
@@ -77,7 +81,7 @@ impl LoadedSpec {
 pub fn load(path: &Path, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
     let mut chain = Chain::default();
     let merged = read(path, Path::new(""), &mut chain)?;
-    settled(path, &merged, release)
+    settled(path, &merged, &chain.named, release)
 }
 
 /// As [`load`], for a spec that is in no file: `path` is what errors call it, and its folder is where
@@ -91,38 +95,62 @@ pub fn load_text(path: &Path, text: &str, release: Option<&str>) -> Result<Loade
         let message = "a spec that is in no file includes another";
         return Err(SpecError::at_word(path, text, include, message.to_owned()));
     }
-    settled(path, &own, release)
+    settled(path, &own, &[], release)
 }
 
-/// A merged spec for one release, its values checked.
-fn settled(path: &Path, merged: &Overlay, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
+/// A merged spec for one release, its values checked; `named` are the included specs that have a name.
+fn settled(
+    path: &Path,
+    merged: &Overlay,
+    named: &[(PathBuf, Overlay)],
+    release: Option<&str>,
+) -> Result<LoadedSpec, SpecError> {
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let releases = merged.releases.clone().unwrap_or_default();
     let release = choose(path, release, &releases)?;
-    let image = |overlay: &Overlay| {
-        ImageSpec::new(overlay, &release).map_err(|cause| {
-            let text = read_text(path).unwrap_or_default();
-            let word = cause.word.as_deref().filter(|word| !word.is_empty());
-            match word {
-                Some(word) => SpecError::at_word(path, &text, word, cause.message),
-                None => SpecError::of_file(path, cause.message),
-            }
-            .with_help(cause.help)
-        })
+    let at_fault = |cause: Impossible| {
+        let text = read_text(path).unwrap_or_default();
+        let word = cause.word.as_deref().filter(|word| !word.is_empty());
+        match word {
+            Some(word) => SpecError::at_word(path, &text, word, cause.message),
+            None => SpecError::of_file(path, cause.message),
+        }
+        .with_help(cause.help)
     };
-    let base = image(merged)?;
+    let mut loaded = images(path, &folder, &release, merged).map_err(at_fault)?;
+    for (path, overlay) in named {
+        // One that is no image by itself only lends its parts.
+        let below = images(path, &folder, &release, overlay).ok();
+        loaded.below.extend(below.filter(|below| {
+            !loaded
+                .below
+                .iter()
+                .any(|one| one.digest() == below.digest())
+        }));
+    }
+    Ok(loaded)
+}
+
+/// The images of a merged spec: without a variant, and each variant.
+fn images(
+    path: &Path,
+    folder: &Path,
+    release: &str,
+    merged: &Overlay,
+) -> Result<LoadedSpec, Impossible> {
     let mut variants = BTreeMap::new();
     for (name, variant) in &merged.variants {
         let mut overlay = merged.clone();
         overlay.lay(variant.clone());
-        variants.insert(name.clone(), image(&overlay)?);
+        variants.insert(name.clone(), ImageSpec::new(&overlay, release)?);
     }
     Ok(LoadedSpec {
         path: path.to_owned(),
-        folder,
-        release,
-        base,
+        folder: folder.to_owned(),
+        release: release.to_owned(),
+        base: ImageSpec::new(merged, release)?,
         variants,
+        below: Vec::new(),
     })
 }
 
@@ -151,9 +179,13 @@ fn read(path: &Path, prefix: &Path, chain: &mut Chain) -> Result<Overlay, SpecEr
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     chain.files.push(real);
     chain.read += 1;
-    let merged = follow(own, path, &text, prefix, chain);
+    let has_name = own.name.is_some();
+    let merged = follow(own, path, &text, prefix, chain)?;
     chain.files.pop();
-    merged
+    if has_name && !chain.files.is_empty() {
+        chain.named.push((path.to_owned(), merged.clone()));
+    }
+    Ok(merged)
 }
 
 /// Whether a file may be included here: it is there, it is not among those that include it, and
@@ -216,7 +248,9 @@ fn follow(
             return Err(SpecError::at_word(path, text, &name, message)
                 .with_help(Some("write them side by side under `variants:`".to_owned())));
         }
+        let named = chain.named.len();
         let mut variant = follow(variant, path, text, prefix, chain)?;
+        chain.named.truncate(named);
         // Those of an included spec are the image's, not the variant's.
         variant.variants.clear();
         own.variants.insert(name, variant);

@@ -15,7 +15,26 @@ fn spec(name: &str, release: &str) -> LoadedSpec {
 }
 
 const RELEASES: [&str; 2] = ["trixie", "bookworm"];
-const IMAGES: [&str; 5] = ["static", "base", "cc", "busybox", "python"];
+const IMAGES: [&str; 15] = [
+    "static",
+    "base",
+    "cc",
+    "busybox",
+    "python",
+    "curl",
+    "git",
+    "perl",
+    "node",
+    "nginx",
+    "haproxy",
+    "valkey",
+    "postgres",
+    "java",
+    "containerd",
+];
+
+/// Who makes namespaces and networks for others must be root.
+const AS_ROOT: [&str; 1] = ["containerd"];
 
 fn names(image: &basalt_spec::ImageSpec) -> Vec<&str> {
     image.packages.iter().map(|one| one.name.as_str()).collect()
@@ -55,7 +74,8 @@ fn all_run_as_nonroot_but_the_variant_to_build_with() {
         for release in RELEASES {
             for (variant, image) in spec(name, release).images() {
                 let is_root = image.user == "root";
-                assert_eq!(is_root, variant == "dev", "{name} {variant}");
+                let wanted = variant == "dev" || AS_ROOT.contains(&name);
+                assert_eq!(is_root, wanted, "{name} {variant}");
                 assert_eq!(
                     image.assertions.non_root,
                     Some(!is_root),
@@ -118,6 +138,21 @@ fn no_applet_poses_as_a_package_manager() {
     for name in ["sh", "[", "yes", "true", "wget", "vi"] {
         assert!(names.iter().any(|one| one == name), "{name}");
     }
+}
+
+#[test]
+fn an_image_names_the_images_it_is_laid_over_the_innermost_first() {
+    let below = |name: &str| -> Vec<String> {
+        let loaded = spec(name, "trixie");
+        let below = loaded.below.iter().map(|one| one.base.name.clone());
+        below.collect()
+    };
+    assert!(below("base").is_empty(), "parts without a name are none");
+    for name in &IMAGES[5..] {
+        assert_eq!(below(name), ["base"], "{name}");
+    }
+    let own = spec("base", "bookworm");
+    assert_eq!(spec("cc", "bookworm").below[0].digest(), own.digest());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod certificate_name;
 mod certificates;
 mod error;
 mod identities;
+mod keystore;
 mod lines;
 mod linker;
 mod pam;
@@ -30,6 +31,7 @@ pub use certificate_name::subject_hash;
 pub use certificates::{certificates_of, pem_blocks};
 pub use error::ApplyError;
 pub use identities::Ids;
+pub use keystore::keystore;
 pub use pam::{Profile, profile};
 pub use sysusers::{SystemUserLine, system_users};
 pub use tmpfiles::{TemporaryFileLine, temporary_files};
@@ -85,6 +87,9 @@ pub fn apply(
     }
     if let Some(package) = runs(&steps, Writer::CertificateBundle) {
         certificates::apply(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::JavaKeystore) {
+        keystore::apply(&mut work, package)?;
     }
     if let Some(package) = runs(&steps, Writer::PamCommon) {
         pam::apply(&mut work, package)?;

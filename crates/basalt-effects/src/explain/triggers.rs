@@ -29,6 +29,16 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         Some(Writer::CertificateBundle),
     ),
     (
+        "update-ca-certificates-java",
+        "Java's store of certificates",
+        Some(Writer::JavaKeystore),
+    ),
+    (
+        "update-ca-certificates-java-fresh",
+        "Java's store of certificates",
+        Some(Writer::JavaKeystore),
+    ),
+    (
         "/usr/lib32",
         "a link such as /lib32: the tree merges /usr by itself",
         None,
