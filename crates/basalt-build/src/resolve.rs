@@ -276,7 +276,7 @@ fn locked(
 /// Explains a package's scripts, with what the spec declares about it.
 pub(crate) fn explain(scripts: &PackageScripts<'_>, image: &ImageSpec) -> Explanation {
     let declared = image.effects.get(scripts.package).map(Vec::as_slice);
-    basalt_effects::explain(scripts, declared)
+    basalt_effects::explain_answered(scripts, &image.debconf, declared)
 }
 
 /// Fails when any script has lines that nothing explains.
@@ -316,7 +316,8 @@ fn allocate(
         ..Context::default()
     };
     // Fixed ids need no allocation; a user with one may name a group that only the image has.
-    let is_account = |effect: &&Effect| {
+    // What stands under a condition gets its id all the same: which side counts, each image decides.
+    let is_account = |effect: &Effect| {
         matches!(
             effect,
             Effect::User { uid: None, .. } | Effect::Group { gid: None, .. }
@@ -325,12 +326,14 @@ fn allocate(
     let mut wanted: Vec<(String, Vec<Effect>)> = controls
         .iter()
         .map(|(package, explanation)| {
-            let accounts = explanation
-                .effects
-                .iter()
-                .filter(is_account)
-                .cloned()
-                .collect();
+            let mut accounts = Vec::new();
+            for effect in &explanation.effects {
+                effect.each(&mut |one| {
+                    if is_account(one) {
+                        accounts.push(one.clone());
+                    }
+                });
+            }
             (package.name.clone(), accounts)
         })
         .collect();

@@ -49,6 +49,18 @@ pub enum Effect {
         /// Where it points.
         target: String,
     },
+    /// A file with this text, whatever stood there; one that is there keeps its mode.
+    Write {
+        /// Where.
+        path: String,
+        /// Its whole content.
+        content: String,
+    },
+    /// A directory that is taken away, if it is there and empty.
+    RemoveEmpty {
+        /// Which.
+        path: String,
+    },
     /// A path that is taken away, if it is there.
     Remove {
         /// Which.
@@ -141,11 +153,73 @@ pub enum Effect {
         /// The shell.
         path: String,
     },
+    /// Effects that depend on the rest of the image: on what the packages and the spec bring, before
+    /// any effect is applied.
+    When {
+        /// What is asked.
+        condition: Condition,
+        /// What is done when it holds.
+        #[serde(default)]
+        effects: Vec<Effect>,
+        /// What is done when it does not.
+        #[serde(default)]
+        otherwise: Vec<Effect>,
+    },
+    /// Stops the build: what happens here is not known.
+    Refuse {
+        /// Why, and what to do about it.
+        why: String,
+    },
     /// A native writer, run once for the whole tree after all else.
     Run {
         /// Which.
         writer: Writer,
     },
+}
+
+impl Effect {
+    /// Calls for this effect, or for each that stands under its condition, on both sides.
+    pub fn each<'e>(&'e self, call: &mut dyn FnMut(&'e Effect)) {
+        match self {
+            Self::When {
+                effects, otherwise, ..
+            } => effects
+                .iter()
+                .chain(otherwise)
+                .for_each(|effect| effect.each(call)),
+            effect => call(effect),
+        }
+    }
+}
+
+/// A question about the image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Something stands at this path, links followed.
+    Exists(String),
+    /// A file stands at this path, links followed.
+    File(String),
+    /// A directory stands at this path, links followed.
+    Directory(String),
+    /// A symbolic link stands at this path.
+    Link(String),
+    /// A file that may be executed stands at this path, links followed.
+    Executable(String),
+    /// A program of this name stands in a directory of programs.
+    Command(String),
+    /// Another package than this one brings something at this path.
+    Foreign(String),
+    /// There is a user of this name.
+    User(String),
+    /// There is a group of this name.
+    Group(String),
+    /// The other way round.
+    Not(Box<Condition>),
+    /// All of them hold.
+    All(Vec<Condition>),
+    /// One of them holds.
+    Any(Vec<Condition>),
 }
 
 /// A link that follows the choice of an alternative.

@@ -6,21 +6,20 @@
 //! a table that people curate. Whatever stays unknown is said to be so.
 
 mod apparmor;
-mod command;
-mod condition;
-mod flow;
+mod debconf;
+mod interpret;
+
 mod report;
 mod script;
 mod table;
 mod triggers;
-mod words;
 
 use std::collections::BTreeMap;
 
 use basalt_digest::Digest;
 
-use self::condition::Call;
-use self::script::Line;
+use self::interpret::{Call, Note};
+use self::script::{Line, Parts, Snippet};
 use self::table::Table;
 use crate::Effect;
 
@@ -42,41 +41,54 @@ pub struct PackageScripts<'a> {
 }
 
 /// The scripts in the order in which dpkg calls them, and the word it calls them with.
-const CALLED: [(&str, Call); 3] = [
-    ("preinst", Call { action: "install" }),
-    (
-        "config",
-        Call {
-            action: "configure",
-        },
-    ),
-    (
-        "postinst",
-        Call {
-            action: "configure",
-        },
-    ),
+const CALLED: [(&str, &str); 3] = [
+    ("preinst", "install"),
+    ("config", "configure"),
+    ("postinst", "configure"),
 ];
 
 /// Scripts that a fresh install does not call.
 const NOT_CALLED: [&str; 2] = ["prerm", "postrm"];
 
-/// More lines than this of one script are not read; the rest counts as unexplained.
-const MAXIMUM_LINES: usize = 50_000;
+/// Debconf's answers by question; `None` where they are not known.
+type Answers = BTreeMap<String, Option<String>>;
 
 /// Explains the scripts of one package. `declared` is what the spec says by hand about it; it
 /// comes on top of what is known, and answers for whatever is not.
 pub fn explain(package: &PackageScripts<'_>, declared: Option<&[Effect]>) -> Explanation {
+    explain_answered(package, &BTreeMap::new(), declared)
+}
+
+/// As [`explain`], with the spec's answers to debconf's questions.
+pub fn explain_answered(
+    package: &PackageScripts<'_>,
+    answers: &BTreeMap<String, String>,
+    declared: Option<&[Effect]>,
+) -> Explanation {
     let mut effects = Vec::new();
     let mut scripts = Vec::new();
-    for (name, call) in CALLED {
+    let mut known: Answers = package
+        .members
+        .get("templates")
+        .map(|bytes| debconf::defaults(&String::from_utf8_lossy(bytes)))
+        .unwrap_or_default();
+    for (question, answer) in answers {
+        known.insert(question.clone(), Some(answer.clone()));
+    }
+    for (name, action) in CALLED {
         if let Some(bytes) = package.members.get(name) {
+            let call = Call {
+                member: name,
+                action,
+                package: package.package,
+                architecture: package.architecture,
+            };
             scripts.push(explain_script(
                 package,
-                name,
                 bytes,
                 call,
                 declared.is_some(),
+                &mut known,
                 &mut effects,
             ));
         }
@@ -110,37 +122,24 @@ pub fn explain(package: &PackageScripts<'_>, declared: Option<&[Effect]>) -> Exp
 
 fn explain_script(
     package: &PackageScripts<'_>,
-    name: &str,
     bytes: &[u8],
-    call: Call,
+    call: Call<'_>,
     declared: bool,
+    answers: &mut Answers,
     effects: &mut Vec<Effect>,
 ) -> ScriptReport {
     let text = String::from_utf8_lossy(bytes);
-    let mut parts = script::take_apart(&text);
-    let too_long = parts.rest.len() > MAXIMUM_LINES;
-    parts.rest.truncate(MAXIMUM_LINES);
+    let parts = script::take_apart(&text);
     let residual = script::residual_digest(&parts.rest, package.package, package.version);
     let before = effects.len();
     let mut lines = Vec::new();
-    for snippet in &parts.snippets {
-        if let Some(effect) = apparmor::local_profile(snippet) {
-            let meaning = "dh_apparmor: an empty file for local rules".to_owned();
-            lines.push(said(snippet.first.clone(), meaning));
-            effects.push(effect);
-            continue;
-        }
-        let followed = flow::follow(&snippet.body, call);
-        for (line, known) in followed.understood {
-            lines.push(said(line, format!("{}: {}", snippet.tool, known.meaning)));
-            effects.extend(known.effects);
-        }
-        lines.extend(followed.unexplained.into_iter().map(unsaid));
-    }
     let entry = Table::get()
         .ok()
-        .and_then(|table| table.find(package.package, name, residual));
-    if let (Some(entry), false) = (entry, too_long) {
+        .and_then(|table| table.find(package.package, call.member, residual));
+    if let Some(entry) = entry {
+        for snippet in &parts.snippets {
+            explain_snippet(snippet, call, answers, &mut lines, effects);
+        }
         let first = parts.rest.into_iter().next().unwrap_or(Line {
             number: 1,
             text: String::new(),
@@ -152,24 +151,109 @@ fn explain_script(
                 .iter()
                 .map(|effect| for_architecture(effect, package.architecture)),
         );
-    } else if !is_shell(&text) || too_long {
-        lines.extend(parts.rest.into_iter().map(unsaid));
-    } else {
-        let followed = flow::follow(&parts.rest, call);
-        for (line, known) in followed.understood {
-            lines.push(said(line, known.meaning));
-            effects.extend(known.effects);
+        // The table says what it leaves in the root, not what it tells debconf.
+        if text.contains("db_set") || text.contains("SET ") {
+            answers.values_mut().for_each(|answer| *answer = None);
         }
-        lines.extend(followed.unexplained.into_iter().map(unsaid));
+    } else {
+        match interpreter_of(&text) {
+            None => lines.extend(parts.rest.into_iter().map(unsaid)),
+            Some(interpreter) => {
+                let text = without_profiles(&text, &parts, &mut lines, effects);
+                follow(&text, interpreter, call, answers, &mut lines, effects);
+            }
+        }
     }
     lines.sort_by_key(|line| line.number);
     ScriptReport {
-        name: name.to_owned(),
+        name: call.member.to_owned(),
         digest: Digest::of(bytes),
         residual,
         verdict: verdict(&lines, effects.len() > before, declared),
         lines,
     }
+}
+
+/// Follows a script, or a snippet at its place in a script.
+fn follow(
+    text: &str,
+    interpreter: Interpreter,
+    call: Call<'_>,
+    answers: &mut Answers,
+    lines: &mut Vec<LineReport>,
+    effects: &mut Vec<Effect>,
+) {
+    match basalt_shell::parse(text) {
+        Ok(script) => {
+            let followed = interpret::follow(&script, call, interpreter, answers);
+            report(&followed.notes, text, lines);
+            effects.extend(followed.effects);
+            *answers = followed.answers;
+        }
+        Err(error) => {
+            let line = text.lines().nth(error.line.saturating_sub(1));
+            lines.push(unsaid(Line {
+                number: error.line,
+                text: format!("{} ({})", line.unwrap_or_default().trim(), error.problem),
+            }));
+        }
+    }
+}
+
+fn report(notes: &[Note], text: &str, lines: &mut Vec<LineReport>) {
+    for (line, meaning) in interpret::reported(notes, text) {
+        lines.push(LineReport {
+            number: line.number,
+            text: line.text,
+            meaning,
+        });
+    }
+}
+
+/// Follows a snippet of debhelper by itself.
+fn explain_snippet(
+    snippet: &Snippet,
+    call: Call<'_>,
+    answers: &mut Answers,
+    lines: &mut Vec<LineReport>,
+    effects: &mut Vec<Effect>,
+) {
+    if let Some(effect) = apparmor::local_profile(snippet) {
+        lines.push(said(snippet.first.clone(), apparmor::MEANING.to_owned()));
+        effects.push(effect);
+        return;
+    }
+    // Empty lines before it keep the numbers.
+    let mut text = "\n".repeat(snippet.first.number);
+    for line in &snippet.body {
+        text.push_str(&line.text);
+        text.push('\n');
+    }
+    follow(&text, Interpreter::default(), call, answers, lines, effects);
+}
+
+/// The text of a script in which the snippets of `dh_apparmor` are empty lines, as they are known to
+/// the letter.
+fn without_profiles(
+    text: &str,
+    parts: &Parts,
+    lines: &mut Vec<LineReport>,
+    effects: &mut Vec<Effect>,
+) -> String {
+    let mut kept: Vec<&str> = text.lines().collect();
+    for snippet in &parts.snippets {
+        let Some(effect) = apparmor::local_profile(snippet) else {
+            continue;
+        };
+        lines.push(said(snippet.first.clone(), apparmor::MEANING.to_owned()));
+        effects.push(effect);
+        for line in &snippet.body {
+            if let Some(line) = kept.get_mut(line.number.saturating_sub(1)) {
+                *line = "";
+            }
+        }
+    }
+    kept.join("\n") + "\n"
 }
 
 fn explain_triggers(bytes: &[u8], declared: bool, effects: &mut Vec<Effect>) -> ScriptReport {
@@ -204,16 +288,32 @@ fn verdict(lines: &[LineReport], has_effects: bool, declared: bool) -> Verdict {
     }
 }
 
-/// Whether the script is for the POSIX shell or bash.
-fn is_shell(text: &str) -> bool {
+/// The shell that a script is for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Interpreter {
+    /// Bash, not the POSIX shell.
+    is_bash: bool,
+    /// `-e`: the first failure ends the script.
+    errexit: bool,
+}
+
+/// The shell of a script; nothing when it is in another language.
+fn interpreter_of(text: &str) -> Option<Interpreter> {
     let first = text.lines().next().unwrap_or_default();
-    let Some(interpreter) = first.strip_prefix("#!") else {
-        return false;
+    let mut words = first.strip_prefix("#!")?.split_whitespace();
+    let path = words.next()?;
+    let is_bash = matches!(path, "/bin/bash" | "/usr/bin/bash");
+    let is_shell = is_bash || matches!(path, "/bin/sh" | "/usr/bin/sh" | "/bin/dash");
+    let options: Vec<&str> = words.collect();
+    let known = match options.as_slice() {
+        [] => true,
+        [option] => matches!(*option, "-e" | "-eu" | "-ue" | "-ex" | "-x" | "-u"),
+        _ => false,
     };
-    matches!(
-        interpreter.split_whitespace().next(),
-        Some("/bin/sh" | "/bin/bash" | "/usr/bin/sh" | "/usr/bin/bash" | "/bin/dash")
-    )
+    (is_shell && known).then(|| Interpreter {
+        is_bash,
+        errexit: options.iter().any(|option| option.contains('e')),
+    })
 }
 
 fn said(line: Line, meaning: String) -> LineReport {

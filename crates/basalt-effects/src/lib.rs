@@ -4,7 +4,8 @@ pub mod apply;
 mod effect;
 mod explain;
 
-pub use effect::{Effect, Slave, Writer};
+pub use effect::{Condition, Effect, Slave, Writer};
 pub use explain::{
     Explanation, LineReport, PackageScripts, ScriptReport, Unexplained, Verdict, explain,
+    explain_answered,
 };

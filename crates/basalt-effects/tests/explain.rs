@@ -147,13 +147,13 @@ fn makes_the_local_file_of_an_apparmor_profile() {
 
 #[test]
 fn stops_at_a_line_that_it_does_not_know_and_prints_a_stanza_to_paste() {
-    let explanation = postinst("install -d -m 750 /var/lib/example\necho done");
+    let explanation = postinst("example-setup --all\necho done");
     assert_eq!(verdict(&explanation), Verdict::Unexplained);
     let error = explanation.unexplained().expect("an error").to_string();
     for part in [
         "package `example` 1.2.3-4",
         "postinst (sha256:",
-        "    3 | install -d -m 750 /var/lib/example",
+        "    3 | example-setup --all",
         "effects:\n  example:\n",
     ] {
         assert!(error.contains(part), "no {part:?} in:\n{error}");
@@ -164,7 +164,7 @@ fn stops_at_a_line_that_it_does_not_know_and_prints_a_stanza_to_paste() {
 #[test]
 fn lets_the_spec_answer_for_what_is_not_known() {
     let declared = [directory()];
-    let script = "#!/bin/sh\ninstall -d -m 750 /var/lib/example\nadd-shell /bin/example\n";
+    let script = "#!/bin/sh\nexample-setup --all\nadd-shell /bin/example\n";
     let explanation = explained("postinst", script, Some(&declared));
     assert_eq!(verdict(&explanation), Verdict::Declared);
     assert!(explanation.unexplained().is_none());
@@ -177,26 +177,33 @@ fn lets_the_spec_answer_for_what_is_not_known() {
 #[test]
 fn does_not_trust_tricks_of_the_shell() {
     for body in [
-        "echo hello > /etc/example",
-        "echo \"$(touch /etc/example)\"",
-        "echo \"`touch /etc/example`\"",
-        "echo \\\" > /etc/example \\\"",
-        "update-rc.d example defaults && touch /etc/example",
-        "update-rc.d example defaults; touch /etc/example",
-        "set -- install\nif [ \"$1\" = configure ]; then\n  touch /etc/example\nfi",
-        "# a remark \\\ntouch /etc/example",
-        "if false; then :; fi\ntouch /etc/example",
-        "if false; then\n  true; fi\ntouch /etc/example",
-        "case \"$1\" in\n  conf*)\n    touch /etc/example\n  ;;\nesac",
-        "case \"$1\" in configure) touch /etc/example;; esac",
-        "if false; then\n  echo \"\nfi\n\"\nfi\ntouch /etc/example",
-        "cat <<EOF\nEOF\ntouch /etc/example",
-        "example () {\n  touch /etc/example\n}\nexample",
-        "if command -v example; then\n  add-shell /bin/example\nfi",
+        "echo \"$(touch \"$HOME/example\")\"",
+        "echo hello > \"$HOME\"",
+        "date > /etc/example",
+        "echo hello >> /etc/example",
+        "eval touch /etc/example",
+        "for file in /etc/example/*; do\n  rm \"$file\"\ndone",
+        "if grep -q x /etc/example; then\n  touch /etc/other\nfi",
+        "grep -q x /etc/example || exit 0\ntouch /etc/other",
+        "while read -r name; do\n  touch \"/etc/$name\"\ndone < /etc/example",
+        "set -- $(ls /etc)\nif [ \"$1\" = configure ]; then\n  touch /etc/example\nfi",
+        ". /usr/share/example/functions\nif [ \"$1\" = configure ]; then\n  example\nfi",
+        "touch /etc/example &",
+        "exec 3> /etc/example",
+        "trap 'touch /etc/example' EXIT",
+        "ls /etc | while read -r name; do rm \"/etc/$name\"; done",
+        "case \"$LANG\" in\n  de*)\n    touch /etc/example\n  ;;\nesac",
         "fi\ntouch /etc/example",
+        "chmod -R go-w /var/lib/example",
+        "mkdir -p /var/lib/example/../../../etc/x",
+        "sed -i s/a/b/ /etc/example",
+        "find /var/lib/example -delete",
         "dpkg-divert --add /etc/example",
-        "# Automatically added by dh_never_ended/1\ntouch /etc/example",
-        "# Automatically added by dh_strange/1\ntouch /etc/example\n# End automatically added section",
+        "[ -n \"$2\" ] && touch /etc/example",
+        "cat <<EOF > /etc/example\n$(date)\nEOF",
+        "x=$(hostname)\necho $x > /etc/example",
+        "# Automatically added by dh_never_ended/1\nexample-setup",
+        "# Automatically added by dh_strange/1\nexample-setup\n# End automatically added section",
     ] {
         let explanation = postinst(body);
         assert_eq!(

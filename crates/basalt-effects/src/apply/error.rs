@@ -89,6 +89,27 @@ pub enum ApplyError {
         /// How.
         cause: String,
     },
+    /// What a script does in this image is not known.
+    #[error("package {package}: {why}")]
+    Refused {
+        /// The package.
+        package: String,
+        /// Why, and the way out.
+        why: String,
+    },
+    /// What a script does depends on which of two packages is configured first.
+    #[error(
+        "package {package} asks whether {what} is there, which package {other} makes: the order is \
+         not known; declare the `effects:` of {package}"
+    )]
+    Order {
+        /// The package that asks.
+        package: String,
+        /// What it asks about.
+        what: String,
+        /// The package that makes it.
+        other: String,
+    },
     /// The linker cache cannot be made for this image.
     #[error("the linker cache cannot be written: {cause}")]
     Linker {

@@ -1,12 +1,13 @@
 //! Effects applied to a tree: what maintainer scripts and triggers would have done, done to data.
 //!
-//! The order is fixed: users and groups, diversions, paths, alternatives, shells, then the native
+//! The order is fixed: conditions are asked of the tree as packages and spec made it, then users and groups, diversions, paths, alternatives, shells, then the native
 //! writers, the linker cache last. Applying the same effects twice changes nothing.
 
 mod accounts;
 mod alternatives;
 mod certificate_name;
 mod certificates;
+mod conditions;
 mod error;
 mod identities;
 mod keystore;
@@ -70,13 +71,10 @@ pub fn apply(
     wanted: &[(String, Vec<Effect>)],
     context: &mut Context,
 ) -> Result<(), ApplyError> {
-    let mut steps: Vec<Step<'_>> = wanted
-        .iter()
-        .flat_map(|(package, effects)| effects.iter().map(move |effect| Step { package, effect }))
-        .collect();
+    let mut work = Work::new(tree, contents, context);
+    let mut steps = conditions::settle(&work, wanted)?;
     // Stable, so a package's effects keep the order of its script.
     steps.sort_by(|a, b| a.package.cmp(b.package));
-    let mut work = Work::new(tree, contents, context);
     users::apply(&mut work, &steps)?;
     paths::divert(&mut work, &steps)?;
     paths::apply(&mut work, &steps)?;

@@ -92,6 +92,24 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
             }
             work.write(path, content.clone().into_bytes(), *mode, &owner)
         }
+        Effect::Write { path, content } => {
+            let owner = owned(package, "file");
+            work.write(path, content.clone().into_bytes(), 0o644, &owner)
+        }
+        Effect::RemoveEmpty { path } => {
+            let owner = owned(package, "removal");
+            let real = work
+                .tree
+                .resolve_parent(&place(path, &owner)?)
+                .map_err(|cause| failed(&owner, cause))?;
+            let is_empty = work.tree.get(&real).is_some_and(|placed| {
+                placed.entry.is_directory() && work.tree.children(&real).next().is_none()
+            });
+            if is_empty {
+                work.tree.remove(&real);
+            }
+            Ok(())
+        }
         Effect::Copy { from, to, mode } => {
             let owner = owned(package, format!("copy of {from}"));
             let sliced_away = work.context.partial.contains(package) && !work.exists(from);

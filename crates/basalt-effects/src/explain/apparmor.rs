@@ -1,8 +1,10 @@
 //! The snippet of `dh_apparmor`: an empty file for local rules beside each profile.
 
-use super::condition::is_plain;
 use super::script::Snippet;
 use crate::Effect;
+
+/// What the snippet does, in words.
+pub(crate) const MEANING: &str = "dh_apparmor: an empty file for local rules";
 
 /// The lines of the snippet, with the profile's name taken out.
 const BODY: &[&str] = &[
@@ -41,9 +43,17 @@ pub(crate) fn local_profile(snippet: &Snippet) -> Option<Effect> {
             .iter()
             .zip(BODY)
             .all(|(line, known)| *line == known.replace("@profile@", profile));
-    (same && is_plain(profile) && !profile.contains('/')).then(|| Effect::File {
+    (same && is_plain(profile)).then(|| Effect::File {
         path: format!("/etc/apparmor.d/local/{profile}"),
         content: String::new(),
         mode: 0o644,
     })
+}
+
+/// Whether a word is only letters, digits and the marks of a file's name.
+fn is_plain(word: &str) -> bool {
+    !word.is_empty()
+        && word
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "._-+@,~".contains(letter))
 }

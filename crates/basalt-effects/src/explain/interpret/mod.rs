@@ -1,0 +1,259 @@
+//! Scripts followed as a fresh install would run them, without running them.
+//!
+//! Values are known or unknown. What depends on the rest of the image is not guessed: both branches
+//! are followed, and effects that differ stand under a condition. What is not understood is
+//! noted with its line, and never counts as harmless.
+
+mod accounts;
+mod commands;
+mod debian;
+mod files;
+mod flow;
+mod pattern;
+mod simple;
+mod state;
+mod tests_of_shell;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use basalt_shell::{Lines, Script};
+
+use self::state::{Flow, State, Status, Value};
+use super::script::Line;
+use crate::{Condition, Effect};
+
+/// More commands than this are not followed in one script.
+const MAXIMUM_STEPS: usize = 50_000;
+
+/// Functions that call deeper than this are not followed.
+const MAXIMUM_CALLS: usize = 24;
+
+/// How a script is called, and what is known of the package.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// The control member.
+    pub member: &'a str,
+    /// `$1`.
+    pub action: &'a str,
+    /// The package's name.
+    pub package: &'a str,
+    /// Its architecture.
+    pub architecture: &'a str,
+}
+
+/// What a command means, in words, or that it is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub line: usize,
+    pub meaning: Option<String>,
+    /// Whether it left an effect.
+    pub has_effects: bool,
+}
+
+/// What came of following a script.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Followed {
+    pub notes: Vec<Note>,
+    pub effects: Vec<Effect>,
+    /// Debconf's answers after it.
+    pub answers: BTreeMap<String, Option<String>>,
+}
+
+/// Effects that are being gathered.
+#[derive(Debug, Default)]
+struct Frame<'s> {
+    effects: Vec<Effect>,
+    /// A branch that has ended, while the script goes on in the other.
+    ended: Option<Ended<'s>>,
+}
+
+#[derive(Debug)]
+struct Ended<'s> {
+    condition: Condition,
+    /// Whether the branch that ended is that in which the condition holds.
+    held: bool,
+    effects: Vec<Effect>,
+    flow: Flow,
+    state: State<'s>,
+}
+
+struct Interpreter<'s> {
+    call: Call<'s>,
+    script: &'s Script,
+    is_bash: bool,
+    script_path: Value,
+    state: State<'s>,
+    frames: Vec<Frame<'s>>,
+    notes: Vec<Note>,
+    /// What goes to the standard output, while somebody takes it.
+    output: Option<Value>,
+    /// The line of the command that is followed.
+    line: usize,
+    steps: usize,
+    calls: usize,
+    /// Of each function that is called, what its local variables hide.
+    hidden: Vec<BTreeMap<String, Option<Value>>>,
+    /// Whether a failure is looked at, so that it does not end the script.
+    tested: usize,
+}
+
+/// Follows a script. `answers` are those of debconf so far.
+pub(crate) fn follow<'s>(
+    script: &'s Script,
+    call: Call<'s>,
+    shell: super::Interpreter,
+    answers: &BTreeMap<String, Option<String>>,
+) -> Followed {
+    let mut variables: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, value) in [
+        ("DPKG_ROOT", ""),
+        ("DPKG_MAINTSCRIPT_PACKAGE", call.package),
+        ("DPKG_MAINTSCRIPT_NAME", call.member),
+        ("DPKG_MAINTSCRIPT_ARCH", call.architecture),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+    ] {
+        variables.insert(name.to_owned(), Some(value.to_owned()));
+    }
+    if call.architecture == "all" {
+        variables.insert("DPKG_MAINTSCRIPT_ARCH".to_owned(), None);
+    }
+    let arguments = match call.member {
+        "preinst" => vec![Some(call.action.to_owned())],
+        _ => vec![Some(call.action.to_owned()), Some(String::new())],
+    };
+    let mut interpreter = Interpreter {
+        call,
+        script,
+        is_bash: shell.is_bash,
+        script_path: None,
+        state: State {
+            variables,
+            tainted: false,
+            arguments: Some(arguments),
+            functions: BTreeMap::new(),
+            debconf: false,
+            answers: answers.clone(),
+            paths: BTreeMap::new(),
+            assumed: BTreeMap::new(),
+            written: BTreeSet::new(),
+            errexit: shell.errexit,
+            status: Status::Success,
+        },
+        frames: vec![Frame::default()],
+        notes: Vec::new(),
+        output: None,
+        line: 1,
+        steps: 0,
+        calls: 0,
+        hidden: Vec::new(),
+        tested: 0,
+    };
+    let flow = interpreter.list(&script.list);
+    if flow == Flow::Fail || interpreter.state.status == Status::Failure {
+        interpreter.unexplained(interpreter.line);
+    }
+    while interpreter.frames.len() > 1 {
+        interpreter.close_frame();
+    }
+    let answers = interpreter.state.answers.clone();
+    Followed {
+        effects: interpreter
+            .frames
+            .pop()
+            .map_or_else(Vec::new, |frame| frame.effects),
+        notes: interpreter.notes,
+        answers,
+    }
+}
+
+impl<'s> Interpreter<'s> {
+    /// Notes that a line is not understood.
+    fn unexplained(&mut self, line: usize) {
+        self.notes.push(Note {
+            line,
+            meaning: None,
+            has_effects: false,
+        });
+    }
+
+    fn note_unknown(&mut self, _what: &str) {
+        self.unexplained(self.line);
+        self.state.tainted = true;
+    }
+
+    fn known(&mut self, meaning: &str, has_effects: bool) {
+        self.notes.push(Note {
+            line: self.line,
+            meaning: Some(meaning.to_owned()),
+            has_effects,
+        });
+    }
+
+    /// Emits an effect.
+    fn emit(&mut self, effect: Effect) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.effects.push(effect);
+        }
+    }
+
+    /// Closes the innermost frame: a branch that ended before and the rest become one condition.
+    fn close_frame(&mut self) {
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
+        match frame.ended {
+            None => frame
+                .effects
+                .into_iter()
+                .for_each(|effect| self.emit(effect)),
+            Some(ended) => {
+                let (effects, otherwise) = match ended.held {
+                    true => (ended.effects, frame.effects),
+                    false => (frame.effects, ended.effects),
+                };
+                self.emit_when(ended.condition, effects, otherwise);
+            }
+        }
+    }
+
+    /// Emits effects under a condition.
+    fn emit_when(&mut self, condition: Condition, effects: Vec<Effect>, otherwise: Vec<Effect>) {
+        if effects == otherwise {
+            effects.into_iter().for_each(|effect| self.emit(effect));
+            return;
+        }
+        self.emit(Effect::When {
+            condition,
+            effects,
+            otherwise,
+        });
+    }
+
+    fn lines(&mut self, lines: Lines) {
+        self.line = lines.first;
+    }
+}
+
+/// The notes of a script as lines with their text, each line and meaning once, in order.
+pub(crate) fn reported(notes: &[Note], text: &str) -> Vec<(Line, Option<String>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut reported: Vec<(Line, Option<String>)> = Vec::new();
+    for note in notes {
+        let line = Line {
+            number: note.line,
+            text: lines
+                .get(note.line.saturating_sub(1))
+                .copied()
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
+        };
+        let entry = (line, note.meaning.clone());
+        if !reported.contains(&entry) {
+            reported.push(entry);
+        }
+    }
+    reported.sort_by_key(|(line, _)| line.number);
+    reported
+}

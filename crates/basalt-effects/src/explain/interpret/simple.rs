@@ -1,0 +1,304 @@
+//! Simple commands: assignments, redirections, and what goes where.
+
+use basalt_shell::{Assignment, Command, Redirection, RedirectionKind, Target, Word};
+
+use super::Interpreter;
+use super::state::{Flow, Status, Touched, Value};
+use crate::Effect;
+
+/// A file that output goes to.
+#[derive(Debug, Clone)]
+pub(super) struct Sink {
+    pub path: String,
+    pub append: bool,
+}
+
+/// Where a command's input comes from and its output goes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Redirected {
+    pub sink: Option<Sink>,
+    /// Output that nobody sees.
+    pub discarded: bool,
+    /// The text of a here-document.
+    pub input: Option<Value>,
+}
+
+/// What a command has done.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    pub meaning: &'static str,
+    pub status: Status,
+    /// What it says.
+    pub output: Value,
+}
+
+impl Done {
+    /// A command that succeeds and says nothing that matters.
+    pub fn quietly(meaning: &'static str) -> Self {
+        Self::with(meaning, Status::Success)
+    }
+
+    pub fn with(meaning: &'static str, status: Status) -> Self {
+        Self {
+            meaning,
+            status,
+            output: Some(String::new()),
+        }
+    }
+
+    /// A command whose words and answer are not known.
+    pub fn reading(meaning: &'static str) -> Self {
+        Self {
+            meaning,
+            status: Status::Unknown,
+            output: None,
+        }
+    }
+}
+
+impl<'s> Interpreter<'s> {
+    pub(super) fn redirected(&mut self, redirections: &'s [Redirection]) -> Option<Redirected> {
+        let mut redirected = Redirected::default();
+        for redirection in redirections {
+            let descriptor = redirection.descriptor;
+            match (&redirection.target, redirection.kind) {
+                (Target::Document(place), _) => {
+                    let document = self.script.documents.get(*place)?;
+                    let text = self
+                        .joined(&document.body, true)
+                        .map(|pattern| pattern.text());
+                    redirected.input = Some(text);
+                }
+                (Target::Word(word), RedirectionKind::Write | RedirectionKind::Append) => {
+                    let path = self.value(word)?;
+                    let is_nowhere =
+                        matches!(path.as_str(), "/dev/null" | "/dev/stderr" | "/dev/tty");
+                    match (descriptor.unwrap_or(1), is_nowhere) {
+                        (1, true) => redirected.discarded = true,
+                        (_, true) => {}
+                        (1, false) => {
+                            redirected.sink = Some(Sink {
+                                path,
+                                append: redirection.kind == RedirectionKind::Append,
+                            });
+                        }
+                        _ => return None,
+                    }
+                }
+                (Target::Word(word), RedirectionKind::CopyWrite) => {
+                    let to = self.value(word)?;
+                    if to != "-" && to.parse::<u32>().is_err() {
+                        return None;
+                    }
+                    if descriptor.unwrap_or(1) == 1 && to != "1" {
+                        redirected.discarded = true;
+                    }
+                }
+                (Target::Word(word), RedirectionKind::Read | RedirectionKind::CopyRead) => {
+                    self.value(word);
+                }
+                (Target::Word(word), RedirectionKind::WriteBoth) if self.is_bash => {
+                    if self.value(word)? != "/dev/null" {
+                        return None;
+                    }
+                    redirected.discarded = true;
+                }
+                _ => return None,
+            }
+        }
+        Some(redirected)
+    }
+
+    pub(super) fn simple(
+        &mut self,
+        command: &'s Command,
+        assignments: &'s [Assignment],
+        words: &'s [Word],
+    ) -> Flow {
+        let line = command.lines.first;
+        let notes = self.notes.len();
+        if words.is_empty() {
+            self.state.status = Status::Success;
+            for assignment in assignments {
+                let value = self.value(&assignment.value);
+                self.line = line;
+                self.state.set(&assignment.name, value);
+            }
+            let redirected = self.redirected(&command.redirections);
+            self.line = line;
+            match redirected {
+                None => self.unexplained(line),
+                Some(redirected) => {
+                    if let Some(sink) = redirected.sink {
+                        self.write_output(&sink, Some(String::new()));
+                    }
+                }
+            }
+            return Flow::Next;
+        }
+        let fields = self.fields(words);
+        for assignment in assignments {
+            // For the one command only; but making the value may do something.
+            self.value(&assignment.value);
+        }
+        self.line = line;
+        let Some(redirected) = self.redirected(&command.redirections) else {
+            self.unexplained(line);
+            self.state.status = Status::Unknown;
+            return Flow::Next;
+        };
+        self.line = line;
+        let name = fields.values.first().cloned().flatten();
+        if let Some(body) = name
+            .as_ref()
+            .and_then(|name| self.state.functions.get(name).copied())
+        {
+            if !assignments.is_empty() || !fields.exact {
+                self.unexplained(line);
+            }
+            let outer = match (&redirected.sink, redirected.discarded) {
+                (Some(_), _) | (_, true) => Some(self.output.replace(Some(String::new()))),
+                _ => None,
+            };
+            let arguments = fields.values.into_iter().skip(1).collect();
+            let flow = self.function(body, arguments);
+            self.line = line;
+            if let Some(outer) = outer {
+                let text = std::mem::replace(&mut self.output, outer).flatten();
+                if let Some(sink) = redirected.sink {
+                    self.write_output(&sink, text);
+                }
+            }
+            return flow;
+        }
+        let before = self.emitted();
+        let is_special = match name.as_deref() {
+            Some(name) => self.special(name, &fields),
+            None => None,
+        };
+        if let Some(flow) = is_special {
+            if redirected.sink.is_some() {
+                self.unexplained(line);
+            }
+            return flow;
+        }
+        let done = name
+            .as_deref()
+            .and_then(|name| self.external(name, &fields, &redirected));
+        match done {
+            Some(done) => {
+                self.state.status = done.status;
+                if let Some(sink) = &redirected.sink {
+                    self.write_output(sink, done.output);
+                } else if !redirected.discarded {
+                    self.say(done.output);
+                }
+                let has_effects = self.emitted() > before;
+                if self.notes.len() == notes || has_effects {
+                    self.known(done.meaning, has_effects);
+                }
+            }
+            None => {
+                self.unexplained(line);
+                self.state.status = Status::Unknown;
+                self.say(None);
+                if matches!(
+                    name.as_deref(),
+                    None | Some("." | "source" | "eval" | "read" | "unset" | "getopts")
+                ) {
+                    self.state.tainted = true;
+                    self.state
+                        .variables
+                        .values_mut()
+                        .for_each(|value| *value = None);
+                }
+            }
+        }
+        Flow::Next
+    }
+
+    fn emitted(&self) -> usize {
+        self.frames.iter().map(|frame| frame.effects.len()).sum()
+    }
+
+    /// Adds to the output that somebody takes.
+    fn say(&mut self, text: Value) {
+        if let Some(output) = &mut self.output {
+            match (output.as_mut(), text) {
+                (Some(output), Some(text)) => output.push_str(&text),
+                _ => *output = None,
+            }
+        }
+    }
+
+    /// Writes output into a file.
+    pub(super) fn write_output(&mut self, sink: &Sink, text: Value) {
+        let path = sink.path.clone();
+        let touched = self.state.touched(&path);
+        let content = match (sink.append, &touched, text) {
+            (_, _, None) => None,
+            (false, _, Some(text)) => Some(text),
+            (true, Some(Touched::Missing), Some(text)) => Some(text),
+            (true, Some(Touched::File(Some(before))), Some(text)) => {
+                Some(format!("{before}{text}"))
+            }
+            (true, ..) => None,
+        };
+        let log = is_log(&path);
+        if log && content.is_none() {
+            self.state.touch(&path, Touched::File(None));
+            return self.known("a log: not made", false);
+        }
+        let Some(content) = content
+            .filter(|text| is_whole(text))
+            .filter(|_| may_stand(&path))
+        else {
+            self.unexplained(self.line);
+            return self.state.touch(&path, Touched::Unsure);
+        };
+        self.state
+            .touch(&path, Touched::File(Some(content.clone())));
+        if log {
+            return self.known("a log: not made", false);
+        }
+        let path = path.trim_end_matches('/').to_owned();
+        let is_new = touched == Some(Touched::Missing);
+        if is_new || self.call.member == "preinst" {
+            if !is_new {
+                self.refuse_if_foreign(&path);
+            }
+            self.emit(Effect::File {
+                path,
+                content,
+                mode: 0o644,
+            });
+        } else {
+            self.emit(Effect::Write { path, content });
+        }
+        self.known("a file", true);
+    }
+}
+
+/// Whether a path may be of an image: absolute, without `..`, and not of the kernel's file systems.
+pub(super) fn may_stand(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() < 1024
+        && path != "/"
+        && !path.contains("//")
+        && !path.contains(|letter: char| letter.is_control() || letter == '\u{fffd}')
+        && !path.split('/').any(|part| part == ".." || part == ".")
+        && !["/dev", "/proc", "/sys"].iter().any(|top| {
+            path.strip_prefix(top)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+}
+
+/// Whether a path is that of a log.
+pub(super) fn is_log(path: &str) -> bool {
+    path.starts_with("/var/log/")
+}
+
+/// Whether a text came through as it was written.
+fn is_whole(text: &str) -> bool {
+    !text.contains('\u{fffd}') && text.len() < 1 << 20
+}

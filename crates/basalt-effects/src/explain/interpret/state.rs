@@ -1,0 +1,288 @@
+//! What is known while a script is followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use basalt_shell::Command;
+
+use crate::{Condition, Writer};
+
+/// A text, if it is known.
+pub(super) type Value = Option<String>;
+
+/// What the script has done to a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Touched {
+    Missing,
+    Directory,
+    /// With its content, if that is known.
+    File(Value),
+    /// Something is there.
+    Something,
+    /// It depends on what is not known.
+    Unsure,
+}
+
+/// What a command answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Status {
+    Success,
+    Failure,
+    /// Success when this holds of the image.
+    Depends(Condition),
+    Unknown,
+}
+
+impl Status {
+    pub fn of(known: bool) -> Self {
+        if known { Self::Success } else { Self::Failure }
+    }
+
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Success => Self::Failure,
+            Self::Failure => Self::Success,
+            Self::Depends(Condition::Not(inner)) => Self::Depends(*inner),
+            Self::Depends(condition) => Self::Depends(Condition::Not(Box::new(condition))),
+            Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// The status of `condition && self`, or of `condition || self`.
+    pub fn joined(condition: &Condition, and: bool, other: Self) -> Self {
+        let condition = condition.clone();
+        match (other, and) {
+            (Self::Success, true) | (Self::Failure, false) => Self::Depends(condition),
+            (Self::Failure, true) => Self::Failure,
+            (Self::Success, false) => Self::Success,
+            (Self::Depends(other), true) => Self::Depends(Condition::All(vec![condition, other])),
+            (Self::Depends(other), false) => Self::Depends(Condition::Any(vec![condition, other])),
+            (Self::Unknown, _) => Self::Unknown,
+        }
+    }
+}
+
+/// Where a script goes on after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return,
+    Exit,
+    /// The script fails, and the installation with it.
+    Fail,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State<'s> {
+    /// Variables that are set.
+    pub variables: BTreeMap<String, Value>,
+    /// Whether a command that is not known may have set any variable.
+    pub tainted: bool,
+    /// `$1` and those after it; nothing when even their number is not known.
+    pub arguments: Option<Vec<Value>>,
+    pub functions: BTreeMap<String, &'s Command>,
+    /// Whether debconf's protocol has been loaded.
+    pub debconf: bool,
+    /// Answers to debconf's questions, as far as the script changes them.
+    pub answers: BTreeMap<String, Value>,
+    pub paths: BTreeMap<String, Touched>,
+    /// What holds in the branch that is followed.
+    pub assumed: BTreeMap<Condition, bool>,
+    /// Native writers that have run: what they made is not known here.
+    pub written: BTreeSet<Writer>,
+    pub errexit: bool,
+    pub status: Status,
+}
+
+/// Variables that the environment may have set.
+const ENVIRONMENT: &[&str] = &[
+    "HOME",
+    "PATH",
+    "PWD",
+    "OLDPWD",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TZ",
+    "UID",
+    "EUID",
+    "HOSTNAME",
+    "IFS",
+    "PS1",
+    "PS2",
+    "PS4",
+    "OPTIND",
+    "OPTARG",
+    "PPID",
+    "LINENO",
+    "RANDOM",
+    "SECONDS",
+    "BASH_VERSION",
+    "MAIL",
+    "EDITOR",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "DISPLAY",
+    "DPKG_RUNNING_VERSION",
+    "DPKG_COLORS",
+    "DPKG_FORCE",
+    "DPKG_ADMINDIR",
+    "DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT",
+    "DPKG_MAINTSCRIPT_DEBUG",
+    "SOURCE_DATE_EPOCH",
+    "RET",
+];
+
+impl State<'_> {
+    /// Whether the environment may have set a variable.
+    pub fn is_of_environment(name: &str) -> bool {
+        ENVIRONMENT.contains(&name)
+            || ["LC_", "APT_", "DEBCONF_", "SYSTEMD_", "SUDO_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+    }
+
+    /// The value of a variable; `Some(None)` when it is set to what is not known, `None` when unset.
+    pub fn variable(&self, name: &str) -> Option<Value> {
+        match self.variables.get(name) {
+            Some(value) => Some(value.clone()),
+            None if self.tainted || Self::is_of_environment(name) => Some(None),
+            None => None,
+        }
+    }
+
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.variables.insert(name.to_owned(), value);
+    }
+
+    /// What the script itself made of a path, or what its branch assumes.
+    pub fn touched(&self, path: &str) -> Option<Touched> {
+        let path = normal(path);
+        if let Some(touched) = self.paths.get(&path) {
+            return Some(touched.clone());
+        }
+        let mut above = path.as_str();
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            if matches!(self.paths.get(parent), Some(Touched::Missing)) {
+                return Some(Touched::Missing);
+            }
+            above = parent;
+        }
+        let holds = |condition| self.assumed.get(&condition).copied();
+        if holds(Condition::Directory(path.clone())) == Some(true) {
+            return Some(Touched::Directory);
+        }
+        if holds(Condition::File(path.clone())) == Some(true) {
+            return Some(Touched::File(None));
+        }
+        match holds(Condition::Exists(path)) {
+            Some(true) => Some(Touched::Something),
+            Some(false) => Some(Touched::Missing),
+            None => None,
+        }
+    }
+
+    pub fn touch(&mut self, path: &str, touched: Touched) {
+        self.paths.insert(normal(path), touched);
+    }
+
+    /// Takes a condition as given.
+    pub fn assume(&mut self, condition: &Condition, holds: bool) {
+        match condition {
+            Condition::Not(inner) => self.assume(inner, !holds),
+            Condition::All(all) if holds => all.iter().for_each(|one| self.assume(one, true)),
+            Condition::Any(any) if !holds => any.iter().for_each(|one| self.assume(one, false)),
+            Condition::All(_) | Condition::Any(_) => {}
+            leaf => {
+                self.assumed.insert(leaf.clone(), holds);
+            }
+        }
+    }
+
+    /// What is known when either of two states may be.
+    pub fn merge(self, other: Self) -> Self {
+        let mut merged = self.clone();
+        let names: Vec<&String> = self
+            .variables
+            .keys()
+            .chain(other.variables.keys())
+            .collect();
+        for name in names {
+            if self.variable(name) != other.variable(name) {
+                merged.variables.insert(name.clone(), None);
+            }
+        }
+        let paths: Vec<&String> = self.paths.keys().chain(other.paths.keys()).collect();
+        for path in paths {
+            let touched = match (self.touched(path), other.touched(path)) {
+                (Some(a), Some(b)) if a == b => a,
+                (Some(Touched::File(_)), Some(Touched::File(_))) => Touched::File(None),
+                (Some(a), Some(b))
+                    if ![&a, &b]
+                        .iter()
+                        .any(|one| matches!(one, Touched::Missing | Touched::Unsure)) =>
+                {
+                    Touched::Something
+                }
+                _ => Touched::Unsure,
+            };
+            merged.paths.insert(path.clone(), touched);
+        }
+        let questions: Vec<&String> = self.answers.keys().chain(other.answers.keys()).collect();
+        for question in questions {
+            if self.answers.get(question) != other.answers.get(question) {
+                merged.answers.insert(question.clone(), None);
+            }
+        }
+        merged.tainted |= other.tainted;
+        merged
+            .assumed
+            .retain(|condition, holds| other.assumed.get(condition) == Some(holds));
+        merged
+            .functions
+            .retain(|name, body| other.functions.get(name) == Some(body));
+        if self.arguments != other.arguments {
+            merged.arguments = None;
+        }
+        merged.written.extend(other.written);
+        merged.debconf &= other.debconf;
+        merged.errexit &= other.errexit;
+        if self.status != other.status {
+            merged.status = Status::Unknown;
+        }
+        merged
+    }
+}
+
+/// A path without doubled slashes, and with the links that every root has followed.
+pub(super) fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            part => parts.push(part),
+        }
+    }
+    let path = format!("/{}", parts.join("/"));
+    for (link, real) in [
+        ("/bin", "/usr/bin"),
+        ("/sbin", "/usr/sbin"),
+        ("/lib", "/usr/lib"),
+        ("/lib64", "/usr/lib64"),
+        ("/var/run", "/run"),
+        ("/var/lock", "/run/lock"),
+    ] {
+        match path.strip_prefix(link) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                return format!("{real}{rest}");
+            }
+            _ => {}
+        }
+    }
+    path
+}
