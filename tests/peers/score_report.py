@@ -17,7 +17,7 @@ def refused_by(results):
     return blocked.most_common()
 
 
-def report(results, named, arguments, date, command):
+def report(results, drawn, named, arguments, date, command):
     """The report as Markdown, and whether all bars are reached."""
     total = len(results)
     of = collections.Counter(result["result"] for result in results)
@@ -45,7 +45,8 @@ def report(results, named, arguments, date, command):
         "set and the whole package database, and installed by the real dpkg, in the same versions; the trees are compared path by path: "
         "type, mode, owner, link, extended attributes, content.",
         table(["", "packages", "bar", ""], [(name, count, bar, "reached" if good else "**not reached**") for good, name, count, bar in bars]),
-        f"{total} packages, {compared} of them with a truth to compare with; {refused} refused, {failed} failed to build for another reason; "
+        (f"Time was up after the first {total} of {drawn}, in the order that the seed gives. " if total < drawn else "")
+        + f"{total} packages, {compared} of them with a truth to compare with; {refused} refused, {failed} failed to build for another reason; "
         f"of {of['dpkg failed']} dpkg's own installation failed, for {of['no set']} no set of packages exists. "
         f"{sum(result.get('paths', 0) for result in results):,} paths were compared.",
         "## What may differ",

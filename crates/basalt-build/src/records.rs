@@ -170,14 +170,18 @@ impl Database<'_> {
             .map_or(&[][..], Vec::as_slice);
         let conffiles: Vec<Conffile> = status::conffiles(members)
             .into_iter()
-            .map(|path| {
-                let digest = TreePath::new(&path)
+            .map(|listed| {
+                let digest = TreePath::new(&listed.path)
                     .ok()
                     .and_then(|path| read.md5.get(&path));
                 // dpkg's own word for a file whose digest it does not know yet.
+                let mut md5 = digest.cloned().unwrap_or_else(|| "newconffile".to_owned());
+                if listed.remove_on_upgrade {
+                    md5.push_str(" remove-on-upgrade");
+                }
                 Conffile {
-                    md5: digest.cloned().unwrap_or_else(|| "newconffile".to_owned()),
-                    path,
+                    md5,
+                    path: listed.path,
                 }
             })
             .collect();

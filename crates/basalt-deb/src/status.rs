@@ -11,13 +11,28 @@ pub struct Conffile {
     pub md5: String,
 }
 
-/// The paths that a `conffiles` member lists; those that are to be removed on upgrade are left out.
-pub fn conffiles(member: &[u8]) -> Vec<String> {
+/// One line of a `conffiles` member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedConffile {
+    /// Its path, absolute.
+    pub path: String,
+    /// Whether it is to be removed on upgrade: the package has it no more.
+    pub remove_on_upgrade: bool,
+}
+
+/// What a `conffiles` member lists.
+pub fn conffiles(member: &[u8]) -> Vec<ListedConffile> {
     String::from_utf8_lossy(member)
         .lines()
         .map(str::trim)
-        .filter(|line| line.starts_with('/'))
-        .map(str::to_owned)
+        .filter_map(|line| {
+            let removed = line.strip_prefix("remove-on-upgrade ");
+            let path = removed.unwrap_or(line).trim_start();
+            path.starts_with('/').then(|| ListedConffile {
+                path: path.to_owned(),
+                remove_on_upgrade: removed.is_some(),
+            })
+        })
         .collect()
 }
 
@@ -91,6 +106,11 @@ mod tests {
             record_name("Package: a\nArchitecture: amd64\nMulti-Arch: same\n").as_deref(),
             Some("a:amd64")
         );
-        assert_eq!(conffiles(b"/etc/a\nremove-on-upgrade /etc/b\n"), ["/etc/a"]);
+        let listed = conffiles(b"/etc/a\nremove-on-upgrade /etc/b\nx\n");
+        let found: Vec<_> = listed
+            .iter()
+            .map(|one| (one.path.as_str(), one.remove_on_upgrade))
+            .collect();
+        assert_eq!(found, [("/etc/a", false), ("/etc/b", true)]);
     }
 }

@@ -94,7 +94,7 @@ fn ids_do_not_depend_on_the_order_of_packages() {
     };
     let ids = allocate(&["alpha", "beta"]);
     assert_eq!(ids, allocate(&["beta", "alpha"]));
-    assert_eq!((ids.groups["alpha"], ids.groups["beta"]), (100, 101));
+    assert_eq!((ids.groups["alpha"], ids.groups["beta"]), (101, 102));
 }
 
 #[test]
@@ -246,11 +246,15 @@ fn system_users_own_the_directories_of_tmpfiles() {
     )];
     apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
     let entry: &Entry = &tree.get(&path("run/sshd")).expect("made").entry;
-    assert_eq!((entry.mode, entry.uid, entry.gid), (0o750, 100, 65_534));
+    assert_eq!((entry.mode, entry.uid, entry.gid), (0o750, 101, 65_534));
     assert!(
         text(&tree, "etc/passwd")
-            .ends_with("sshd:!*:100:65534:sshd user:/run/sshd:/usr/sbin/nologin\n")
+            .ends_with("sshd:x:101:65534:sshd user:/run/sshd:/usr/sbin/nologin\n")
     );
+    // As systemd-sysusers makes it where there is none: for its own users, open to nobody.
+    let shadow = &tree.get(&path("etc/shadow")).expect("made").entry;
+    assert_eq!((shadow.mode, shadow.uid, shadow.gid), (0, 0, 0));
+    assert!(text(&tree, "etc/shadow").starts_with("sshd:!*:"));
 }
 
 #[test]

@@ -36,6 +36,11 @@ pub(super) enum Style {
 }
 
 impl Style {
+    /// Whether passwords go into shadow files even where there are none yet.
+    fn makes_shadow(self) -> bool {
+        matches!(self, Self::Sysusers { .. })
+    }
+
     fn password(self) -> &'static str {
         match self {
             Self::Useradd => "!",
@@ -282,6 +287,9 @@ impl Accounts {
         if fixed.is_none() {
             ids.groups.insert(name.to_owned(), gid);
         }
+        if style.makes_shadow() {
+            self.gshadow.get_or_insert_default();
+        }
         let password = match self.gshadow {
             Some(_) => "x",
             None => style.password(),
@@ -369,6 +377,9 @@ impl Accounts {
         };
         if user.uid.is_none() {
             ids.users.insert(user.name.clone(), uid);
+        }
+        if style.makes_shadow() {
+            self.shadow.get_or_insert_default();
         }
         let password = match self.shadow {
             Some(_) => "x",

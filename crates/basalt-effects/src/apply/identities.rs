@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// First and last id of Debian's range for system users and groups (policy 9.2.2).
-const SYSTEM_RANGE: std::ops::RangeInclusive<u32> = 100..=999;
+/// First and last id of Debian's range for system users and groups (policy 9.2.2), less the first:
+/// base-passwd gives 100 to the group `users`.
+const SYSTEM_RANGE: std::ops::RangeInclusive<u32> = 101..=999;
 
 /// Ids allocated to users and groups by name, as the lock keeps them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,6 +34,7 @@ pub(super) fn load(work: &Work<'_>, owner: &Owner) -> Result<Option<Accounts>, A
     )))
 }
 
+/// Writes the account files. Shadow files that are there keep their attributes.
 fn store(work: &mut Work<'_>, accounts: &Accounts, owner: &Owner) -> Result<(), ApplyError> {
     work.write(PASSWD, accounts.passwd().into_bytes(), 0o644, owner)?;
     work.write(GROUP, accounts.group().into_bytes(), 0o644, owner)?;
@@ -45,8 +46,11 @@ fn store(work: &mut Work<'_>, accounts: &Accounts, owner: &Owner) -> Result<(), 
     };
     for (path, text) in [(SHADOW, accounts.shadow()), (GSHADOW, accounts.gshadow())] {
         if let Some(text) = text {
+            let is_new = !work.exists(path);
             work.write(path, text.into_bytes(), 0o640, owner)?;
-            work.attributes(path, &secret, owner)?;
+            if is_new {
+                work.attributes(path, &secret, owner)?;
+            }
         }
     }
     Ok(())
@@ -111,7 +115,20 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
         let owner = owned(package, "system users");
         let mut accounts = load(work, &owner)?.unwrap_or_else(Accounts::minimal);
         sysusers::apply(work, &mut accounts, &owner)?;
+        let had = [SHADOW, GSHADOW].map(|path| work.exists(path));
         store(work, &accounts, &owner)?;
+        // systemd-sysusers gives those that it makes to nobody but root.
+        let closed = Attributes {
+            mode: Some(0),
+            uid: Some(0),
+            gid: Some(0),
+            ..Attributes::default()
+        };
+        for (path, had) in [SHADOW, GSHADOW].into_iter().zip(had) {
+            if !had && work.exists(path) {
+                work.attributes(path, &closed, &owner)?;
+            }
+        }
     }
     for step in steps {
         if let Effect::Member { user, group } = step.effect {

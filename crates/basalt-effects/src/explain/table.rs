@@ -41,6 +41,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
         include_str!("../../table/management.yaml"),
     ),
     ("python.yaml", include_str!("../../table/python.yaml")),
+    ("servers.yaml", include_str!("../../table/servers.yaml")),
     ("services.yaml", include_str!("../../table/services.yaml")),
 ];
 
