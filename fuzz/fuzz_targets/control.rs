@@ -14,8 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = record_name(text);
     let with_digests: Vec<Conffile> = paths
         .into_iter()
-        .map(|path| Conffile {
-            path,
+        .map(|listed| Conffile {
+            path: listed.path,
             md5: "0".repeat(32),
         })
         .collect();

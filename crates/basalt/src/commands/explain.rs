@@ -51,7 +51,10 @@ pub(super) fn run(
         progress.finish();
         let Some(origin) = origin else {
             if let Some(left_out) = left_out(own, &session, &spec, &architecture)? {
-                terminal.answer(&left_out, || left_out_text(&left_out))?;
+                let minimized = spec
+                    .image(&own.variant)
+                    .is_some_and(|image| image.minimize.is_some());
+                terminal.answer(&left_out, || left_out_text(&left_out, minimized))?;
                 return Ok(Status::Done);
             }
             let name = own.subject.rsplit('/').next().unwrap_or("");
@@ -136,16 +139,17 @@ fn left_out(
     }))
 }
 
-fn left_out_text(one: &LeftOut) -> String {
+fn left_out_text(one: &LeftOut, minimized: bool) -> String {
     let LeftOut {
         package, slices, ..
     } = one;
+    let why = match minimized {
+        true => "by minimize: no root reaches it".to_owned(),
+        false => format!("by slices: {package} has slices {}", slices.join(", ")),
+    };
     let mut text = format!(
-        "{}\n  is       left out by slices: {package} has slices {}\n  package  {package} {}\n  size     {}\n",
-        one.left_out.path,
-        slices.join(", "),
-        one.version,
-        one.left_out.size
+        "{}\n  is       left out {why}\n  package  {package} {}\n  size     {}\n",
+        one.left_out.path, one.version, one.left_out.size
     );
     if let Some(digest) = &one.left_out.digest {
         text.push_str(&format!("  content  {digest}\n"));
