@@ -273,6 +273,14 @@ impl Parser<'_> {
             }
             if let Some(word) = self.word()? {
                 last = self.line;
+                // One that is put together across lines was not seen before.
+                if words.is_empty()
+                    && assignments.is_empty()
+                    && let Some(reserved) = word.bare().filter(|word| is_reserved(word))
+                {
+                    let letter = reserved.chars().next().unwrap_or(' ');
+                    return self.fail(Problem::Unexpected(letter));
+                }
                 words.push(word);
                 continue;
             }
@@ -400,4 +408,29 @@ impl Parser<'_> {
             target,
         }))
     }
+}
+
+/// Whether a word at the place of a command is a part of the language (XCU 2.4, and those of bash).
+fn is_reserved(word: &str) -> bool {
+    matches!(
+        word,
+        "if" | "then"
+            | "else"
+            | "elif"
+            | "fi"
+            | "do"
+            | "done"
+            | "case"
+            | "esac"
+            | "while"
+            | "until"
+            | "for"
+            | "{"
+            | "}"
+            | "!"
+            | "[["
+            | "function"
+            | "select"
+            | "coproc"
+    )
 }

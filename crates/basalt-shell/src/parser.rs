@@ -37,6 +37,12 @@ pub(crate) fn script(text: &str) -> Parsed<Script> {
     if text.len() > MAXIMUM_SIZE {
         return parser.fail(Problem::TooLong);
     }
+    if let Some(place) = text.find('\0') {
+        parser.line += text
+            .get(..place)
+            .map_or(0, |before| before.matches('\n').count());
+        return parser.fail(Problem::Unexpected('\0'));
+    }
     let list = parser.list()?;
     parser.bodies()?;
     if let Some(letter) = parser.peek() {

@@ -66,7 +66,12 @@ impl Parser<'_> {
                     self.bump();
                     match self.bump() {
                         None => return self.fail(Problem::Ends("a letter after a backslash")),
-                        Some('\n') => {}
+                        // Goes on in the next line only when that begins with a blank: else two halves
+                        // would make a word, an assignment or a word of the language.
+                        Some('\n') if self.peek().is_none_or(|next| next.is_ascii_whitespace()) => {
+                        }
+                        Some('\n') if pieces.is_empty() => {}
+                        Some('\n') => return self.fail(Problem::Unknown("a word across lines")),
                         Some(letter) => pieces.push(Piece::Quoted(letter.to_string())),
                     }
                 }
@@ -74,8 +79,14 @@ impl Parser<'_> {
                 '$' => match self.peek_second() {
                     Some('\'' | '"') => return self.fail(Problem::Unknown("`$'`")),
                     _ => {
-                        let piece = self.dollar(end == End::QuotedBrace)?;
-                        pieces.push(piece.unwrap_or_else(|| Piece::Quoted("$".to_owned())));
+                        let piece = match self.dollar(end == End::QuotedBrace)? {
+                            Some(piece) => piece,
+                            None if end == End::QuotedBrace => {
+                                return self.fail(Problem::Unknown("`$` alone in an expansion"));
+                            }
+                            None => Piece::Quoted("$".to_owned()),
+                        };
+                        pieces.push(piece);
                     }
                 },
                 _ => {
