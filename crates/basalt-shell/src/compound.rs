@@ -432,5 +432,6 @@ fn is_reserved(word: &str) -> bool {
             | "function"
             | "select"
             | "coproc"
+            | "time"
     )
 }
