@@ -15,9 +15,6 @@ const GROUP: &str = "/etc/group";
 const SHADOW: &str = "/etc/shadow";
 const GSHADOW: &str = "/etc/gshadow";
 
-/// The gid of the group `shadow`: one of those that the Debian project allots (base-passwd).
-const SHADOW_GID: u32 = 42;
-
 /// Reads the account files; `None` when there is no `/etc/passwd`.
 pub(super) fn load(work: &Work<'_>, owner: &Owner) -> Result<Option<Accounts>, ApplyError> {
     let Some(passwd) = work.read_text(PASSWD, owner)? else {
@@ -41,7 +38,9 @@ fn store(work: &mut Work<'_>, accounts: &Accounts, owner: &Owner) -> Result<(), 
     let secret = Attributes {
         mode: Some(0o640),
         uid: Some(0),
-        gid: Some(accounts.gid("shadow").unwrap_or(SHADOW_GID)),
+        gid: accounts
+            .gid("shadow")
+            .or_else(|| static_accounts::gid("shadow")),
         ..Attributes::default()
     };
     for (path, text) in [(SHADOW, accounts.shadow()), (GSHADOW, accounts.gshadow())] {
