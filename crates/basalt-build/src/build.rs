@@ -22,7 +22,7 @@ use crate::layout;
 use crate::lock_file::{lock_path, misfit, read_lock};
 use crate::lower;
 use crate::minimize;
-use crate::pack::{self, PackedLayer};
+use crate::pack::{self, DirectoryTimes, PackedLayer};
 use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::records::count_files;
 use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, SlicedReport, Stage};
@@ -426,6 +426,18 @@ fn assemble_one(
     Ok(assembled)
 }
 
+/// When directories were last changed, as the lock's compatibility number has it.
+fn directory_times<'l>(lock: &'l Lock, job: &Job<'l>) -> DirectoryTimes<'l> {
+    match lock.compatibility {
+        1 => DirectoryTimes::OfImage,
+        _ => DirectoryTimes::OfLayer(
+            lock.packages_of(job.locked)
+                .map(|package| (package.name.as_str(), package.date))
+                .collect(),
+        ),
+    }
+}
+
 fn pack_one(
     session: &Session,
     spec: &LoadedSpec,
@@ -447,6 +459,7 @@ fn pack_one(
         &lower,
         packages,
         plan,
+        &directory_times(lock, job),
         job.codec,
     )?;
     let size: u64 = layers.iter().map(|layer| layer.info.size).sum();

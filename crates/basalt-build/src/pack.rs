@@ -80,6 +80,29 @@ pub(crate) struct Lower {
     pub tree: Tree,
 }
 
+/// When the directories of a layer of packages were last changed.
+pub(crate) enum DirectoryTimes<'a> {
+    /// With the image, whose newest package moves them all: compatibility 1.
+    OfImage,
+    /// With the newest package of the layer, by the packages' dates, so that a layer is the same
+    /// in every image and after every update of the packages in others: compatibility 2.
+    OfLayer(BTreeMap<&'a str, i64>),
+}
+
+impl DirectoryTimes<'_> {
+    /// The time of the directories in the layer of these packages; `None` if it is the tree's own.
+    fn of(&self, packages: &[String]) -> Option<i64> {
+        match self {
+            Self::OfImage => None,
+            Self::OfLayer(dates) => packages
+                .iter()
+                .filter_map(|name| dates.get(name.as_str()))
+                .max()
+                .copied(),
+        }
+    }
+}
+
 /// A tree with what is packed of it.
 struct View<'t> {
     tree: &'t Tree,
@@ -183,6 +206,7 @@ pub(crate) fn layers(
     lower: &[Lower],
     packages: &BTreeMap<String, ReadPackage>,
     plan: &[Vec<String>],
+    times: &DirectoryTimes<'_>,
     codec: Codec,
 ) -> Result<(Vec<PackedLayer>, usize), BuildError> {
     let own = View::new(cache, tree, packages, packages.keys(), codec)?;
@@ -241,7 +265,7 @@ pub(crate) fn layers(
     let packed: Vec<(PackedLayer, bool)> = groups
         .into_par_iter()
         .map(|(packages, group)| {
-            let (info, cached) = layer(cache, group.tree, &group.parts, &group.directories, codec)?;
+            let (info, cached) = layer(cache, &group, times.of(&packages), codec)?;
             Ok((PackedLayer { info, packages }, cached))
         })
         .collect::<Result<_, BuildError>>()?;
@@ -368,17 +392,25 @@ fn generated(
 /// Writes one layer, unless the cache has it.
 fn layer(
     cache: &Cache,
-    tree: &Tree,
-    parts: &[&Fragment],
-    directories: &BTreeSet<TreePath>,
+    group: &Group<'_>,
+    time: Option<i64>,
     codec: Codec,
 ) -> Result<(LayerInfo, bool), BuildError> {
-    let directories: Vec<(&TreePath, &Entry)> = directories
+    let directories: Vec<(&TreePath, Entry)> = group
+        .directories
         .iter()
-        .filter_map(|path| tree.get(path).map(|placed| (path, &placed.entry)))
+        .filter_map(|path| Some((path, &group.tree.get(path)?.entry)))
         .filter(|(_, entry)| entry.is_directory())
+        .map(|(path, entry)| {
+            let mtime = time.unwrap_or(entry.mtime);
+            let entry = Entry {
+                mtime,
+                ..entry.clone()
+            };
+            (path, entry)
+        })
         .collect();
-    let digests: Vec<Digest> = parts.iter().map(|part| part.digest).collect();
+    let digests: Vec<Digest> = group.parts.iter().map(|part| part.digest).collect();
     let key = postcard::to_stdvec(&(codec, &directories, digests)).map_err(BuildError::record)?;
     let key = Digest::of(&key);
     if let Some(bytes) = cache.fact("layer", &key)?
@@ -388,8 +420,8 @@ fn layer(
         return Ok((info, true));
     }
     let mut writer = LayerWriter::new(codec, cache.writer()?)?;
-    writer.directories(directories)?;
-    for part in parts {
+    writer.directories(directories.iter().map(|(path, entry)| (*path, entry)))?;
+    for part in &group.parts {
         writer.fragment(part, open(cache, part)?)?;
     }
     let (info, blob) = writer.finish()?;

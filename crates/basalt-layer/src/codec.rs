@@ -36,18 +36,15 @@ impl fmt::Display for Codec {
     }
 }
 
-/// The number that stands for all choices that decide a layer's bytes: chunk length, levels, tar
-/// dialect, codec versions. Any change of them is a new number, kept in the lock.
-pub const COMPATIBILITY: u32 = 1;
-
-/// Uncompressed length of every chunk but the last of a run, in bytes.
+/// Uncompressed length of every chunk but the last of a run, in bytes. As the levels and the versions of
+/// the codecs, it decides a layer's bytes: another one is another compatibility number of the lock.
 pub const CHUNK_LENGTH: usize = 1 << 20;
 
-/// libdeflate's level for [`COMPATIBILITY`] 1. Measured on binaries of the Essential set: level 6 is
+/// libdeflate's level for compatibility 1 and 2. Measured on binaries of the Essential set: level 6 is
 /// 0.5 % smaller and 14 % slower, level 4 2 % larger and 25 % faster.
 const GZIP_LEVEL: i32 = 5;
 
-/// Zstandard's level for [`COMPATIBILITY`] 1.
+/// Zstandard's level for compatibility 1 and 2.
 const ZSTD_LEVEL: i32 = 3;
 
 /// Compresses one chunk at a time; each result is a whole gzip member or Zstandard frame.

@@ -12,7 +12,7 @@ mod pool;
 mod read;
 mod tar;
 
-pub use codec::{CHUNK_LENGTH, COMPATIBILITY, Codec};
+pub use codec::{CHUNK_LENGTH, Codec};
 pub use error::LayerError;
 pub use fragment::{Chunk, Extent, Fragment, FragmentWriter};
 pub use layer::{FragmentSource, LayerInfo, LayerWriter, write_layer};

@@ -430,7 +430,7 @@ fn a_fragment_packed_again_holds_the_same_content_with_new_attributes() {
 }
 
 #[test]
-fn compatibility_1_gives_these_bytes_forever() {
+fn every_compatibility_number_gives_these_bytes_forever() {
     let (directories, mut items) = awkward();
     // Text and noise, long enough for several chunks and for every setting to show.
     let mut content = large();

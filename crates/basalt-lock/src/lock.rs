@@ -11,8 +11,11 @@ use crate::{check, date};
 pub const FORMAT: u32 = 1;
 
 /// The newest compatibility number this program knows: a lock keeps the number it was made with,
-/// and a number always gives the same bytes (tar dialect, codec levels, generated files).
-pub const COMPATIBILITY: u32 = 1;
+/// and a number always gives the same bytes (tar dialect, codec levels, times, generated files).
+///
+/// In 1, the directories of each layer have the time of the image; in 2, that of the newest package of
+/// their layer.
+pub const COMPATIBILITY: u32 = 2;
 
 /// Longest lock that is read, in bytes.
 pub const MAXIMUM_SIZE: usize = 64 << 20;

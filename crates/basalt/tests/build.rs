@@ -102,6 +102,40 @@ fn a_second_build_says_that_nothing_changed() {
 }
 
 #[test]
+fn a_package_of_a_newer_date_moves_its_own_layer_and_no_other() {
+    let three = "  - { name: tzdata, dependencies: false }\n  - { name: netbase, dependencies: false }\n  \
+                 - { name: ca-certificates, dependencies: false }\n";
+    let (head, _) = SPEC.split_once("  - {").expect("packages");
+    let place = built(&format!("{head}{three}"));
+    let layers = || -> Vec<(String, String)> {
+        let run = place.basalt(&["build", "image.yaml", "--locked", "--json", "--quiet"]);
+        let run = run.succeeded();
+        let layers = run.json()["images"][0]["layers"].clone();
+        let layers = layers.as_array().expect("layers").clone();
+        layers
+            .iter()
+            .map(|layer| (layer["packages"].to_string(), layer["digest"].to_string()))
+            .collect()
+    };
+    let before = layers();
+    assert_eq!(before.len(), 4, "a layer each, and one of generated files");
+    let mut lock: serde_json::Value = serde_json::from_str(&place.read(LOCK)).expect("JSON");
+    for package in lock["packages"].as_array_mut().expect("packages") {
+        if package["name"] == "netbase" {
+            package["date"] = "2035-01-01T00:00:00Z".into();
+        }
+    }
+    place.write(LOCK, lock.to_string());
+    let moved: Vec<String> = before
+        .into_iter()
+        .zip(layers())
+        .filter(|(before, after)| before != after)
+        .map(|(before, _)| before.0)
+        .collect();
+    assert_eq!(moved, ["[\"netbase\"]", "[]"]);
+}
+
+#[test]
 fn a_locked_build_needs_a_lock() {
     let place = Workplace::cold(SPEC);
     place
