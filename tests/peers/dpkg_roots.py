@@ -159,6 +159,9 @@ class Roots:
                 run(*isolated, "apt-get", "install", "--yes", "--no-download", "--no-install-recommends", *names, env=environment, timeout=900)
             except subprocess.TimeoutExpired as late:
                 raise Failed("apt-get has not ended after 15 minutes") from late
+        # dpkg asks for it only when a shared library comes, not for the links that a compiler follows: the linker's cache of a root
+        # that was filled in two steps lacks these, that of one filled at once has them.
+        run("chroot", str(root), "/sbin/ldconfig")
         policy.unlink()
         for place in ("usr/sbin/start-stop-daemon", "var/cache/apt/archives"):
             run("umount", str(root / place))

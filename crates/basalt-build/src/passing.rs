@@ -15,6 +15,25 @@ const MAGIC: [u8; 4] = *b"\x7fELF";
 /// one goes to a file.
 const IN_MEMORY: usize = 8 << 20;
 
+/// The MD5 digest in hex of all that is read.
+pub(crate) fn md5_of(content: &mut dyn Read) -> io::Result<String> {
+    let mut md5 = md5::Md5::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match content.read(&mut buffer)? {
+            0 => return Ok(hex(md5)),
+            length => md5.update(&buffer[..length]),
+        }
+    }
+}
+
+fn hex(md5: md5::Md5) -> String {
+    md5.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 /// Hands content through, and watches it.
 pub(crate) struct Passing<'c> {
     content: &'c mut dyn Read,
@@ -50,12 +69,7 @@ impl<'c> Passing<'c> {
             }
             None => None,
         };
-        let md5 = self.md5.map(|md5| {
-            md5.finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect()
-        });
+        let md5 = self.md5.map(hex);
         Ok(Learnt { elf, md5 })
     }
 }

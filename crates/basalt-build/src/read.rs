@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::blame::{self, LeftOut};
-use crate::passing::Passing;
+use crate::passing::{Passing, md5_of};
 use crate::slicing::{LeftOutPath, Slicing};
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 4;
+const GENERATION: u32 = 5;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
@@ -47,7 +47,7 @@ pub(crate) struct ReadPackage {
     /// Where its content is: paths are those of [`packed_path`].
     pub fragment: Fragment,
     /// MD5 digests in hex of its files below `/etc`: dpkg tells by them whether a configuration
-    /// file was changed. They vouch for nothing.
+    /// file was changed. Of all its files, if it brings no list of them. They vouch for nothing.
     pub md5: BTreeMap<TreePath, String>,
     /// What its slices leave out.
     pub left_out: Vec<LeftOutPath>,
@@ -108,13 +108,7 @@ fn read(
     package: &LockedPackage,
     policy: &ReadPolicy,
 ) -> Result<ReadPackage, BuildError> {
-    let blob = cache
-        .open_verified(&package.sha256, package.size)?
-        .ok_or_else(|| BuildError::MissingPackage {
-            package: package.name.clone(),
-            version: package.version.clone(),
-            digest: package.sha256,
-        })?;
+    let blob = open(cache, package)?;
     let mut writer = FragmentWriter::new(policy.codec, cache.writer()?).with_pool(pool);
     let mut entries = Vec::new();
     let mut md5 = BTreeMap::new();
@@ -175,6 +169,9 @@ fn read(
     };
     let control = deb::read(blob, &deb::Limits::default(), &mut visit)
         .map_err(|error| blame::of_package(&package.name, &package.version, &error))?;
+    if !control.members.contains_key("md5sums") {
+        md5 = md5_of_files(cache, package, policy)?;
+    }
     let left_out = match slicing {
         Some(slicing) => slicing.finish(package, &mut entries)?,
         None => Vec::new(),
@@ -195,6 +192,46 @@ fn read(
         md5,
         left_out,
     })
+}
+
+/// The MD5 digests of all files of a package: few bring no list of them, so these are read once more.
+fn md5_of_files(
+    cache: &Cache,
+    package: &LockedPackage,
+    policy: &ReadPolicy,
+) -> Result<BTreeMap<TreePath, String>, BuildError> {
+    let mut found = BTreeMap::new();
+    let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
+        let Some((path, entry)) = entry(data, policy).map_err(io::Error::other)? else {
+            return Ok(());
+        };
+        match &entry.kind {
+            Kind::File { .. } => {
+                found.insert(path, md5_of(content)?);
+            }
+            Kind::Hardlink { target } => {
+                if let Some(digest) = found.get(target).cloned() {
+                    found.insert(path, digest);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    deb::read(open(cache, package)?, &deb::Limits::default(), &mut visit)
+        .map_err(|error| blame::of_package(&package.name, &package.version, &error))?;
+    Ok(found)
+}
+
+/// The package's file, whose bytes are compared with their digest.
+fn open(cache: &Cache, package: &LockedPackage) -> Result<impl Read + use<>, BuildError> {
+    cache
+        .open_verified(&package.sha256, package.size)?
+        .ok_or_else(|| BuildError::MissingPackage {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            digest: package.sha256,
+        })
 }
 
 /// An entry of the package's archive as the tree wants it; `None` when the policy leaves it out.

@@ -87,6 +87,14 @@ fn md5sums(tree: &Tree, read: &ReadPackage) -> Option<String> {
     Some(text)
 }
 
+/// What dpkg writes as `md5sums` of a package that brings none: its files in their order.
+fn own_md5sums(read: &ReadPackage) -> String {
+    let paths = read.listing.entries.iter().map(|(path, _)| path);
+    paths
+        .filter_map(|path| Some(format!("{}  {}\n", read.md5.get(path)?, path.as_str())))
+        .collect()
+}
+
 struct Database<'t> {
     tree: &'t mut Tree,
 }
@@ -159,6 +167,10 @@ impl Database<'_> {
                 let path = TreePath::new(&format!("var/lib/dpkg/info/{record}.{name}"))?;
                 self.tree.write_file(&path, bytes.clone(), mode, owner())?;
             }
+        }
+        if !listing.members.contains_key("md5sums") {
+            let path = format!("var/lib/dpkg/info/{record}.md5sums");
+            self.file(&path, own_md5sums(read), 0o644)?;
         }
         if let Some(bytes) = listing.members.get("triggers") {
             let path = TreePath::new(&format!("var/lib/dpkg/info/{record}.triggers"))?;

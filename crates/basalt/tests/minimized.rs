@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::fs;
-
 use support::mirror::Mirror;
 use support::workplace::Workplace;
 
@@ -89,21 +87,6 @@ fn an_image_keeps_what_its_entrypoint_reaches_and_the_lock_pins_it() {
     );
 }
 
-/// All layers of a layout, decompressed, end to end, and their compressed length.
-fn layers(place: &Workplace) -> (Vec<u8>, usize) {
-    let mut plain = Vec::new();
-    let mut size = 0;
-    for blob in fs::read_dir(place.path("out/blobs/sha256")).expect("it is there") {
-        let bytes = fs::read(blob.expect("it is listed").path()).expect("it is readable");
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            size += bytes.len();
-            let decoder = flate2::bufread::MultiGzDecoder::new(bytes.as_slice());
-            std::io::copy(&mut { decoder }, &mut plain).expect("it is gzip");
-        }
-    }
-    (plain, size)
-}
-
 #[test]
 fn scanners_see_each_package_and_that_it_is_not_whole() {
     let mirror = Mirror::honest();
@@ -115,7 +98,7 @@ fn scanners_see_each_package_and_that_it_is_not_whole() {
         let text = String::from_utf8_lossy(plain).into_owned();
         text.matches("X-Basalt-Slices: reachable\n").count()
     };
-    let (plain, size) = layers(&place);
+    let (plain, size) = place.layers();
     assert!(marked(&plain) > 0, "libc6 is not whole");
     let (spec, rest) = SPEC.split_once("minimize:").expect("it is there");
     let spec = format!(
@@ -124,7 +107,7 @@ fn scanners_see_each_package_and_that_it_is_not_whole() {
     );
     let whole = Workplace::warm(&spec.replace("no-shell", "no-setuid"));
     whole.build_from(&mirror).succeeded();
-    let (plain, other) = layers(&whole);
+    let (plain, other) = whole.layers();
     assert_eq!(marked(&plain), 0);
     assert!(size * 2 < other, "{size} and {other}");
 }

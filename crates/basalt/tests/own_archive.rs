@@ -284,3 +284,20 @@ fn takes_the_set_id_bits_off_a_program() {
         run.out
     );
 }
+
+#[test]
+fn a_package_without_digests_of_its_files_has_those_that_dpkg_would_write() {
+    let place = workplace("good", "good.asc", "linked-manual");
+    let spec = place.read("image.yaml");
+    place.write(
+        "image.yaml",
+        format!("{spec}package-database: full\nkeep: {{ documentation: true }}\n"),
+    );
+    place.build_from(&Mirror::honest()).succeeded();
+    let (plain, _) = place.layers();
+    let digest = "f75b8179e4bbe7e2b4a074dcef62de95";
+    let sums =
+        format!("\0{digest}  usr/share/doc/linked-manual/README\n{digest}  usr/share/readme\n\0");
+    let text = String::from_utf8_lossy(&plain);
+    assert!(text.contains(&sums), "{text}");
+}

@@ -128,6 +128,21 @@ impl Workplace {
         self.basalt_from(mirror, &["build", "image.yaml", "-o", "out"])
     }
 
+    /// All layers of the layout `out`, decompressed, end to end, and their compressed length.
+    pub fn layers(&self) -> (Vec<u8>, usize) {
+        let mut plain = Vec::new();
+        let mut size = 0;
+        for blob in fs::read_dir(self.path("out/blobs/sha256")).expect("it is there") {
+            let bytes = fs::read(blob.expect("it is listed").path()).expect("it is readable");
+            if bytes.starts_with(&[0x1f, 0x8b]) {
+                size += bytes.len();
+                let decoder = flate2::bufread::MultiGzDecoder::new(bytes.as_slice());
+                std::io::copy(&mut { decoder }, &mut plain).expect("it is gzip");
+            }
+        }
+        (plain, size)
+    }
+
     /// Asserts that a refused run left nothing: no image, no file of these bytes in the cache,
     /// nothing half done, nothing damaged.
     pub fn has_nothing_of(&self, bad: &[&[u8]]) {
