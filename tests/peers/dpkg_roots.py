@@ -146,6 +146,10 @@ class Roots:
         silent.write_text("#!/bin/sh\nexit 0\n")
         silent.chmod(0o755)
         run("mount", "--bind", str(silent), str(root / "usr/sbin/start-stop-daemon"))
+        # A postinst that links a manual of its own place there ends in an error without them.
+        manuals = [root / f"usr/share/man/man{section}" for section in range(1, 9)]
+        for folder in manuals:
+            folder.mkdir(parents=True, exist_ok=True)
         configuration = self.configuration(work, self.folder / "lists", root / "var/lib/dpkg/status", root)
         environment = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true",
@@ -162,6 +166,9 @@ class Roots:
         # dpkg asks for it only when a shared library comes, not for the links that a compiler follows: the linker's cache of a root
         # that was filled in two steps lacks these, that of one filled at once has them.
         run("chroot", str(root), "/sbin/ldconfig")
+        for folder in manuals:
+            if not any(folder.iterdir()):
+                folder.rmdir()
         policy.unlink()
         for place in ("usr/sbin/start-stop-daemon", "var/cache/apt/archives"):
             run("umount", str(root / place))

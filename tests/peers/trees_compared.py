@@ -98,12 +98,37 @@ def any_order(text):
     return "\n".join(sorted(text.splitlines()))
 
 
+def key_store(text):
+    """The certificates of a Java key store by their names, less the times at which they were added, in any order; and whether the digest
+    over all of it, keyed with the password that is the same everywhere, holds."""
+    data = text.encode(errors="surrogateescape")
+    if data[:8].hex() != "feedfeed00000002":
+        return text
+    place, rows = 12, []
+
+    def counted(width):
+        nonlocal place
+        length = int.from_bytes(data[place : place + width], "big")
+        place += width + length
+        return data[place - length : place]
+
+    for _ in range(int.from_bytes(data[8:12], "big")):
+        kind = data[place : place + 4].hex()
+        place += 4
+        name = counted(2).decode(errors="replace")
+        place += 8
+        rows.append(f"{kind} {name} {counted(2).decode(errors='replace')} {hashlib.sha256(counted(4)).hexdigest()}")
+    digest = hashlib.sha1("changeit".encode("utf-16-be") + b"Mighty Aphrodite" + data[:place]).digest()
+    return "\n".join([f"its digest holds: {digest == data[place:]}", *sorted(rows)])
+
+
 # Contents that are compared but for a part: a pattern of paths, what is made of both sides' text before, and why.
 SAME_BUT = [
     (r"etc/(passwd)", accounts((2, 3)), "ids of the system's range (100 to 999) are each program's choice, and so is the order"),
     (r"etc/(group)", accounts((2,)), "as `/etc/passwd`"),
     (r"etc/(shadow|gshadow)", accounts(()), "the order"),
     (r"(etc|usr/lib)/os-release", less_our_lines, "our image names itself"),
+    (r"etc/ssl/certs/java/cacerts", key_store, "the times at which certificates were added, and the order that a hash table gives"),
     (r"etc/shells", any_order, "bookworm's order tells whether /usr was merged before or after the first run of update-shells"),
     (r"var/lib/dpkg/diversions", diversions, "diversions that protect the aliases of a merged /usr from upgrades"),
     (r"var/lib/dpkg/info/[^/]+\.list", file_list, "names that the default policy leaves out"),
