@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 
 use support::mirror::Mirror;
-use support::workplace::{SPEC, Workplace};
+use support::workplace::{Run, SPEC, Workplace};
 
 const LOCK: &str = "image.trixie.lock.json";
 
@@ -23,6 +23,16 @@ fn digest(place: &Workplace, more: &[&str]) -> String {
     arguments.extend(more);
     let run = place.basalt(&arguments).succeeded();
     run.json()["digest"].as_str().expect("a digest").to_owned()
+}
+
+/// The layers of the first image that a build tells of: their packages and their digest.
+fn layers_of(run: Run) -> Vec<(String, String)> {
+    let layers = run.succeeded().json()["images"][0]["layers"].clone();
+    let layers = layers.as_array().expect("layers");
+    layers
+        .iter()
+        .map(|layer| (layer["packages"].to_string(), layer["digest"].to_string()))
+        .collect()
 }
 
 /// A place that has locked and built the small image.
@@ -108,14 +118,7 @@ fn a_package_of_a_newer_date_moves_its_own_layer_and_no_other() {
     let (head, _) = SPEC.split_once("  - {").expect("packages");
     let place = built(&format!("{head}{three}"));
     let layers = || -> Vec<(String, String)> {
-        let run = place.basalt(&["build", "image.yaml", "--locked", "--json", "--quiet"]);
-        let run = run.succeeded();
-        let layers = run.json()["images"][0]["layers"].clone();
-        let layers = layers.as_array().expect("layers").clone();
-        layers
-            .iter()
-            .map(|layer| (layer["packages"].to_string(), layer["digest"].to_string()))
-            .collect()
+        layers_of(place.basalt(&["build", "image.yaml", "--locked", "--json", "--quiet"]))
     };
     let before = layers();
     assert_eq!(before.len(), 4, "a layer each, and one of generated files");
@@ -329,4 +332,23 @@ fn a_key_that_is_not_known_is_shown_where_it_stands() {
         ],
     );
     assert!(!place.path("out").exists());
+}
+
+#[test]
+fn an_image_over_another_begins_with_its_layers() {
+    let place = Workplace::warm(SPEC);
+    place.write(
+        "over.yaml",
+        "include: [image.yaml]\nname: over\npackages:\n  - { name: netbase, dependencies: false }\n",
+    );
+    let layers = |spec: &str| -> Vec<(String, String)> {
+        layers_of(place.basalt_from(&Mirror::honest(), &["build", spec, "--json", "--quiet"]))
+    };
+    let over = layers("over.yaml");
+    let lock = place.read("over.trixie.lock.json");
+    assert!(lock.contains("\"below\""), "{lock}");
+    let image = layers("image.yaml");
+    let packages: Vec<&str> = over.iter().map(|layer| layer.0.as_str()).collect();
+    assert_eq!(packages, ["[\"tzdata\"]", "[\"netbase\"]", "[]"]);
+    assert_eq!(over[0], image[0]);
 }
