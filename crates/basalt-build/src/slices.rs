@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_digest::Digest;
 use basalt_lock::{Lock, LockedImage};
-use basalt_slice::{Library, MAXIMUM_DEFINITIONS, REACHABLE, Sliced, Target};
+use basalt_slice::{Library, MAXIMUM_DEFINITIONS, REACHABLE, SliceError, Sliced, Target};
 use basalt_spec::{ImageSpec, LoadedSpec, MAXIMUM_LENGTH};
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<
             files.push(file);
         }
         if files.len() > MAXIMUM_DEFINITIONS {
-            return Err(basalt_slice::SliceError::TooMany {
+            return Err(SliceError::TooMany {
                 maximum: MAXIMUM_DEFINITIONS,
             }
             .into());
@@ -79,6 +79,21 @@ pub(crate) fn named(image: &ImageSpec, target: Target<'_>) -> Slices {
         .filter(|(_, choice)| choice.applies(target.architecture, target.release))
         .map(|(package, choice)| (package.to_string(), choice.names.iter().cloned().collect()))
         .collect()
+}
+
+/// An error of a slice that the spec names, at the place where it does.
+pub(crate) fn at_fault(spec: &LoadedSpec, cause: SliceError) -> SliceError {
+    let Some((package, slice)) = cause.named() else {
+        return cause;
+    };
+    let words: Vec<&str> = ["slices", &package]
+        .into_iter()
+        .chain(slice.as_deref())
+        .collect();
+    match spec.at_words(&words, &cause.to_string()) {
+        Some(placed) => placed.into(),
+        None => cause,
+    }
 }
 
 /// The digests of the definitions that images use.
