@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_digest::Digest;
-use basalt_lock::{Lock, LockedImage};
+use basalt_lock::{Lock, LockedBelow, LockedImage};
 use basalt_slice::{Library, MAXIMUM_DEFINITIONS, REACHABLE, SliceError, Sliced, Target};
 use basalt_spec::{ImageSpec, LoadedSpec, MAXIMUM_LENGTH};
 use serde::Serialize;
@@ -118,6 +118,29 @@ pub(crate) fn of_image(
         architecture: &image.architecture,
     };
     Ok(library.select(&image.slices, target)?)
+}
+
+/// What the images that one is laid over have of each package that is not whole in them: as the image
+/// itself, `sliced`, but for those of which the lock says otherwise.
+pub(crate) fn of_below(
+    library: &Library,
+    lock: &Lock,
+    image: &LockedImage,
+    sliced: &BTreeMap<String, Sliced>,
+) -> Result<Vec<BTreeMap<String, Sliced>>, BuildError> {
+    let target = Target {
+        release: &lock.release,
+        architecture: &image.architecture,
+    };
+    let of_one = |below: &LockedBelow| {
+        let names = image.layers.iter().take(below.layers).flatten();
+        let mut all: BTreeMap<String, Sliced> = names
+            .filter_map(|name| Some((name.clone(), sliced.get(name)?.clone())))
+            .collect();
+        all.extend(library.select(&below.slices, target)?);
+        Ok(all)
+    };
+    image.below.iter().map(of_one).collect()
 }
 
 /// What an image has of a package of which only slices are in it.

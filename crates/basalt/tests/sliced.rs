@@ -166,6 +166,95 @@ fn scanners_see_which_packages_are_there_in_part() {
     );
 }
 
+/// The digests of an image's layers, from the first up.
+fn layers_of(place: &Workplace, layout: &str) -> Vec<String> {
+    let mut document: serde_json::Value =
+        serde_json::from_str(&place.read(&format!("{layout}/index.json"))).expect("JSON");
+    while let Some(digest) = document["manifests"][0]["digest"].as_str() {
+        let blob = format!("{layout}/blobs/{}", digest.replace(':', "/"));
+        document = serde_json::from_str(&place.read(&blob)).expect("JSON");
+    }
+    let layers = document["layers"].as_array().expect("layers");
+    layers
+        .iter()
+        .map(|layer| layer["digest"].as_str().expect("a digest").to_owned())
+        .collect()
+}
+
+#[test]
+fn an_image_with_more_slices_of_a_package_keeps_the_layers_of_the_image_below() {
+    let mirror = Mirror::honest();
+    let place = place(SPEC);
+    place.build_from(&mirror).succeeded();
+    let below = layers_of(&place, "out");
+    let packages = &below[..below.len() - 1];
+    let with_libm = "slices:\n  libc6: [math]\n";
+    for (name, more) in [
+        ("slices-alone", String::new()),
+        (
+            "with-a-package",
+            "packages:\n  - { name: netbase, dependencies: false }\n".to_owned(),
+        ),
+        (
+            "with-a-variant",
+            "variants:\n  more:\n    packages:\n      - { name: netbase, dependencies: false }\n"
+                .to_owned(),
+        ),
+    ] {
+        let spec = format!("include: [image.yaml]\nname: {name}\n{with_libm}{more}");
+        place.write(&format!("{name}.yaml"), spec);
+        let file = format!("{name}.yaml");
+        let build = |variant: &str| {
+            let output = format!("{name}{variant}");
+            let mut arguments = vec!["build", &file, "-o", &output];
+            if !variant.is_empty() {
+                arguments.extend(["--variant", variant]);
+            }
+            place.basalt_from(&mirror, &arguments).succeeded();
+            layers_of(&place, &output)
+        };
+        let over = build("");
+        assert_eq!(&over[..packages.len()], packages, "{name}");
+        assert!(over.len() > packages.len(), "{name}");
+        let told = place
+            .basalt_in(
+                &[],
+                &mirror,
+                &["explain", &file, "/usr/lib/x86_64-linux-gnu/libm.so.6"],
+            )
+            .succeeded();
+        assert!(!told.out.contains("left out"), "{}", told.out);
+        let found = files_in(&place, name, &over[packages.len()..]);
+        let is_libm = |path: &&String| path.ends_with("/libm.so.6");
+        assert_eq!(found.iter().filter(is_libm).count(), 1, "{name}: {found:?}");
+        assert!(
+            !found.iter().any(|path| path.ends_with("/libc.so.6")),
+            "{name}: what the image below has is not there again"
+        );
+        if name == "with-a-variant" {
+            let variant = build("more");
+            assert_eq!(&variant[..packages.len()], packages, "the variant");
+            let found = files_in(&place, "with-a-variantmore", &variant[packages.len()..]);
+            assert_eq!(found.iter().filter(is_libm).count(), 1, "{found:?}");
+        }
+    }
+}
+
+/// The paths of what stands in some layers of a layout.
+fn files_in(place: &Workplace, layout: &str, layers: &[String]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for digest in layers {
+        let blob = format!("{layout}/blobs/{}", digest.replace(':', "/"));
+        let bytes = fs::read(place.path(&blob)).expect("it is there");
+        let decoder = flate2::bufread::MultiGzDecoder::new(bytes.as_slice());
+        for entry in tar::Archive::new(decoder).entries().expect("a tar archive") {
+            let entry = entry.expect("an entry");
+            paths.push(entry.path().expect("a path").to_string_lossy().into_owned());
+        }
+    }
+    paths
+}
+
 #[test]
 fn a_lock_holds_the_definitions_that_it_was_made_with() {
     let mirror = Mirror::honest();
