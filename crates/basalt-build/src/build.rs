@@ -78,6 +78,8 @@ pub(crate) struct Job<'a> {
     pub key: Digest,
     /// What it has of each package that is not whole in it.
     pub sliced: BTreeMap<String, Sliced>,
+    /// What the images that it is laid over have of those packages, in the order of the lock.
+    pub below: Vec<BTreeMap<String, Sliced>>,
 }
 
 /// The lock of a spec: the one that is there if it fits, else made anew unless that is forbidden.
@@ -216,10 +218,10 @@ pub(crate) fn jobs<'a>(
                 .packages_of(locked)
                 .map(|package| &package.sha256)
                 .collect();
-            let below: Vec<(Digest, usize)> = locked
+            let below: Vec<(Digest, usize, &slices::Slices)> = locked
                 .below
                 .iter()
-                .map(|below| (below.spec, below.layers))
+                .map(|below| (below.spec, below.layers, &below.slices))
                 .collect();
             let key = postcard::to_stdvec(&(
                 (program, lock.compatibility, lock.spec, codec, epoch),
@@ -229,16 +231,18 @@ pub(crate) fn jobs<'a>(
                 below,
             ));
             let key = Digest::of(&key.map_err(BuildError::record)?);
+            let sliced = match locked.kept.is_empty() {
+                true => slices::of_image(&library, lock, locked)?,
+                false => minimize::of_image(locked)?,
+            };
             Ok(Job {
+                below: slices::of_below(&library, lock, locked, &sliced)?,
                 locked,
                 image,
                 epoch,
                 codec,
                 key,
-                sliced: match locked.kept.is_empty() {
-                    true => slices::of_image(&library, lock, locked)?,
-                    false => minimize::of_image(locked)?,
-                },
+                sliced,
             })
         })
         .collect()
@@ -266,8 +270,14 @@ fn remembered(session: &Session, job: &Job<'_>) -> Result<Option<ImageRecord>, B
     Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
 }
 
-/// How a package of an image is read.
-fn policy(job: &Job<'_>, lock: &Lock, package: &str) -> Result<ReadPolicy, BuildError> {
+/// How a package of an image, or of one that it is laid over, is read; `sliced` is what that one has of
+/// its packages.
+pub(crate) fn policy(
+    job: &Job<'_>,
+    sliced: &BTreeMap<String, Sliced>,
+    lock: &Lock,
+    package: &str,
+) -> Result<ReadPolicy, BuildError> {
     let keep = &job.image.keep;
     let all = keep.locales.iter().any(|locale| locale == "*");
     let mut locales: Vec<String> = keep
@@ -288,8 +298,7 @@ fn policy(job: &Job<'_>, lock: &Lock, package: &str) -> Result<ReadPolicy, Build
             locales,
             all_locales: all,
         },
-        slices: job
-            .sliced
+        slices: sliced
             .get(package)
             .map(|sliced| sliced.filter.clone())
             .filter(|filter| !filter.passes_everything()),
@@ -361,7 +370,7 @@ pub(crate) fn assemble_all(
     for job in jobs {
         let mut mine = BTreeMap::new();
         for package in lock.packages_of(job.locked) {
-            let policy = policy(job, lock, &package.name)?;
+            let policy = policy(job, &job.sliced, lock, &package.name)?;
             let key = read::key(package, &policy)?;
             mine.insert(package.name.clone(), key);
             packages.insert(key, (package, policy, key));
@@ -452,7 +461,7 @@ fn pack_one(
         layers: plan,
         ..
     } = job.locked;
-    let lower = lower::trees(session, spec, lock, job, packages);
+    let lower = lower::trees(session, spec, lock, job, packages)?;
     let (layers, cached) = pack::layers(
         &session.cache,
         &assembled.tree,

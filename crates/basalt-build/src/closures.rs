@@ -188,7 +188,9 @@ fn solve(
         architecture,
     };
     let named = slices::named(image, target);
-    let mut chosen = library.closure(&named, target)?;
+    let mut chosen = library
+        .closure(&named, target)
+        .map_err(|cause| slices::at_fault(spec, cause))?;
     // What a whole package depends on is whole, unless the spec says otherwise.
     chosen.retain(|name, _| named.contains_key(name) || !packages.contains_key(name));
     library.select(&chosen, target)?;

@@ -111,6 +111,12 @@ fn plan_one(levels: &[&Level<'_>], own: &Level<'_>, image: &Solved) -> LockedIma
             name: level.spec.base.name.clone(),
             spec: level.spec.digest(),
             layers: layers.len(),
+            slices: solved
+                .slices
+                .iter()
+                .filter(|(name, slices)| image.slices.get(*name) != Some(slices))
+                .map(|(name, slices)| (name.clone(), slices.clone()))
+                .collect(),
         });
     }
     let held: BTreeSet<&String> = layers.iter().flatten().collect();

@@ -2,45 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use basalt_lock::{Lock, LockedBelow};
+use basalt_lock::{Lock, LockedPackage};
+use basalt_slice::Sliced;
 use basalt_spec::LoadedSpec;
 
+use crate::BuildError;
 use crate::assemble::{Wanted, assemble};
-use crate::build::Job;
+use crate::build::{Job, policy};
 use crate::contents::PackageContents;
+use crate::gather::request_of;
 use crate::lock_file::layered_on;
 use crate::pack::Lower;
-use crate::read::ReadPackage;
+use crate::read::{self, ReadPackage};
+use crate::resolve::fetch;
 use crate::session::Session;
 
-/// The trees of the images that one is laid over, each of the packages and with the date that it has
-/// by itself. One that is no image by itself (it may lack an effect that only the upper one declares)
-/// shares no layers: they are packed from the image's own tree.
+/// The trees of the images that one is laid over, each of the packages, with the slices of them and with
+/// the date that it has by itself. One that is no image by itself (it may lack an effect that only the
+/// upper one declares) shares no layers: they are packed from the image's own tree.
+///
+/// # Errors
+/// When a package that the other image has other slices of cannot be read.
 pub(crate) fn trees(
     session: &Session,
     spec: &LoadedSpec,
     lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
-) -> Vec<Lower> {
+) -> Result<Vec<Lower>, BuildError> {
     let architecture = &job.locked.architecture;
-    let level = |below: &LockedBelow| {
-        let image = &layered_on(spec, below)?.base;
+    let mut levels = Vec::with_capacity(job.locked.below.len());
+    for (below, sliced) in job.locked.below.iter().zip(&job.below) {
+        let Some(image) = layered_on(spec, below).map(|one| &one.base) else {
+            continue;
+        };
         let names = job.locked.layers.iter().take(below.layers).flatten();
-        let mine: BTreeMap<String, ReadPackage> = names
+        let mut mine: BTreeMap<String, ReadPackage> = names
             .filter_map(|name| Some((name.clone(), packages.get(name)?.clone())))
             .collect();
+        for (name, read) in &mut mine {
+            if below.slices.contains_key(name)
+                && let Some(package) = lock.package(name, architecture)
+            {
+                *read = read_for(session, lock, job, sliced, package)?;
+            }
+        }
         let dates = mine
             .keys()
             .filter_map(|name| lock.package(name, architecture));
         let newest = dates.map(|package| package.date).max();
-        let sliced = job
-            .sliced
-            .iter()
-            .filter(|(name, _)| mine.contains_key(*name));
-        let sliced = sliced
-            .map(|(name, sliced)| (name.clone(), sliced.clone()))
-            .collect();
         let wanted = Wanted {
             spec,
             image,
@@ -48,14 +58,33 @@ pub(crate) fn trees(
             architecture,
             variant: "",
             epoch: session.options.source_date_epoch.or(newest).unwrap_or(0),
-            sliced: &sliced,
+            sliced,
         };
         let contents = PackageContents::new(&session.cache, &mine);
-        let assembled = assemble(wanted, &mine, &contents).ok()?;
-        Some(Lower {
-            layers: below.layers,
-            tree: assembled.tree,
-        })
-    };
-    job.locked.below.iter().filter_map(level).collect()
+        if let Ok(assembled) = assemble(wanted, &mine, &contents) {
+            levels.push(Lower {
+                layers: below.layers,
+                tree: assembled.tree,
+                packages: mine,
+            });
+        }
+    }
+    Ok(levels)
+}
+
+/// A package as an image reads it that has other slices of it; the package itself is in the cache.
+fn read_for(
+    session: &Session,
+    lock: &Lock,
+    job: &Job<'_>,
+    sliced: &BTreeMap<String, Sliced>,
+    package: &LockedPackage,
+) -> Result<ReadPackage, BuildError> {
+    let policy = policy(job, sliced, lock, &package.name)?;
+    let key = read::key(package, &policy)?;
+    if let Some(read) = read::remembered(&session.cache, &key)? {
+        return Ok(read);
+    }
+    fetch(session, &[request_of(lock, package)])?;
+    read::package(&session.cache, &session.compression, package, &policy)
 }

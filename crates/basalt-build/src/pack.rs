@@ -26,12 +26,35 @@ pub(crate) struct PackedLayer {
 }
 
 /// Where the entries of one package stand in the tree.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Standing<'t> {
     /// Its regular files, by the path that the package's listing has.
     files: BTreeMap<&'t TreePath, (&'t TreePath, &'t Entry)>,
     /// Its links and pipes.
     others: Vec<(&'t TreePath, &'t Entry)>,
+}
+
+impl<'t> Standing<'t> {
+    /// Whether all that stands here stands alike there too.
+    fn is_part_of(&self, other: &Standing<'_>) -> bool {
+        let held =
+            |one: &(&&TreePath, &(&TreePath, &Entry))| other.files.get(*one.0) == Some(one.1);
+        self.files.iter().all(|one| held(&one))
+            && self.others.iter().all(|one| other.others.contains(one))
+    }
+
+    /// What stands here and not there.
+    fn without(&self, other: &Standing<'_>) -> Self {
+        let mut rest = self.clone();
+        rest.files.retain(|from, _| !other.files.contains_key(from));
+        rest.others.retain(|one| !other.others.contains(one));
+        rest
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &'t TreePath> {
+        let files = self.files.values().map(|(path, _)| *path);
+        files.chain(self.others.iter().map(|(path, _)| *path))
+    }
 }
 
 /// The tree, sorted by who brings what.
@@ -74,10 +97,12 @@ fn sort(tree: &Tree) -> Sorted<'_> {
     sorted
 }
 
-/// An image that lower layers are shared with: its own tree, and how many of the layers are its.
+/// An image that lower layers are shared with: its own tree of the packages as it has them, and how
+/// many of the layers are its.
 pub(crate) struct Lower {
     pub layers: usize,
     pub tree: Tree,
+    pub packages: BTreeMap<String, ReadPackage>,
 }
 
 /// When the directories of a layer of packages were last changed.
@@ -106,6 +131,7 @@ impl DirectoryTimes<'_> {
 /// A tree with what is packed of it.
 struct View<'t> {
     tree: &'t Tree,
+    packages: &'t BTreeMap<String, ReadPackage>,
     sorted: Sorted<'t>,
     fragments: BTreeMap<&'t str, Fragment>,
     owned: BTreeMap<&'t str, Vec<&'t TreePath>>,
@@ -114,7 +140,9 @@ struct View<'t> {
 /// What goes into one layer.
 struct Group<'v> {
     tree: &'v Tree,
-    parts: Vec<&'v Fragment>,
+    /// Where that stands in the tree which packages bring, by package.
+    standing: BTreeMap<String, Standing<'v>>,
+    parts: Vec<Fragment>,
     directories: BTreeSet<TreePath>,
 }
 
@@ -145,6 +173,7 @@ impl<'t> View<'t> {
         let owned = directories_by_package(&sorted);
         Ok(Self {
             tree,
+            packages,
             sorted,
             fragments,
             owned,
@@ -157,14 +186,14 @@ impl<'t> View<'t> {
             .iter()
             .filter_map(|name| self.fragments.get(name.as_str()))
             .filter(|fragment| !fragment.chunks.is_empty())
+            .cloned()
             .collect();
         let mut directories = BTreeSet::new();
+        let mut stands = BTreeMap::new();
         for name in names {
             if let Some(standing) = self.sorted.packages.get(name.as_str()) {
-                let files = standing.files.values().map(|(path, _)| *path);
-                for path in files.chain(standing.others.iter().map(|(path, _)| *path)) {
-                    directories.extend(path.ancestors());
-                }
+                directories.extend(standing.paths().flat_map(TreePath::ancestors));
+                stands.insert(name.clone(), standing.clone());
             }
             for path in self.owned.get(name.as_str()).into_iter().flatten() {
                 directories.extend(path.ancestors());
@@ -173,28 +202,75 @@ impl<'t> View<'t> {
         }
         Group {
             tree: self.tree,
+            standing: stands,
             parts,
             directories,
         }
     }
+
+    /// Whether a layer of the image below is right for this image too: its files stand here as well, and
+    /// its directories are here alike. Their times do not count: it is for them that the other's layer is
+    /// taken.
+    fn holds(&self, lower: &Group<'_>) -> bool {
+        let alike = |path: &TreePath| match (lower.tree.get(path), self.tree.get(path)) {
+            (Some(lower), Some(own)) => {
+                let timeless = |entry: &Entry| Entry {
+                    mtime: 0,
+                    ..entry.clone()
+                };
+                timeless(&lower.entry) == timeless(&own.entry)
+            }
+            (lower, own) => lower.is_none() && own.is_none(),
+        };
+        let none = Standing::default();
+        lower.standing.iter().all(|(name, standing)| {
+            standing.is_part_of(self.sorted.packages.get(name.as_str()).unwrap_or(&none))
+        }) && lower.directories.iter().all(alike)
+    }
+
+    /// What stands here of the packages of lower layers, and not in them: an image may have more slices of
+    /// a package than the image below it.
+    fn rest_of(
+        &self,
+        cache: &Cache,
+        lower: &[Group<'_>],
+        codec: Codec,
+    ) -> Result<Group<'_>, BuildError> {
+        let mut rest: BTreeMap<String, Standing<'_>> = BTreeMap::new();
+        for (name, held) in lower.iter().flat_map(|group| &group.standing) {
+            if let Some(own) = self.sorted.packages.get(name.as_str()) {
+                let more = rest.get(name).unwrap_or(own).without(held);
+                rest.insert(name.clone(), more);
+            }
+        }
+        rest.retain(|_, standing| standing.paths().next().is_some());
+        let mut parts = Vec::new();
+        for (name, standing) in &rest {
+            if let Some(read) = self.packages.get(name) {
+                parts.extend(fragment(cache, read, standing, codec)?);
+            }
+        }
+        let paths = rest.values().flat_map(Standing::paths);
+        Ok(Group {
+            tree: self.tree,
+            parts,
+            directories: paths.flat_map(TreePath::ancestors).collect(),
+            standing: rest,
+        })
+    }
 }
 
-/// Whether a layer of the image below is right for this image too: the same files, and directories
-/// that are here alike. Their times do not count: it is for them that the other's layer is taken.
-fn holds(lower: &Group<'_>, own: &Group<'_>) -> bool {
-    let fragments =
-        |group: &Group<'_>| -> Vec<Digest> { group.parts.iter().map(|part| part.digest).collect() };
-    let alike = |path: &TreePath| match (lower.tree.get(path), own.tree.get(path)) {
-        (Some(lower), Some(own)) => {
-            let timeless = |entry: &Entry| Entry {
-                mtime: 0,
-                ..entry.clone()
-            };
-            timeless(&lower.entry) == timeless(&own.entry)
+impl<'v> Group<'v> {
+    /// Puts more into the layer, after what is there.
+    fn add(&mut self, more: Group<'v>) {
+        self.parts.extend(more.parts);
+        self.directories.extend(more.directories);
+        for (name, standing) in more.standing {
+            let there = self.standing.entry(name).or_default();
+            there.files.extend(standing.files);
+            there.others.extend(standing.others);
         }
-        (lower, own) => lower.is_none() && own.is_none(),
-    };
-    fragments(lower) == fragments(own) && lower.directories.iter().all(alike)
+    }
 }
 
 /// Packs a tree into layers by the plan: one layer for each group of packages, and one for what
@@ -210,56 +286,54 @@ pub(crate) fn layers(
     codec: Codec,
 ) -> Result<(Vec<PackedLayer>, usize), BuildError> {
     let own = View::new(cache, tree, packages, packages.keys(), codec)?;
-    let mut below = Vec::with_capacity(lower.len());
-    let mut shared = 0;
+    let mut views = Vec::with_capacity(lower.len());
     for level in lower {
-        let names = plan.iter().take(level.layers).skip(shared).flatten();
-        let view = View::new(cache, &level.tree, packages, names, codec)?;
-        below.push((level.layers, view));
-        shared = level.layers;
+        let names = plan.iter().take(level.layers).flatten();
+        let view = View::new(cache, &level.tree, &level.packages, names, codec)?;
+        views.push((level.layers, view));
     }
     let generated = generated(cache, &own.sorted.generated, codec)?;
+    let mut last = Group {
+        tree,
+        standing: BTreeMap::new(),
+        parts: Vec::new(),
+        directories: BTreeSet::new(),
+    };
 
-    let mut groups: Vec<(Vec<String>, Group<'_>)> = Vec::new();
-    let mut emitted: BTreeSet<&TreePath> = BTreeSet::new();
-    for (number, names) in plan.iter().enumerate() {
-        let here = own.group(names);
-        let there = below
-            .iter()
-            .find(|(layers, _)| number < *layers)
-            .map(|(_, view)| view.group(names));
-        let group = there.filter(|there| holds(there, &here)).unwrap_or(here);
-        if group.parts.is_empty() && group.directories.is_empty() {
-            continue;
-        }
-        for path in &group.directories {
-            if let Some((path, _)) = own
-                .sorted
-                .directories
-                .binary_search_by(|(known, _)| (*known).cmp(path))
-                .ok()
-                .and_then(|place| own.sorted.directories.get(place))
-            {
-                emitted.insert(path);
+    let mut groups: Vec<Group<'_>> = Vec::with_capacity(plan.len());
+    let levels = views.iter().map(|(layers, view)| (*layers, view));
+    for (layers, view) in levels.chain([(plan.len(), &own)]) {
+        let shared = groups.len();
+        for (group, names) in groups.iter_mut().zip(plan) {
+            if !view.holds(group) {
+                *group = view.group(names);
             }
         }
-        groups.push((names.clone(), group));
+        let rest = view.rest_of(cache, &groups, codec)?;
+        groups.extend(
+            plan.iter()
+                .take(layers)
+                .skip(shared)
+                .map(|names| view.group(names)),
+        );
+        groups.get_mut(shared).unwrap_or(&mut last).add(rest);
     }
-    let mut last = BTreeSet::new();
+
+    let emitted: BTreeSet<&TreePath> = groups.iter().flat_map(|group| &group.directories).collect();
+    let mut directories = BTreeSet::new();
     for (path, _) in &own.sorted.generated {
-        last.extend(path.ancestors());
+        directories.extend(path.ancestors());
     }
     for (path, _) in &own.sorted.directories {
-        if !emitted.contains(path) {
-            last.extend(path.ancestors());
-            last.insert((*path).clone());
+        if !emitted.contains(*path) {
+            directories.extend(path.ancestors());
+            directories.insert((*path).clone());
         }
     }
-    let last = Group {
-        tree,
-        parts: generated.iter().collect(),
-        directories: last,
-    };
+    last.directories.extend(directories);
+    last.parts.extend(generated);
+    let mut groups: Vec<(Vec<String>, Group<'_>)> = plan.iter().cloned().zip(groups).collect();
+    groups.retain(|(_, group)| !group.parts.is_empty() || !group.directories.is_empty());
     groups.push((Vec::new(), last));
 
     let packed: Vec<(PackedLayer, bool)> = groups

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_digest::Digest;
-use basalt_lock::{Lock, LockedImage};
-use basalt_slice::{Library, MAXIMUM_DEFINITIONS, REACHABLE, Sliced, Target};
+use basalt_lock::{Lock, LockedBelow, LockedImage};
+use basalt_slice::{Library, MAXIMUM_DEFINITIONS, REACHABLE, SliceError, Sliced, Target};
 use basalt_spec::{ImageSpec, LoadedSpec, MAXIMUM_LENGTH};
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<
             files.push(file);
         }
         if files.len() > MAXIMUM_DEFINITIONS {
-            return Err(basalt_slice::SliceError::TooMany {
+            return Err(SliceError::TooMany {
                 maximum: MAXIMUM_DEFINITIONS,
             }
             .into());
@@ -81,6 +81,21 @@ pub(crate) fn named(image: &ImageSpec, target: Target<'_>) -> Slices {
         .collect()
 }
 
+/// An error of a slice that the spec names, at the place where it does.
+pub(crate) fn at_fault(spec: &LoadedSpec, cause: SliceError) -> SliceError {
+    let Some((package, slice)) = cause.named() else {
+        return cause;
+    };
+    let words: Vec<&str> = ["slices", &package]
+        .into_iter()
+        .chain(slice.as_deref())
+        .collect();
+    match spec.at_words(&words, &cause.to_string()) {
+        Some(placed) => placed.into(),
+        None => cause,
+    }
+}
+
 /// The digests of the definitions that images use.
 pub(crate) fn digests<'i>(
     library: &Library,
@@ -103,6 +118,29 @@ pub(crate) fn of_image(
         architecture: &image.architecture,
     };
     Ok(library.select(&image.slices, target)?)
+}
+
+/// What the images that one is laid over have of each package that is not whole in them: as the image
+/// itself, `sliced`, but for those of which the lock says otherwise.
+pub(crate) fn of_below(
+    library: &Library,
+    lock: &Lock,
+    image: &LockedImage,
+    sliced: &BTreeMap<String, Sliced>,
+) -> Result<Vec<BTreeMap<String, Sliced>>, BuildError> {
+    let target = Target {
+        release: &lock.release,
+        architecture: &image.architecture,
+    };
+    let of_one = |below: &LockedBelow| {
+        let names = image.layers.iter().take(below.layers).flatten();
+        let mut all: BTreeMap<String, Sliced> = names
+            .filter_map(|name| Some((name.clone(), sliced.get(name)?.clone())))
+            .collect();
+        all.extend(library.select(&below.slices, target)?);
+        Ok(all)
+    };
+    image.below.iter().map(of_one).collect()
 }
 
 /// What an image has of a package of which only slices are in it.

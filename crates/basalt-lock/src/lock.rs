@@ -150,6 +150,10 @@ pub struct LockedBelow {
     pub spec: Digest,
     /// How many of the layers, from the first up, are its own.
     pub layers: usize,
+    /// The slices of those packages of which it has others than the image, sorted. What more the image
+    /// has of them is in its own first layer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slices: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Why a lock was not read.

@@ -2,6 +2,8 @@
 
 use basalt_spec::SpecError;
 
+use crate::reference::Reference;
+
 /// Why a definition was not read, or slices cannot be in one image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -50,24 +52,29 @@ pub enum SliceError {
         /// The path.
         path: String,
     },
-    /// Two slices say different things of one path.
-    #[error(
-        "the slices {first} and {second} say different things of {path}; leave one of them out, or make them agree"
-    )]
-    Conflict {
-        /// The path.
-        path: String,
-        /// One slice.
-        first: String,
-        /// The other.
-        second: String,
-    },
     /// Too many definitions.
     #[error("there are more than {maximum} slice definitions; name fewer folders")]
     TooMany {
         /// How many are taken.
         maximum: usize,
     },
+}
+
+impl SliceError {
+    /// The package, and the slice of it, that cannot be had; nothing when the matter is another.
+    pub fn named(&self) -> Option<(String, Option<String>)> {
+        match self {
+            Self::UnknownPackage { package, .. } => Some((package.clone(), None)),
+            Self::UnknownSlice { package, slice, .. } => {
+                Some((package.clone(), Some(slice.clone())))
+            }
+            Self::Script { slice } | Self::Manifest { slice, .. } => {
+                let reference: Reference = slice.parse().ok()?;
+                Some((reference.package, Some(reference.slice)))
+            }
+            Self::Definition(_) | Self::TooMany { .. } => None,
+        }
+    }
 }
 
 /// The error without the word that the terminal begins with too.

@@ -142,6 +142,19 @@ impl Library {
         Ok(closure)
     }
 
+    /// Two slices say different things of one path: at the place where the second does.
+    pub(crate) fn conflict(&self, path: &str, first: &Reference, second: &Reference) -> SliceError {
+        let message = format!("the slices {first} and {second} say different things of {path}");
+        let placed = self.entries.get(&second.package).and_then(|entry| {
+            let words = [second.slice.as_str(), path.trim_end_matches('/')];
+            SpecError::at_words(&entry.path, &entry.text, &words, message.as_str())
+        });
+        placed
+            .unwrap_or_else(|| SpecError::of_file(second.to_string(), message))
+            .with_help(Some("leave one of them out, or make them agree".to_owned()))
+            .into()
+    }
+
     /// An error of a definition that another names, at the place where it does.
     fn named_in(&self, package: &str, named: &Reference, cause: &SliceError) -> SliceError {
         match self.entries.get(package) {

@@ -215,11 +215,7 @@ impl Library {
                         let both_take = before.kind.is_none() && now.kind.is_none();
                         let other_package = before.package != now.package;
                         if *before != now && !(both_take && other_package) {
-                            return Err(SliceError::Conflict {
-                                path: path.clone(),
-                                first: first.to_string(),
-                                second: reference.to_string(),
-                            });
+                            return Err(self.conflict(path, first, &reference));
                         }
                     } else {
                         said.insert(path, (reference.clone(), now));

@@ -81,6 +81,20 @@ impl SpecError {
         }
     }
 
+    /// At the last of these words, each searched for after the one before; nothing when one is not there.
+    pub fn at_words(
+        path: impl Into<PathBuf>,
+        source: &str,
+        words: &[&str],
+        message: impl Into<String>,
+    ) -> Option<Self> {
+        let mut place = (1, 1);
+        for word in words {
+            place = find_word(source, place, word)?;
+        }
+        Some(Self::at(path, source, place.0, place.1, message))
+    }
+
     /// At a place; or, when a word is meant that stands further on, there. What is kept aside while
     /// it is read, as effects are, has the place of the mapping that it is in.
     pub(crate) fn at_or_after(

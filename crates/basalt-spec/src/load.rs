@@ -21,11 +21,11 @@ pub const MAXIMUM_DEPTH: usize = 8;
 /// How many specs one may include, with those that they include.
 pub const MAXIMUM_FILES: usize = 100;
 
-/// The specs that lead to the one being read, how many were read, and those with a name of their own.
+/// The specs that lead to the one being read, those that were read, and those with a name of their own.
 #[derive(Default)]
 struct Chain {
     files: Vec<PathBuf>,
-    read: usize,
+    read: Vec<PathBuf>,
     named: Vec<(PathBuf, Overlay)>,
 }
 
@@ -45,6 +45,8 @@ pub struct LoadedSpec {
     /// The images that it is laid over: the specs it includes that have a name of their own, the
     /// innermost first. Their local paths are relative to the folder of this one.
     pub below: Vec<LoadedSpec>,
+    /// The files that it was read from: its own, then what it includes.
+    pub files: Vec<PathBuf>,
 }
 
 impl LoadedSpec {
@@ -65,6 +67,15 @@ impl LoadedSpec {
         std::iter::once(("", &self.base)).chain(variants)
     }
 
+    /// An error at the last of these words, each searched for after the one before, in the first file of
+    /// the spec that has them all; nothing when none has.
+    pub fn at_words(&self, words: &[&str], message: &str) -> Option<SpecError> {
+        self.files.iter().find_map(|path| {
+            let text = read_text(path).ok()?;
+            SpecError::at_words(path, &text, words, message)
+        })
+    }
+
     /// Digest of what the spec says for this release; how it is written does not matter.
     pub fn digest(&self) -> Digest {
         let said = (&self.release, &self.base, &self.variants);
@@ -81,7 +92,10 @@ impl LoadedSpec {
 pub fn load(path: &Path, release: Option<&str>) -> Result<LoadedSpec, SpecError> {
     let mut chain = Chain::default();
     let merged = read(path, Path::new(""), &mut chain)?;
-    settled(path, &merged, &chain.named, release)
+    let mut loaded = settled(path, &merged, &chain.named, release)?;
+    chain.read.dedup();
+    loaded.files = chain.read;
+    Ok(loaded)
 }
 
 /// As [`load`], for a spec that is in no file: `path` is what errors call it, and its folder is where
@@ -151,6 +165,7 @@ fn images(
         base: ImageSpec::new(merged, release)?,
         variants,
         below: Vec::new(),
+        files: Vec::new(),
     })
 }
 
@@ -178,7 +193,7 @@ fn read(path: &Path, prefix: &Path, chain: &mut Chain) -> Result<Overlay, SpecEr
     let own = parse(path, &text)?;
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     chain.files.push(real);
-    chain.read += 1;
+    chain.read.push(path.to_owned());
     let has_name = own.name.is_some();
     let merged = follow(own, path, &text, prefix, chain)?;
     chain.files.pop();
@@ -213,7 +228,7 @@ fn may_include(target: &Path, chain: &Chain) -> Result<(), (String, String)> {
         let message = format!("specs include each other more than {MAXIMUM_DEPTH} deep");
         return Err((message, "include from fewer levels".to_owned()));
     }
-    if chain.read >= MAXIMUM_FILES {
+    if chain.read.len() >= MAXIMUM_FILES {
         let message = format!("more than {MAXIMUM_FILES} specs are included");
         return Err((
             message,
