@@ -11,6 +11,8 @@ mod interpret;
 
 mod report;
 mod script;
+mod show;
+mod stanza;
 mod table;
 mod triggers;
 
