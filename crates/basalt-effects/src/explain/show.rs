@@ -13,7 +13,13 @@ impl fmt::Display for Explanation {
         }
         for script in &self.scripts {
             writeln!(f, "\n  {}: {}", script.name, script.verdict)?;
+            let mut shown = None;
             for line in &script.lines {
+                // A line may hold more than one command.
+                if shown != Some(line.number) && !line.text.is_empty() {
+                    writeln!(f, "  {:>5} | {}", line.number, printable(&line.text))?;
+                }
+                shown = Some(line.number);
                 show(line, f)?;
             }
         }
@@ -28,9 +34,6 @@ impl fmt::Display for Explanation {
 }
 
 fn show(line: &LineReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if !line.text.is_empty() {
-        writeln!(f, "  {:>5} | {}", line.number, printable(&line.text))?;
-    }
     let (word, why) = match &line.meaning {
         Meaning::Unknown(why) => ("unexplained", why),
         Meaning::Known(why) if line.effects.is_empty() => ("ignored", why),
