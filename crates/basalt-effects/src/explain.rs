@@ -78,6 +78,10 @@ pub fn explain_answered(
     for (question, answer) in answers {
         known.insert(question.clone(), Some(answer.clone()));
     }
+    let conffiles = match package.members.get("conffiles") {
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        None => String::new(),
+    };
     for (name, action) in CALLED {
         if let Some(bytes) = package.members.get(name) {
             let call = Call {
@@ -85,6 +89,7 @@ pub fn explain_answered(
                 action,
                 package: package.package,
                 architecture: package.architecture,
+                conffiles: &conffiles,
             };
             scripts.push(explain_script(
                 package,

@@ -302,6 +302,13 @@ fn written(effect: &Effect) -> Fields {
     }
 }
 
+/// As a spec writes it.
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&asked(self))
+    }
+}
+
 fn asked(condition: &Condition) -> String {
     let one = |name: &str, text: &str| Fields::default().text(name, text).end();
     let all = |name: &str, conditions: &[Condition]| {

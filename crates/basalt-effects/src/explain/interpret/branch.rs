@@ -55,9 +55,11 @@ impl<'s> Interpreter<'s> {
         }
         // A side that fails is not taken: the installation would have failed.
         if flow_then == Flow::Fail {
+            self.refuse_failure(condition.as_ref(), true, line);
             return self.only(state_else, effects_else, flow_else, simple_else, line);
         }
         if flow_else == Flow::Fail {
+            self.refuse_failure(condition.as_ref(), false, line);
             return self.only(state_then, effects_then, flow_then, simple_then, line);
         }
         let is_simple = simple_then && simple_else;
@@ -156,6 +158,31 @@ impl<'s> Interpreter<'s> {
         }
     }
 
+    /// Refuses an image in which the side of a branch is taken that fails.
+    fn refuse_failure(&mut self, condition: Option<&Condition>, fails_when: bool, line: usize) {
+        let Some(condition) = condition else {
+            return;
+        };
+        // What was asked before unpacking the finished image does not tell.
+        if self.call.member != "postinst" || !is_of_tree(condition) {
+            return;
+        }
+        let why = format!(
+            "its {} (line {line}) fails in this image: it asks for {condition}",
+            self.call.member
+        );
+        let refuse = vec![Effect::Refuse { why }];
+        let (effects, otherwise) = match fails_when {
+            true => (refuse, Vec::new()),
+            false => (Vec::new(), refuse),
+        };
+        self.emit(Effect::When {
+            condition: condition.clone(),
+            effects,
+            otherwise,
+        });
+    }
+
     /// The paths that a condition asks for before the package is unpacked; nothing when it is
     /// unpacked, or when it asks for more than paths.
     fn asked_before(&self, condition: &Condition) -> Option<Vec<String>> {
@@ -244,5 +271,15 @@ fn holds_of_nothing(condition: &Condition) -> bool {
         Condition::All(all) => all.iter().all(holds_of_nothing),
         Condition::Any(any) => any.iter().any(holds_of_nothing),
         _ => false,
+    }
+}
+
+/// Whether a condition asks only for paths and programs.
+fn is_of_tree(condition: &Condition) -> bool {
+    match condition {
+        Condition::Not(inner) => is_of_tree(inner),
+        Condition::All(all) | Condition::Any(all) => all.iter().all(is_of_tree),
+        Condition::User(_) | Condition::Group(_) => false,
+        _ => true,
     }
 }

@@ -79,8 +79,11 @@ impl<'s> Interpreter<'s> {
             }
             "sed" | "awk" | "mawk" | "gawk" | "sort" | "find" => {
                 let words = words?;
-                let only_reads = words.iter().skip(1).all(|word| only_reads(name, word));
-                return only_reads.then(|| Done::reading("reads"));
+                return only_reads(name, words.get(1..)?).then(|| Done::reading("reads"));
+            }
+            "uniq" | "hostname" | "date" | "file" if fields.values.len() > 1 => {
+                let words = words?;
+                return only_reads(name, words.get(1..)?).then(|| Done::reading("reads"));
             }
             name if READERS.contains(&name) => return Some(Done::reading("reads")),
             _ => {}

@@ -1,5 +1,7 @@
 //! Commands that leave nothing behind in an image.
 
+use super::sed;
+
 /// Commands that leave nothing in an image, and why.
 pub(super) const HARMLESS: &[(&str, &str)] = &[
     (
@@ -137,36 +139,42 @@ pub(super) const READERS: &[&str] = &[
     "logger",
 ];
 
-/// Whether a word makes this program do no more than read.
-pub(super) fn only_reads(name: &str, word: &str) -> bool {
+/// Whether a program that could write or run something does neither, called so.
+pub(super) fn only_reads(name: &str, words: &[String]) -> bool {
     match name {
-        "sed" => {
-            !(word.starts_with("-i")
-                || word.starts_with("--in-place")
-                || word.starts_with("-n") && word.contains('i'))
-                && !(word.starts_with('-')
-                    && word.len() > 1
-                    && !matches!(
-                        word,
-                        "-n" | "-e" | "-E" | "-r" | "-ne" | "-nE" | "-nr" | "--"
-                    ))
-                && !word.contains([';', '\n', 'w', 'W'])
-                && !word.ends_with('e')
-                || word.starts_with('/') && !word.contains(['*', ' '])
-        }
-        "sort" => !word.starts_with("-o") && !word.starts_with("--o"),
-        "find" => !matches!(
-            word,
-            "-delete"
-                | "-exec"
-                | "-execdir"
-                | "-ok"
-                | "-okdir"
-                | "-fprint"
-                | "-fprint0"
-                | "-fprintf"
-                | "-fls"
-        ),
-        _ => !word.contains(['>', '|']) && !word.contains("system") && !word.starts_with("-i"),
+        "sed" => sed::only_reads(words),
+        "sort" => words.iter().all(|word| {
+            let letters = word.strip_prefix('-').unwrap_or_default();
+            letters
+                .chars()
+                .all(|letter| letter.is_ascii_digit() || "bdfghiknrstuVzc.,:;".contains(letter))
+        }),
+        "find" => !words.iter().any(|word| {
+            let action = word.trim_start_matches('-');
+            word.starts_with('-')
+                && ["delete", "exec", "ok", "fprint", "fls"]
+                    .iter()
+                    .any(|start| action.starts_with(start))
+        }),
+        "uniq" => operands(words) <= 1,
+        "hostname" => operands(words) == 0,
+        "date" => words
+            .iter()
+            .all(|word| word.starts_with('+') || matches!(word.as_str(), "-u" | "-R" | "-I")),
+        "file" => !words.iter().any(|word| {
+            word.starts_with("-") && !word.starts_with("--") && word.contains('C')
+                || word.starts_with("--c")
+        }),
+        // awk: no output but to the standard output, no program of its own, nothing loaded.
+        "awk" | "mawk" | "gawk" => !words.iter().any(|word| {
+            let option =
+                word.starts_with('-') && !word.starts_with("-F") && !word.starts_with("-v");
+            option || word.contains(['>', '|', '@']) || word.contains("system")
+        }),
+        _ => true,
     }
+}
+
+fn operands(words: &[String]) -> usize {
+    words.iter().filter(|word| !word.starts_with('-')).count()
 }

@@ -15,6 +15,7 @@ mod functions;
 mod harmless;
 mod loops;
 mod pattern;
+mod sed;
 mod simple;
 mod state;
 mod tests_of_shell;
@@ -45,6 +46,17 @@ pub(crate) struct Call<'a> {
     pub package: &'a str,
     /// Its architecture.
     pub architecture: &'a str,
+    /// Its control member `conffiles`.
+    pub conffiles: &'a str,
+}
+
+impl Call<'_> {
+    /// Whether the package has a configuration file here: dpkg leaves one alone that is there before.
+    fn is_conffile(&self, path: &str) -> bool {
+        self.conffiles
+            .lines()
+            .any(|line| line.trim() == path.trim_end_matches('/'))
+    }
 }
 
 /// What a command means, in words, or that it is not understood.

@@ -250,6 +250,7 @@ impl<'s> Interpreter<'s> {
         let Some(content) = content
             .filter(|text| is_whole(text))
             .filter(|_| may_stand(&path))
+            .filter(|_| self.call.member == "postinst" || !self.call.is_conffile(&path))
         else {
             let why = format!("what is written into {path} is not known");
             self.unexplained(self.line, why);
