@@ -23,6 +23,7 @@ mod read;
 mod records;
 mod report;
 mod resolve;
+mod scripts;
 mod session;
 mod slice;
 mod slices;
@@ -38,6 +39,7 @@ pub use report::{
     BuildReport, CacheReport, ImageReport, LayerReport, Observer, Silent, Stage, StageTime,
 };
 pub use resolve::{LockOutcome, lock};
+pub use scripts::{explanation_of_file, explanations};
 pub use session::{Options, Session};
 pub use slice::{SliceOutcome, SliceRequest, slice};
 pub use slices::{PartialPackage, partial_packages};

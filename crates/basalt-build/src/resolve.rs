@@ -149,7 +149,7 @@ pub(crate) fn resolve(
     })
 }
 
-fn request(record: &PackageRecord, suite: &Suite) -> Request {
+pub(crate) fn request(record: &PackageRecord, suite: &Suite) -> Request {
     Request {
         archive: suite.archive.clone(),
         path: record.filename.clone(),
@@ -183,7 +183,7 @@ pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), Build
 }
 
 /// A package's control member, as the cache remembers it, else read from its file.
-fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
+pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
     #[derive(Serialize, Deserialize)]
     struct Fact {
         stanza: String,
@@ -241,7 +241,7 @@ fn locked(
     let scripts = explanation
         .scripts
         .iter()
-        .filter(|script| script.name != "triggers")
+        .filter(|script| script.name != "triggers" || script.verdict == Verdict::Declared)
         .map(|script| {
             let effects = match script.verdict {
                 Verdict::NothingToDo => 0,

@@ -11,19 +11,22 @@ mod interpret;
 
 mod report;
 mod script;
+mod show;
+mod stanza;
 mod table;
 mod triggers;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use basalt_digest::Digest;
 
-use self::interpret::{Call, Note};
+use self::interpret::Call;
 use self::script::{Line, Parts, Snippet};
 use self::table::Table;
 use crate::Effect;
 
-pub use self::report::{Explanation, LineReport, ScriptReport, Unexplained, Verdict};
+pub use self::report::{Explanation, LineReport, Meaning, ScriptReport, Unexplained, Verdict};
 
 /// The control members of one package, and what they need to be explained.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +78,10 @@ pub fn explain_answered(
     for (question, answer) in answers {
         known.insert(question.clone(), Some(answer.clone()));
     }
+    let conffiles = match package.members.get("conffiles") {
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        None => String::new(),
+    };
     for (name, action) in CALLED {
         if let Some(bytes) = package.members.get(name) {
             let call = Call {
@@ -82,6 +89,7 @@ pub fn explain_answered(
                 action,
                 package: package.package,
                 architecture: package.architecture,
+                conffiles: &conffiles,
             };
             scripts.push(explain_script(
                 package,
@@ -106,7 +114,9 @@ pub fn explain_answered(
                 lines: vec![LineReport {
                     number: 1,
                     text: String::new(),
-                    meaning: Some("not called by a fresh install".to_owned()),
+                    meaning: Meaning::Known("not called by a fresh install".to_owned()),
+                    effects: Vec::new(),
+                    of_snippet: false,
                 }],
             });
         }
@@ -131,6 +141,11 @@ fn explain_script(
     let text = String::from_utf8_lossy(bytes);
     let parts = script::take_apart(&text);
     let residual = script::residual_digest(&parts.rest, package.package, package.version);
+    let snippets: Vec<RangeInclusive<usize>> = parts
+        .snippets
+        .iter()
+        .map(|snippet| snippet.first.number..=snippet.first.number + snippet.body.len())
+        .collect();
     let before = effects.len();
     let mut lines = Vec::new();
     let entry = Table::get()
@@ -144,20 +159,25 @@ fn explain_script(
             number: 1,
             text: String::new(),
         });
-        lines.push(said(first, entry.why.trim().to_owned()));
-        effects.extend(
-            entry
-                .effects
-                .iter()
-                .map(|effect| for_architecture(effect, package.architecture)),
-        );
+        let left: Vec<Effect> = entry
+            .effects
+            .iter()
+            .map(|effect| for_architecture(effect, package.architecture))
+            .collect();
+        lines.push(said(first, entry.why.trim().to_owned(), &left));
+        effects.extend(left);
         // The table says what it leaves in the root, not what it tells debconf.
         if text.contains("db_set") || text.contains("SET ") {
             answers.values_mut().for_each(|answer| *answer = None);
         }
     } else {
         match interpreter_of(&text) {
-            None => lines.extend(parts.rest.into_iter().map(unsaid)),
+            None => lines.extend(
+                parts
+                    .rest
+                    .into_iter()
+                    .map(|line| unsaid(line, "it is in a language that is not read")),
+            ),
             Some(interpreter) => {
                 let text = without_profiles(&text, &parts, &mut lines, effects);
                 follow(&text, interpreter, call, answers, &mut lines, effects);
@@ -165,6 +185,11 @@ fn explain_script(
         }
     }
     lines.sort_by_key(|line| line.number);
+    for line in &mut lines {
+        line.of_snippet = snippets
+            .iter()
+            .any(|snippet| snippet.contains(&line.number));
+    }
     ScriptReport {
         name: call.member.to_owned(),
         digest: Digest::of(bytes),
@@ -186,27 +211,18 @@ fn follow(
     match basalt_shell::parse(text) {
         Ok(script) => {
             let followed = interpret::follow(&script, call, interpreter, answers);
-            report(&followed.notes, text, lines);
+            lines.extend(interpret::reported(&followed.notes, text));
             effects.extend(followed.effects);
             *answers = followed.answers;
         }
         Err(error) => {
             let line = text.lines().nth(error.line.saturating_sub(1));
-            lines.push(unsaid(Line {
+            let line = Line {
                 number: error.line,
-                text: format!("{} ({})", line.unwrap_or_default().trim(), error.problem),
-            }));
+                text: line.unwrap_or_default().trim().to_owned(),
+            };
+            lines.push(unsaid(line, &error.problem.to_string()));
         }
-    }
-}
-
-fn report(notes: &[Note], text: &str, lines: &mut Vec<LineReport>) {
-    for (line, meaning) in interpret::reported(notes, text) {
-        lines.push(LineReport {
-            number: line.number,
-            text: line.text,
-            meaning,
-        });
     }
 }
 
@@ -219,8 +235,13 @@ fn explain_snippet(
     effects: &mut Vec<Effect>,
 ) {
     if let Some(effect) = apparmor::local_profile(snippet) {
-        lines.push(said(snippet.first.clone(), apparmor::MEANING.to_owned()));
-        effects.push(effect);
+        let effect = [effect];
+        lines.push(said(
+            snippet.first.clone(),
+            apparmor::MEANING.to_owned(),
+            &effect,
+        ));
+        effects.extend(effect);
         return;
     }
     // Empty lines before it keep the numbers.
@@ -245,8 +266,13 @@ fn without_profiles(
         let Some(effect) = apparmor::local_profile(snippet) else {
             continue;
         };
-        lines.push(said(snippet.first.clone(), apparmor::MEANING.to_owned()));
-        effects.push(effect);
+        let effect = [effect];
+        lines.push(said(
+            snippet.first.clone(),
+            apparmor::MEANING.to_owned(),
+            &effect,
+        ));
+        effects.extend(effect);
         for line in &snippet.body {
             if let Some(line) = kept.get_mut(line.number.saturating_sub(1)) {
                 *line = "";
@@ -263,10 +289,13 @@ fn explain_triggers(bytes: &[u8], declared: bool, effects: &mut Vec<Effect>) -> 
     for (line, meaning) in triggers::read(&text) {
         match meaning {
             Some((meaning, effect)) => {
-                lines.push(said(line, meaning));
+                lines.push(said(line, meaning, effect.as_slice()));
                 effects.extend(effect);
             }
-            None => lines.push(unsaid(line)),
+            None => lines.push(unsaid(
+                line,
+                "what the package does when it is triggered is not known",
+            )),
         }
     }
     ScriptReport {
@@ -279,7 +308,9 @@ fn explain_triggers(bytes: &[u8], declared: bool, effects: &mut Vec<Effect>) -> 
 }
 
 fn verdict(lines: &[LineReport], has_effects: bool, declared: bool) -> Verdict {
-    let all_known = lines.iter().all(|line| line.meaning.is_some());
+    let all_known = lines
+        .iter()
+        .all(|line| matches!(line.meaning, Meaning::Known(_)));
     match (all_known, has_effects) {
         (false, _) if declared => Verdict::Declared,
         (false, _) => Verdict::Unexplained,
@@ -316,19 +347,23 @@ fn interpreter_of(text: &str) -> Option<Interpreter> {
     })
 }
 
-fn said(line: Line, meaning: String) -> LineReport {
+fn said(line: Line, meaning: String, effects: &[Effect]) -> LineReport {
     LineReport {
         number: line.number,
         text: line.text,
-        meaning: Some(meaning),
+        meaning: Meaning::Known(meaning),
+        effects: effects.to_vec(),
+        of_snippet: false,
     }
 }
 
-fn unsaid(line: Line) -> LineReport {
+fn unsaid(line: Line, why: &str) -> LineReport {
     LineReport {
         number: line.number,
         text: line.text,
-        meaning: None,
+        meaning: Meaning::Unknown(why.to_owned()),
+        effects: Vec::new(),
+        of_snippet: false,
     }
 }
 

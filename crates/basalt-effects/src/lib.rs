@@ -6,6 +6,6 @@ mod explain;
 
 pub use effect::{Condition, Effect, Slave, Writer};
 pub use explain::{
-    Explanation, LineReport, PackageScripts, ScriptReport, Unexplained, Verdict, explain,
+    Explanation, LineReport, Meaning, PackageScripts, ScriptReport, Unexplained, Verdict, explain,
     explain_answered,
 };

@@ -83,7 +83,7 @@ impl Parser<'_> {
             .documents
             .get(pending.place)
             .is_some_and(|document| document.quoted);
-        if !quoted && text.ends_with("\\\n") {
+        if !quoted && goes_on(&text) {
             // Whether the mark then still ends the text differs from shell to shell.
             return self.fail(Problem::Unknown("a here-document that ends in a backslash"));
         }
@@ -102,4 +102,11 @@ impl Parser<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the last line of a text ends in a backslash that takes the line end away.
+fn goes_on(text: &str) -> bool {
+    let line = text.strip_suffix('\n').unwrap_or_default();
+    let backslashes = line.len() - line.trim_end_matches('\\').len();
+    backslashes % 2 == 1
 }

@@ -97,12 +97,15 @@ impl Printer<'_> {
                 Some(Joint::Or) => " || ",
                 None => "",
             });
+            // A substitution of several lines may not stand between a mark and its text.
+            self.texts();
             if pipeline.negated {
                 self.push("! ");
             }
             for (number, command) in pipeline.commands.iter().enumerate() {
                 if number > 0 {
                     self.push(" | ");
+                    self.texts();
                 }
                 self.command(command);
             }
@@ -112,14 +115,13 @@ impl Printer<'_> {
     fn command(&mut self, command: &Command) {
         match &command.kind {
             Kind::Simple { assignments, words } => {
-                // Before the words, lest one that follows be taken for a word of the language.
-                self.redirections(&command.redirections);
                 for assignment in assignments {
                     self.push(&format!("{}=", assignment.name));
                     self.word(&assignment.value, Place::Bare);
                     self.push(" ");
                 }
                 self.words(words);
+                self.redirections(&command.redirections);
                 return;
             }
             Kind::Group(list) => self.enclosed("{", list, " }"),

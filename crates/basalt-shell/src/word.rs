@@ -336,6 +336,10 @@ impl Parser<'_> {
                 Some(letter) => text.push(letter),
             }
         }
+        // Where the text of the here-document then begins differs from shell to shell.
+        if !self.pending.is_empty() && self.line > line {
+            return self.fail(Problem::Unknown("a here-document across a substitution"));
+        }
         self.within(&text, line, |parser| parser.list())
             .map(Piece::Command)
     }

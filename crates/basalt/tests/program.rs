@@ -121,7 +121,15 @@ fn two(folder: &Path) {
 fn help_lists_the_commands_and_exit_codes() {
     let run = basalt(folder().path(), &["--help"]);
     assert_eq!(run.status, 0);
-    for command in ["slice", "inspect", "diff", "cache", "completions", "man"] {
+    for command in [
+        "effects",
+        "slice",
+        "inspect",
+        "diff",
+        "cache",
+        "completions",
+        "man",
+    ] {
         assert!(run.out.contains(&format!("\n  {command} ")), "{command}");
     }
     let codes = run
@@ -149,7 +157,15 @@ fn help_lists_the_commands_and_exit_codes() {
 #[test]
 fn every_command_explains_itself() {
     let folder = folder();
-    for command in ["slice", "inspect", "diff", "cache", "completions", "man"] {
+    for command in [
+        "effects",
+        "slice",
+        "inspect",
+        "diff",
+        "cache",
+        "completions",
+        "man",
+    ] {
         let run = basalt(folder.path(), &[command, "--help"]);
         assert_eq!(run.status, 0, "{command}");
         assert!(run.out.contains("Usage:"), "{command}");

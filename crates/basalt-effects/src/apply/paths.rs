@@ -1,6 +1,6 @@
 //! Directories, files, links, attributes, and diversions.
 
-use basalt_tree::{Attributes, Owner};
+use basalt_tree::{Attributes, Owner, TreePath};
 
 use super::error::ApplyError;
 use super::lines::with_lines;
@@ -74,7 +74,7 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
         } => {
             let owner = owned(package, "directory");
             let attributes = Attributes {
-                mode: Some(*mode),
+                mode: Some(mode | set_id_of_directory(work, path)),
                 uid: Some(users::uid(work, user, &owner)?),
                 gid: Some(users::gid(work, group, &owner)?),
                 ..Attributes::default()
@@ -154,8 +154,13 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
             if work.context.partial.contains(package) && !work.exists(path) {
                 return Ok(());
             }
+            let is_chmod = user.is_none() && group.is_none();
             let attributes = Attributes {
-                mode: *mode,
+                mode: match mode {
+                    Some(mode) if is_chmod => Some(mode | set_id_of_directory(work, path)),
+                    Some(mode) => Some(*mode),
+                    None => after_chown(work, path),
+                },
                 uid: match user {
                     Some(user) => Some(users::uid(work, user, &owner)?),
                     None => None,
@@ -170,4 +175,28 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Set-user-ID and set-group-ID.
+const SET_ID: u32 = 0o6000;
+
+/// The set-ID bits of the directory at a path: a mode in four digits does not take them away.
+fn set_id_of_directory(work: &Work<'_>, path: &str) -> u32 {
+    match TreePath::new(path).map(|path| work.tree.get_resolved(&path)) {
+        Ok(Ok((_, placed))) if placed.entry.is_directory() => placed.entry.mode & SET_ID,
+        _ => 0,
+    }
+}
+
+/// The mode of what stands at a path once it has another owner: the kernel takes the set-ID bits off a
+/// file, but for a set-group-ID bit that gives no right.
+fn after_chown(work: &Work<'_>, path: &str) -> Option<u32> {
+    let path = TreePath::new(path).ok()?;
+    let (_, placed) = work.tree.get_resolved(&path).ok()?;
+    let mode = placed.entry.mode;
+    let taken = match mode & 0o010 {
+        0 => 0o4000,
+        _ => SET_ID,
+    };
+    (!placed.entry.is_directory()).then_some(mode & !taken)
 }

@@ -32,6 +32,16 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// What a line means.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Meaning {
+    /// What it does, or why it leaves nothing behind.
+    Known(String),
+    /// Why that is not known.
+    Unknown(String),
+}
+
 /// One line of a script, or a block by its first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineReport {
@@ -39,8 +49,12 @@ pub struct LineReport {
     pub number: usize,
     /// Its text.
     pub text: String,
-    /// What it does; nothing when unexplained.
-    pub meaning: Option<String>,
+    /// What it does, or why that is not known.
+    pub meaning: Meaning,
+    /// What it leaves behind, whatever its conditions.
+    pub effects: Vec<Effect>,
+    /// Whether debhelper put it in.
+    pub of_snippet: bool,
 }
 
 /// One script (or the `triggers` member), explained.
@@ -61,7 +75,9 @@ pub struct ScriptReport {
 impl ScriptReport {
     /// The lines that nothing explains.
     pub fn unexplained_lines(&self) -> impl Iterator<Item = &LineReport> {
-        self.lines.iter().filter(|line| line.meaning.is_none())
+        self.lines
+            .iter()
+            .filter(|line| matches!(line.meaning, Meaning::Unknown(_)))
     }
 }
 
@@ -124,6 +140,9 @@ impl fmt::Display for Unexplained {
             writeln!(f, "\n  {} ({}):", script.name, script.residual)?;
             for line in script.unexplained_lines().take(SHOWN_LINES) {
                 writeln!(f, "  {:>5} | {}", line.number, printable(&line.text))?;
+                if let Meaning::Unknown(why) = &line.meaning {
+                    writeln!(f, "          {}", printable(why))?;
+                }
             }
             if total > SHOWN_LINES {
                 writeln!(f, "        … and {} lines more", total - SHOWN_LINES)?;
@@ -131,7 +150,8 @@ impl fmt::Display for Unexplained {
         }
         write!(
             f,
-            "\nRead these lines, then say in the spec what they leave behind (an empty list: nothing):\n\n\
+            "\n`basalt effects {package}` shows every line of its scripts. Read these, then say in the spec what they\n\
+             leave behind (an empty list: nothing):\n\n\
              effects:\n  {package}:\n    \
              # - {{ effect: directory, path: /var/lib/{package}, mode: 0o755 }}\n    \
              # - {{ effect: symlink, path: /etc/{package}/current, target: default }}\n    []\n"
@@ -140,7 +160,7 @@ impl fmt::Display for Unexplained {
 }
 
 /// The text without characters that would act on a terminal, and not too long.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .take(160)
         .map(|letter| {

@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod completions;
 mod diff;
+mod effects;
 mod explain;
 mod init;
 mod inspect;
@@ -33,6 +34,8 @@ pub enum Command {
     Vendor(vendor::VendorArguments),
     /// Say why a package is in an image, or where a path of it came from
     Explain(explain::ExplainArguments),
+    /// Say what packages' maintainer scripts do, line by line, and which lines nothing explains
+    Effects(effects::EffectsArguments),
     /// Propose slices of packages: what their programs reach, and why
     Slice(slice::SliceArguments),
     /// Show what an image is: its platforms, layers and how it runs
@@ -61,6 +64,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Build(own) => build::run(own, global, terminal),
         Command::Vendor(own) => vendor::run(own, global, terminal),
         Command::Explain(own) => explain::run(own, global, terminal),
+        Command::Effects(own) => effects::run(own, global, terminal),
         Command::Slice(own) => slice::run(own, global, terminal),
         Command::Inspect(own) => inspect::run(own, terminal),
         Command::Diff(own) => diff::run(own, terminal),

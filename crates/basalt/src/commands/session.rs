@@ -1,4 +1,4 @@
-//! What `lock`, `build`, `vendor` and `explain` begin with: the spec, and a session for it.
+//! What commands begin with that need packages: the spec, and a session for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,6 +91,15 @@ fn source_date_epoch() -> Result<Option<i64>, Failure> {
             )
         }),
         Err(_) => Ok(None),
+    }
+}
+
+/// Debian's name of this machine's architecture.
+pub(super) fn host() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }
 

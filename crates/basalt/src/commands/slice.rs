@@ -61,7 +61,10 @@ pub(super) fn run(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
-    let architecture = own.arch.clone().unwrap_or_else(|| host().to_owned());
+    let architecture = own
+        .arch
+        .clone()
+        .unwrap_or_else(|| session::host().to_owned());
     let text = json!({
         "name": "slice",
         "releases": [&own.release],
@@ -102,15 +105,6 @@ pub(super) fn run(
         }
     })?;
     Ok(Status::Done)
-}
-
-/// Debian's name of this machine's architecture.
-fn host() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 /// One file a package; none is written when one of them is there.

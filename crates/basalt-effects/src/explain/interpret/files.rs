@@ -78,9 +78,10 @@ impl Arguments {
 
 /// Permission bits as octal digits.
 pub(super) fn bits(text: &str) -> Option<u32> {
+    // A fifth digit takes set-ID bits off a directory, which four do not.
     u32::from_str_radix(text, 8)
         .ok()
-        .filter(|bits| *bits <= 0o7777)
+        .filter(|bits| *bits <= 0o7777 && text.len() <= 4)
 }
 
 fn is_account(name: &str) -> bool {
@@ -152,6 +153,12 @@ impl<'s> Interpreter<'s> {
         match self.state.touched(path) {
             Some(Touched::Directory | Touched::Something | Touched::File(_)) => {}
             Some(Touched::Missing) => self.emit(effect),
+            // dpkg leaves a directory alone that is there when it unpacks the same one.
+            None if self.call.member != "postinst" => self.emit(Effect::When {
+                condition: Condition::Foreign(path.to_owned()),
+                effects: Vec::new(),
+                otherwise: vec![effect],
+            }),
             Some(Touched::Unsure) | None => self.emit(Effect::When {
                 condition: Condition::Exists(path.to_owned()),
                 effects: Vec::new(),
@@ -242,6 +249,9 @@ impl<'s> Interpreter<'s> {
             let touched = self.state.touched(&path);
             if matches!(touched, None | Some(Touched::Missing | Touched::Unsure)) {
                 if touched.is_none() && self.call.member != "postinst" {
+                    if self.call.is_conffile(&path) {
+                        return None;
+                    }
                     self.refuse_if_foreign(&path);
                 }
                 self.emit(Effect::File {

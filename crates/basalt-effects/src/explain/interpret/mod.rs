@@ -5,11 +5,17 @@
 //! noted with its line, and never counts as harmless.
 
 mod accounts;
+mod branch;
+mod builtins;
 mod commands;
 mod debian;
 mod files;
 mod flow;
+mod functions;
+mod harmless;
+mod loops;
 mod pattern;
+mod sed;
 mod simple;
 mod state;
 mod tests_of_shell;
@@ -20,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use basalt_shell::{Lines, Script};
 
 use self::state::{Flow, State, Status, Value};
-use super::script::Line;
+use super::report::{LineReport, Meaning};
 use crate::{Condition, Effect};
 
 /// More commands than this are not followed in one script.
@@ -40,15 +46,26 @@ pub(crate) struct Call<'a> {
     pub package: &'a str,
     /// Its architecture.
     pub architecture: &'a str,
+    /// Its control member `conffiles`.
+    pub conffiles: &'a str,
+}
+
+impl Call<'_> {
+    /// Whether the package has a configuration file here: dpkg leaves one alone that is there before.
+    fn is_conffile(&self, path: &str) -> bool {
+        self.conffiles
+            .lines()
+            .any(|line| line.trim() == path.trim_end_matches('/'))
+    }
 }
 
 /// What a command means, in words, or that it is not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Note {
     pub line: usize,
-    pub meaning: Option<String>,
-    /// Whether it left an effect.
-    pub has_effects: bool,
+    pub meaning: Meaning,
+    /// What it left.
+    pub effects: Vec<Effect>,
 }
 
 /// What came of following a script.
@@ -151,7 +168,7 @@ pub(crate) fn follow<'s>(
     };
     let flow = interpreter.list(&script.list);
     if flow == Flow::Fail || interpreter.state.status == Status::Failure {
-        interpreter.unexplained(interpreter.line);
+        interpreter.unexplained(interpreter.line, "the script ends in failure");
     }
     while interpreter.frames.len() > 1 {
         interpreter.close_frame();
@@ -168,26 +185,31 @@ pub(crate) fn follow<'s>(
 }
 
 impl<'s> Interpreter<'s> {
-    /// Notes that a line is not understood.
-    fn unexplained(&mut self, line: usize) {
+    /// Notes that a line is not understood, and why.
+    fn unexplained(&mut self, line: usize, why: impl Into<String>) {
         self.notes.push(Note {
             line,
-            meaning: None,
-            has_effects: false,
+            meaning: Meaning::Unknown(why.into()),
+            effects: Vec::new(),
         });
     }
 
-    fn note_unknown(&mut self, _what: &str) {
-        self.unexplained(self.line);
-        self.state.tainted = true;
-    }
-
-    fn known(&mut self, meaning: &str, has_effects: bool) {
+    /// Notes what a line does, with the effects that were emitted since there were so many.
+    fn known(&mut self, meaning: &str, since: usize) {
+        let effects = match self.frames.last() {
+            Some(frame) => frame.effects.get(since..).unwrap_or_default().to_vec(),
+            None => Vec::new(),
+        };
         self.notes.push(Note {
             line: self.line,
-            meaning: Some(meaning.to_owned()),
-            has_effects,
+            meaning: Meaning::Known(meaning.to_owned()),
+            effects,
         });
+    }
+
+    /// How many effects the innermost frame has.
+    fn emitted(&self) -> usize {
+        self.frames.last().map_or(0, |frame| frame.effects.len())
     }
 
     /// Emits an effect.
@@ -236,24 +258,27 @@ impl<'s> Interpreter<'s> {
 }
 
 /// The notes of a script as lines with their text, each line and meaning once, in order.
-pub(crate) fn reported(notes: &[Note], text: &str) -> Vec<(Line, Option<String>)> {
+pub(crate) fn reported(notes: &[Note], text: &str) -> Vec<LineReport> {
     let lines: Vec<&str> = text.lines().collect();
-    let mut reported: Vec<(Line, Option<String>)> = Vec::new();
+    let mut reported: BTreeMap<(usize, &Meaning), Vec<Effect>> = BTreeMap::new();
     for note in notes {
-        let line = Line {
-            number: note.line,
-            text: lines
-                .get(note.line.saturating_sub(1))
-                .copied()
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
-        };
-        let entry = (line, note.meaning.clone());
-        if !reported.contains(&entry) {
-            reported.push(entry);
+        let effects = reported.entry((note.line, &note.meaning)).or_default();
+        for effect in &note.effects {
+            if !effects.contains(effect) {
+                effects.push(effect.clone());
+            }
         }
     }
-    reported.sort_by_key(|(line, _)| line.number);
     reported
+        .into_iter()
+        .map(|((number, meaning), effects)| LineReport {
+            number,
+            text: lines
+                .get(number.saturating_sub(1))
+                .map_or_else(String::new, |line| line.trim().to_owned()),
+            meaning: meaning.clone(),
+            effects,
+            of_snippet: false,
+        })
+        .collect()
 }

@@ -2,8 +2,10 @@
 
 use basalt_shell::{Assignment, Command, Redirection, RedirectionKind, Target, Word};
 
+use super::super::report::printable;
 use super::Interpreter;
 use super::state::{Flow, Status, Touched, Value};
+use super::words::Fields;
 use crate::Effect;
 
 /// A file that output goes to.
@@ -127,7 +129,7 @@ impl<'s> Interpreter<'s> {
             let redirected = self.redirected(&command.redirections);
             self.line = line;
             match redirected {
-                None => self.unexplained(line),
+                None => self.unexplained(line, ELSEWHERE),
                 Some(redirected) => {
                     if let Some(sink) = redirected.sink {
                         self.write_output(&sink, Some(String::new()));
@@ -143,7 +145,7 @@ impl<'s> Interpreter<'s> {
         }
         self.line = line;
         let Some(redirected) = self.redirected(&command.redirections) else {
-            self.unexplained(line);
+            self.unexplained(line, ELSEWHERE);
             self.state.status = Status::Unknown;
             return Flow::Next;
         };
@@ -154,7 +156,7 @@ impl<'s> Interpreter<'s> {
             .and_then(|name| self.state.functions.get(name).copied())
         {
             if !assignments.is_empty() || !fields.exact {
-                self.unexplained(line);
+                self.unexplained(line, "what this function is called with is not known");
             }
             let outer = match (&redirected.sink, redirected.discarded) {
                 (Some(_), _) | (_, true) => Some(self.output.replace(Some(String::new()))),
@@ -178,7 +180,7 @@ impl<'s> Interpreter<'s> {
         };
         if let Some(flow) = is_special {
             if redirected.sink.is_some() {
-                self.unexplained(line);
+                self.unexplained(line, ELSEWHERE);
             }
             return flow;
         }
@@ -188,18 +190,18 @@ impl<'s> Interpreter<'s> {
         match done {
             Some(done) => {
                 self.state.status = done.status;
+                if self.notes.len() == notes && redirected.sink.is_none() || self.emitted() > before
+                {
+                    self.known(done.meaning, before);
+                }
                 if let Some(sink) = &redirected.sink {
                     self.write_output(sink, done.output);
                 } else if !redirected.discarded {
                     self.say(done.output);
                 }
-                let has_effects = self.emitted() > before;
-                if self.notes.len() == notes || has_effects {
-                    self.known(done.meaning, has_effects);
-                }
             }
             None => {
-                self.unexplained(line);
+                self.unexplained(line, not_known(&fields));
                 self.state.status = Status::Unknown;
                 self.say(None);
                 if matches!(
@@ -215,10 +217,6 @@ impl<'s> Interpreter<'s> {
             }
         }
         Flow::Next
-    }
-
-    fn emitted(&self) -> usize {
-        self.frames.iter().map(|frame| frame.effects.len()).sum()
     }
 
     /// Adds to the output that somebody takes.
@@ -247,22 +245,25 @@ impl<'s> Interpreter<'s> {
         let log = is_log(&path);
         if log && content.is_none() {
             self.state.touch(&path, Touched::File(None));
-            return self.known("a log: not made", false);
+            return self.known("a log: not made", self.emitted());
         }
         let Some(content) = content
             .filter(|text| is_whole(text))
             .filter(|_| may_stand(&path))
+            .filter(|_| self.call.member == "postinst" || !self.call.is_conffile(&path))
         else {
-            self.unexplained(self.line);
+            let why = format!("what is written into {path} is not known");
+            self.unexplained(self.line, why);
             return self.state.touch(&path, Touched::Unsure);
         };
         self.state
             .touch(&path, Touched::File(Some(content.clone())));
         if log {
-            return self.known("a log: not made", false);
+            return self.known("a log: not made", self.emitted());
         }
         let path = path.trim_end_matches('/').to_owned();
         let is_new = touched == Some(Touched::Missing);
+        let before = self.emitted();
         if is_new || self.call.member == "preinst" {
             if !is_new {
                 self.refuse_if_foreign(&path);
@@ -275,7 +276,26 @@ impl<'s> Interpreter<'s> {
         } else {
             self.emit(Effect::Write { path, content });
         }
-        self.known("a file", true);
+        self.known("a file", before);
+    }
+}
+
+/// Why a command is not explained whose output or input is not understood.
+pub(super) const ELSEWHERE: &str = "where its output goes, or its input comes from, is not known";
+
+/// Why a command is not explained.
+fn not_known(fields: &Fields) -> String {
+    let words: Vec<&str> = fields
+        .values
+        .iter()
+        .map(|value| value.as_deref().unwrap_or("…"))
+        .collect();
+    let words = printable(&words.join(" "));
+    let name = fields.values.first().and_then(Option::as_deref);
+    match (name, fields.known()) {
+        (None, _) => "the name of the command is not known".to_owned(),
+        (_, None) => format!("`{words}`: its arguments are not all known"),
+        _ => format!("`{words}` is not known, or not when it is used so"),
     }
 }
 

@@ -187,7 +187,8 @@ impl<'s> Interpreter<'s> {
                     || text.contains("--")
                     || text.contains("$(")
                 {
-                    self.note_unknown("arithmetic");
+                    self.unexplained(self.line, "arithmetic that assigns is not followed");
+                    self.state.tainted = true;
                 }
                 None
             }

@@ -1,0 +1,143 @@
+//! Builtins that change how the script goes on, or its variables.
+
+use super::Interpreter;
+use super::state::{Flow, Status};
+use super::words::Fields;
+
+impl<'s> Interpreter<'s> {
+    /// Builtins that change how the script goes on.
+    pub(super) fn special(&mut self, name: &str, fields: &Fields) -> Option<Flow> {
+        let words = fields.known();
+        let word = |index: usize| {
+            words
+                .as_ref()
+                .and_then(|words| words.get(index))
+                .map(String::as_str)
+        };
+        let count = fields.values.len();
+        match name {
+            "exit" | "return" => {
+                let flow = if name == "exit" {
+                    Flow::Exit
+                } else {
+                    Flow::Return
+                };
+                if count > 1 {
+                    self.state.status = match word(1) {
+                        Some("0") => Status::Success,
+                        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                            Status::Failure
+                        }
+                        _ => Status::Unknown,
+                    };
+                }
+                if flow == Flow::Exit && self.state.status == Status::Failure {
+                    return Some(Flow::Fail);
+                }
+                Some(flow)
+            }
+            "break" | "continue" if count == 1 => Some(match name {
+                "break" => Flow::Break,
+                _ => Flow::Continue,
+            }),
+            "shift" if count <= 2 => {
+                let by = match count {
+                    1 => Some(1),
+                    _ => word(1).and_then(|text| text.parse().ok()),
+                };
+                self.state.arguments = match (self.state.arguments.take(), by) {
+                    (Some(arguments), Some(by)) if by <= arguments.len() => {
+                        Some(arguments.into_iter().skip(by).collect())
+                    }
+                    _ => None,
+                };
+                self.state.status = Status::Success;
+                Some(Flow::Next)
+            }
+            "set" => self.set_builtin(fields),
+            "local" | "export" | "readonly" | "typeset" | "declare" => {
+                for field in fields.values.iter().skip(1) {
+                    let Some(text) = field else {
+                        // The name is lost with the value.
+                        self.unexplained(self.line, "the name of a variable is not known");
+                        self.state.tainted = true;
+                        self.state
+                            .variables
+                            .values_mut()
+                            .for_each(|value| *value = None);
+                        continue;
+                    };
+                    let declared = text.split_once('=').map_or(text.as_str(), |(name, _)| name);
+                    if name != "export" && name != "readonly" {
+                        let before = self.state.variables.get(declared).cloned();
+                        if let Some(hidden) = self.hidden.last_mut() {
+                            hidden.entry(declared.to_owned()).or_insert(before);
+                        }
+                    }
+                    match text.split_once('=') {
+                        Some((name, value)) => self.state.set(name, Some(value.to_owned())),
+                        None if name == "local" && !text.starts_with('-') => {
+                            let inherited =
+                                self.state.variable(text).unwrap_or(Some(String::new()));
+                            self.state.set(text, inherited);
+                        }
+                        None => {}
+                    }
+                }
+                self.state.status = Status::Success;
+                Some(Flow::Next)
+            }
+            "unset" => {
+                for name in words?.iter().skip(1).filter(|name| !name.starts_with('-')) {
+                    self.state.variables.remove(name);
+                    if super::state::State::is_of_environment(name) {
+                        self.state.set(name, Some(String::new()));
+                    }
+                }
+                self.state.status = Status::Success;
+                Some(Flow::Next)
+            }
+            "." | "source"
+                if matches!(
+                    word(1),
+                    Some("/usr/share/debconf/confmodule" | "/usr/share/debconf/confmodule.sh")
+                ) =>
+            {
+                self.state.debconf = true;
+                self.known("debconf's protocol", self.emitted());
+                self.state.status = Status::Success;
+                Some(Flow::Next)
+            }
+            "trap" | "umask" if count <= 1 => Some(Flow::Next),
+            _ => None,
+        }
+    }
+
+    fn set_builtin(&mut self, fields: &Fields) -> Option<Flow> {
+        let mut rest = fields.values.iter().skip(1);
+        self.state.status = Status::Success;
+        match rest.next() {
+            Some(Some(first)) if first == "--" => {
+                self.state.arguments = fields.exact.then(|| rest.cloned().collect());
+                Some(Flow::Next)
+            }
+            Some(Some(first)) if first.starts_with(['-', '+']) => {
+                let on = first.starts_with('-');
+                if first.contains('e') {
+                    self.state.errexit = on;
+                }
+                match (first.contains('o'), rest.next(), rest.next()) {
+                    (true, Some(Some(option)), None) => {
+                        if option == "errexit" {
+                            self.state.errexit = on;
+                        }
+                        (option != "noglob").then_some(Flow::Next)
+                    }
+                    (false, None, None) if !first.contains(['f', 'n']) => Some(Flow::Next),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
