@@ -189,6 +189,8 @@ pub(crate) fn jobs<'a>(
     let codec = match request.compression.unwrap_or(image.compression) {
         Compression::Gzip => Codec::Gzip,
         Compression::Zstd => Codec::Zstd,
+        Compression::GzipSmallest => Codec::GzipSmallest,
+        Compression::ZstdSmallest => Codec::ZstdSmallest,
     };
     let program = program_identity();
     let library = slices::library(spec)?;

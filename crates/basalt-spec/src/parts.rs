@@ -318,13 +318,17 @@ pub enum PackageDatabase {
 
 /// How layers are compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// gzip: every runtime reads it.
     #[default]
     Gzip,
     /// Zstandard: faster, smaller; not for old runtimes.
     Zstd,
+    /// gzip, 4 % smaller, for an image that is built once and pulled often: takes some ten times as long.
+    GzipSmallest,
+    /// Zstandard, 15 % smaller, likewise.
+    ZstdSmallest,
 }
 
 /// How packages are put into layers.

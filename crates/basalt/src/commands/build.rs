@@ -49,6 +49,8 @@ pub(super) fn run(
         compression: own.output.compression.map(|compression| match compression {
             Compression::Gzip => basalt_spec::Compression::Gzip,
             Compression::Zstd => basalt_spec::Compression::Zstd,
+            Compression::GzipSmallest => basalt_spec::Compression::GzipSmallest,
+            Compression::ZstdSmallest => basalt_spec::Compression::ZstdSmallest,
         }),
         locked: own.output.locked,
     };
