@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use basalt_deb::packages::PackageRecord;
-use basalt_slice::{Library, Target};
+use basalt_slice::{Library, SliceError, Target};
 use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
 use basalt_spec::{ImageSpec, LoadedSpec};
 use rayon::prelude::*;
@@ -203,6 +203,14 @@ fn solve(
                 constraint,
             },
         )?;
+        // It was found by its name, or by that of another that provides it.
+        if !packages.contains_key(name) {
+            let cause = SliceError::NotItself {
+                package: name.clone(),
+                release: spec.release.clone(),
+            };
+            return Err(slices::at_fault(spec, cause).into());
+        }
     }
     Ok(Found {
         closure,

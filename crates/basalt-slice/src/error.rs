@@ -34,6 +34,16 @@ pub enum SliceError {
         /// All it has.
         known: Vec<String>,
     },
+    /// A package that another one provides has no files of which there could be slices.
+    #[error(
+        "`{package}` is no package of its own in {release}: another provides it; take slices of that one, or say with `releases:` where these are wanted"
+    )]
+    NotItself {
+        /// The package.
+        package: String,
+        /// The release.
+        release: String,
+    },
     /// A slice has a script that nothing explains.
     #[error(
         "the slice {slice} has a `mutate` script, which is never run; say in its definition what it does with `effects:` beside it (see docs/effects.md)"
@@ -64,7 +74,9 @@ impl SliceError {
     /// The package, and the slice of it, that cannot be had; nothing when the matter is another.
     pub fn named(&self) -> Option<(String, Option<String>)> {
         match self {
-            Self::UnknownPackage { package, .. } => Some((package.clone(), None)),
+            Self::UnknownPackage { package, .. } | Self::NotItself { package, .. } => {
+                Some((package.clone(), None))
+            }
             Self::UnknownSlice { package, slice, .. } => {
                 Some((package.clone(), Some(slice.clone())))
             }

@@ -244,6 +244,22 @@ fn the_definitions_that_are_compiled_in_are_sound() {
     }
 }
 
+#[test]
+fn every_slice_of_ours_with_programs_says_how_one_of_them_is_started() {
+    let library = Library::own().expect("they are well-formed");
+    for definition in library.definitions() {
+        for (name, slice) in &definition.slices {
+            let has_programs = slice
+                .contents
+                .keys()
+                .any(|path| path.starts_with("/usr/bin/") || path.starts_with("/usr/sbin/"));
+            if has_programs {
+                assert!(!slice.test.is_empty(), "{}_{name}", definition.package);
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "(package: ab\n)?(slices:\n)?[ a-z:/*{}\\[\\],\n-]{0,200}") {

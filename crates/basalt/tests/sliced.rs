@@ -354,6 +354,17 @@ fn slices_that_say_different_things_of_a_path_are_refused_where_the_second_does(
 }
 
 #[test]
+fn slices_of_a_package_that_another_provides_are_refused_where_the_spec_names_them() {
+    refused(
+        &SPEC.replace("  hostname: [bins]", "  libssl3: [libs]"),
+        &[
+            "image.yaml:5:3",
+            "`libssl3` is no package of its own in trixie: another provides it",
+        ],
+    );
+}
+
+#[test]
 fn a_definition_that_wants_what_the_package_has_not_is_refused() {
     let place = place(SPEC);
     place.write(
