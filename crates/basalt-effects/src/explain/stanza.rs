@@ -25,7 +25,11 @@ impl Explanation {
     /// stands there already, whatever its conditions; the rest is for a person to read.
     pub fn table_stanza(&self) -> String {
         let mut text = String::new();
-        for script in self.unexplained_scripts() {
+        // Triggers are no script: the table has none.
+        let scripts = self
+            .unexplained_scripts()
+            .filter(|one| one.name != "triggers");
+        for script in scripts {
             let _ = write!(
                 text,
                 "- package: {}\n  script: {}\n  seen: [{}]\n  digests:\n    - {}\n  why: >-\n    \

@@ -43,6 +43,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("python.yaml", include_str!("../../table/python.yaml")),
     ("servers.yaml", include_str!("../../table/servers.yaml")),
     ("services.yaml", include_str!("../../table/services.yaml")),
+    ("shared.yaml", include_str!("../../table/shared.yaml")),
 ];
 
 /// An error in the table itself. A test makes sure that there is none.
