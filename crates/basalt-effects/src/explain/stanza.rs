@@ -207,6 +207,19 @@ fn written(effect: &Effect) -> Fields {
             .text("from", from)
             .text("to", to)
             .mode(*mode),
+        Effect::Configuration {
+            from,
+            to,
+            three_way,
+        } => {
+            let fields = Fields::of("configuration")
+                .text("from", from)
+                .text("to", to);
+            match three_way {
+                true => fields.raw("three_way", true),
+                false => fields,
+            }
+        }
         Effect::Symlink { path, target } => Fields::of("symlink")
             .text("path", path)
             .text("target", target),

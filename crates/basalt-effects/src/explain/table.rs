@@ -146,7 +146,9 @@ mod tests {
             | Effect::Lines { path, .. }
             | Effect::Attributes { path, .. }
             | Effect::Shell { path } => vec![path],
-            Effect::Copy { from, to, .. } | Effect::Diversion { from, to, .. } => vec![from, to],
+            Effect::Copy { from, to, .. }
+            | Effect::Configuration { from, to, .. }
+            | Effect::Diversion { from, to, .. } => vec![from, to],
             Effect::Alternative { link, path, .. } => vec![link, path],
             _ => Vec::new(),
         }
