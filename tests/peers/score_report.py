@@ -54,7 +54,7 @@ def report(results, drawn, named, arguments, date, command):
         "And of these contents, a part:",
         table(["paths", "what may differ"], [(f"`{pattern.pattern}`", why) for pattern, _, why in SAME_BUT]),
         "Documentation, manual and info pages and translations are left out by default, on both sides; set-id bits of files go unless a spec "
-        "keeps them by name.",
+        "keeps them by name; no unit is enabled, so its aliases have no links either.",
     ]
     if must:
         parts += ["## Those that must be equal", table(["package", "result"], [(r["package"], described(r)) for r in must])]

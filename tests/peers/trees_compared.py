@@ -34,6 +34,7 @@ MAY_DIFFER = [
 
 # Further, where packages of all kinds are compared and not only those of the catalogue.
 MAY_DIFFER_IN_ANY = [
+    (r"var/lib/ucf/(hashfile|registry)\.[0-9]+", "backups of ucf, one for each file that it placed"),
     (r"etc/ssh/ssh_host_.+", "host keys: an image holds no secret"),
     (r"etc/ssl/(certs/ssl-cert-snakeoil\.pem|private/ssl-cert-snakeoil\.key)", "a self-signed certificate and its key: no secret either"),
     (r"etc/systemd/(system|user)/[^/]+\.requires(/.*)?", "no unit is enabled"),
@@ -53,6 +54,14 @@ LEFT_OUT = re.compile(
     r"|usr/share/(man|info|gnome/help|gtk-doc|help|omf|apport|bug|doc-base|linda|lintian|reportbug)(/.*)?"
     r"|usr/share/locale/(?!locale\.alias$).+"
 )
+
+
+def is_never_made(path, entry):
+    """Links that enabling a unit makes for its aliases, as an image enables none, and the one to a certificate that holds no secret."""
+    if entry["kind"] != "link":
+        return False
+    is_unit = re.fullmatch(r"etc/systemd/(system|user)/[^/]+", path) and re.match(r"/(usr/)?lib/systemd/", entry["target"])
+    return bool(is_unit or path.startswith("etc/ssl/certs/") and entry["target"] == "ssl-cert-snakeoil.pem")
 
 
 def accounts(columns):
@@ -94,6 +103,10 @@ def less_our_lines(text):
     return "".join(line for line in text.splitlines(True) if not line.startswith(("IMAGE_", "VARIANT_")))
 
 
+def lines_in_any_order(text):
+    return "".join(sorted(text.splitlines(True)))
+
+
 def any_order(text):
     return "\n".join(sorted(text.splitlines()))
 
@@ -132,7 +145,9 @@ SAME_BUT = [
     (r"etc/shells", any_order, "bookworm's order tells whether /usr was merged before or after the first run of update-shells"),
     (r"var/lib/dpkg/diversions", diversions, "diversions that protect the aliases of a merged /usr from upgrades"),
     (r"var/lib/dpkg/info/[^/]+\.list", file_list, "names that the default policy leaves out"),
+    (r"var/lib/ucf/(hashfile|registry)", lines_in_any_order, "ucf's order is that of configuration"),
     (r"var/lib/dpkg/status", status, "the order of fields"),
+    (r"var/lib/dpkg/statoverride", lines_in_any_order, "dpkg writes it in the order of its hash table"),
     (r"var/lib/dpkg/triggers/(?!Lock$).+", any_order, "dpkg's order is that of installation"),
 ]
 SAME_BUT = [(re.compile(pattern), change, reason) for pattern, change, reason in SAME_BUT]
@@ -272,7 +287,7 @@ def differences(ours, dpkg):
     for path in sorted(set(ours) | set(dpkg)):
         left, right = ours.get(path), dpkg.get(path)
         if left is None:
-            if not LEFT_OUT.fullmatch(path):
+            if not LEFT_OUT.fullmatch(path) and not is_never_made(path, right):
                 yield f"missing   {path} ({right['kind']})"
             continue
         if right is None:

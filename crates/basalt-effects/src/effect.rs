@@ -42,6 +42,17 @@ pub enum Effect {
         #[serde(default = "file_mode")]
         mode: u32,
     },
+    /// A configuration file as `ucf` places it: a copy of a file of the image with its attributes,
+    /// unless one is already there, and the record of it.
+    Configuration {
+        /// The file copied.
+        from: String,
+        /// Where the copy stands.
+        to: String,
+        /// Whether the original is kept to be compared with, however large it is.
+        #[serde(default)]
+        three_way: bool,
+    },
     /// A symbolic link, unless something is already there.
     Symlink {
         /// Where the link stands.

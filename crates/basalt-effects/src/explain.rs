@@ -15,6 +15,7 @@ mod show;
 mod stanza;
 mod table;
 mod triggers;
+mod usrlocal;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -172,14 +173,19 @@ fn explain_script(
         }
     } else {
         match interpreter_of(&text) {
-            None => lines.extend(
-                parts
-                    .rest
-                    .into_iter()
-                    .map(|line| unsaid(line, "it is in a language that is not read")),
-            ),
+            None => {
+                let first = text.lines().next().unwrap_or_default().to_owned();
+                let line = Line {
+                    number: 1,
+                    text: first,
+                };
+                lines.push(unsaid(
+                    line,
+                    "the whole script: it is in a language that is not read",
+                ));
+            }
             Some(interpreter) => {
-                let text = without_profiles(&text, &parts, &mut lines, effects);
+                let text = without_known_snippets(&text, &parts, &mut lines, effects);
                 follow(&text, interpreter, call, answers, &mut lines, effects);
             }
         }
@@ -234,14 +240,9 @@ fn explain_snippet(
     lines: &mut Vec<LineReport>,
     effects: &mut Vec<Effect>,
 ) {
-    if let Some(effect) = apparmor::local_profile(snippet) {
-        let effect = [effect];
-        lines.push(said(
-            snippet.first.clone(),
-            apparmor::MEANING.to_owned(),
-            &effect,
-        ));
-        effects.extend(effect);
+    if let Some((meaning, left)) = known_to_the_letter(snippet) {
+        lines.push(said(snippet.first.clone(), meaning.to_owned(), &left));
+        effects.extend(left);
         return;
     }
     // Empty lines before it keep the numbers.
@@ -253,9 +254,16 @@ fn explain_snippet(
     follow(&text, Interpreter::default(), call, answers, lines, effects);
 }
 
-/// The text of a script in which the snippets of `dh_apparmor` are empty lines, as they are known to
-/// the letter.
-fn without_profiles(
+/// What a snippet means that is not followed, but known to the letter.
+fn known_to_the_letter(snippet: &Snippet) -> Option<(&'static str, Vec<Effect>)> {
+    if let Some(effect) = apparmor::local_profile(snippet) {
+        return Some((apparmor::MEANING, vec![effect]));
+    }
+    usrlocal::directories(snippet).map(|effects| (usrlocal::MEANING, effects))
+}
+
+/// The text of a script in which the snippets that are known to the letter are empty lines.
+fn without_known_snippets(
     text: &str,
     parts: &Parts,
     lines: &mut Vec<LineReport>,
@@ -263,16 +271,11 @@ fn without_profiles(
 ) -> String {
     let mut kept: Vec<&str> = text.lines().collect();
     for snippet in &parts.snippets {
-        let Some(effect) = apparmor::local_profile(snippet) else {
+        let Some((meaning, left)) = known_to_the_letter(snippet) else {
             continue;
         };
-        let effect = [effect];
-        lines.push(said(
-            snippet.first.clone(),
-            apparmor::MEANING.to_owned(),
-            &effect,
-        ));
-        effects.extend(effect);
+        lines.push(said(snippet.first.clone(), meaning.to_owned(), &left));
+        effects.extend(left);
         for line in &snippet.body {
             if let Some(line) = kept.get_mut(line.number.saturating_sub(1)) {
                 *line = "";

@@ -215,7 +215,7 @@ impl Settler<'_, '_> {
             | Effect::Write { path, .. }
             | Effect::Symlink { path, .. }
             | Effect::Lines { path, .. } => is_it(path),
-            Effect::Copy { to, .. } => is_it(to),
+            Effect::Copy { to, .. } | Effect::Configuration { to, .. } => is_it(to),
             Effect::Alternative { link, .. } => is_it(link),
             Effect::User {
                 home, make_home, ..

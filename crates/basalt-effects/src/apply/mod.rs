@@ -20,6 +20,7 @@ mod shells;
 mod static_accounts;
 mod sysusers;
 mod tmpfiles;
+mod ucf;
 mod users;
 mod work;
 

@@ -4,8 +4,8 @@ use basalt_tree::{Attributes, Owner, TreePath};
 
 use super::error::ApplyError;
 use super::lines::with_lines;
-use super::users;
 use super::work::{Step, Work, failed, owned, place};
+use super::{ucf, users};
 use crate::effect::Effect;
 
 const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
@@ -122,6 +122,11 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
                 .map_err(|cause| failed(&owner, cause))?;
             work.write(to, bytes, *mode, &owner)
         }
+        Effect::Configuration {
+            from,
+            to,
+            three_way,
+        } => ucf::configuration(work, package, from, to, *three_way),
         Effect::Symlink { path, target } => {
             let owner = owned(package, "link");
             if work.exists_unresolved(path) {

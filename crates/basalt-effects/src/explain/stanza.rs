@@ -25,7 +25,11 @@ impl Explanation {
     /// stands there already, whatever its conditions; the rest is for a person to read.
     pub fn table_stanza(&self) -> String {
         let mut text = String::new();
-        for script in self.unexplained_scripts() {
+        // Triggers are no script: the table has none.
+        let scripts = self
+            .unexplained_scripts()
+            .filter(|one| one.name != "triggers");
+        for script in scripts {
             let _ = write!(
                 text,
                 "- package: {}\n  script: {}\n  seen: [{}]\n  digests:\n    - {}\n  why: >-\n    \
@@ -203,6 +207,19 @@ fn written(effect: &Effect) -> Fields {
             .text("from", from)
             .text("to", to)
             .mode(*mode),
+        Effect::Configuration {
+            from,
+            to,
+            three_way,
+        } => {
+            let fields = Fields::of("configuration")
+                .text("from", from)
+                .text("to", to);
+            match three_way {
+                true => fields.raw("three_way", true),
+                false => fields,
+            }
+        }
         Effect::Symlink { path, target } => Fields::of("symlink")
             .text("path", path)
             .text("target", target),

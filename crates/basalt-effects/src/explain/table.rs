@@ -43,6 +43,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("python.yaml", include_str!("../../table/python.yaml")),
     ("servers.yaml", include_str!("../../table/servers.yaml")),
     ("services.yaml", include_str!("../../table/services.yaml")),
+    ("shared.yaml", include_str!("../../table/shared.yaml")),
 ];
 
 /// An error in the table itself. A test makes sure that there is none.
@@ -145,7 +146,9 @@ mod tests {
             | Effect::Lines { path, .. }
             | Effect::Attributes { path, .. }
             | Effect::Shell { path } => vec![path],
-            Effect::Copy { from, to, .. } | Effect::Diversion { from, to, .. } => vec![from, to],
+            Effect::Copy { from, to, .. }
+            | Effect::Configuration { from, to, .. }
+            | Effect::Diversion { from, to, .. } => vec![from, to],
             Effect::Alternative { link, path, .. } => vec![link, path],
             _ => Vec::new(),
         }

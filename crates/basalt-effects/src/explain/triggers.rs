@@ -109,6 +109,11 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         None,
     ),
     (
+        "/lib/pkgconfig",
+        "a directory that the package ships itself",
+        None,
+    ),
+    (
         "/usr/lib/binfmt.d",
         "settings of the kernel: the host's",
         None,

@@ -142,6 +142,12 @@ impl<'s> Interpreter<'s> {
                 self.account_command(name, arguments)
             }
             "getent" | "id" => self.account_question(name, arguments),
+            "ucf" => self.ucf(arguments),
+            "ucfr" => self.ucfr(arguments),
+            // What is made has modes as with 022, which is what dpkg gives.
+            "umask" if matches!(arguments, [mask] if mask == "022" || mask == "0022") => {
+                Some(Done::quietly("the usual mask"))
+            }
             "update-alternatives" | "dpkg-divert" | "dpkg-statoverride" => {
                 self.debian_command(name, arguments)
             }

@@ -81,6 +81,10 @@ pub(super) const HARMLESS: &[(&str, &str)] = &[
         "dpkg-trigger",
         "a trigger: done by the package that is interested",
     ),
+    (
+        "/usr/lib/runit-helper/runit-helper",
+        "enables a service of runit: a container starts none",
+    ),
     ("sleep", "waits"),
     ("sync", "waits"),
 ];

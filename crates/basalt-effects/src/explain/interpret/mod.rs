@@ -19,6 +19,7 @@ mod sed;
 mod simple;
 mod state;
 mod tests_of_shell;
+mod ucf;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
