@@ -266,6 +266,8 @@ pub enum Writer {
     /// `update-shells`: `/etc/shells` from `/usr/share/debianutils/shells` and the lists in
     /// `/usr/share/debianutils/shells.d`.
     Shells,
+    /// `phpenmod`: each of PHP's modules for each of its interfaces.
+    PhpModules,
     /// `systemd-sysusers` on the packages' own `sysusers.d`.
     SystemUsers,
     /// `systemd-tmpfiles --create` on the packages' own `tmpfiles.d`, without boot-only lines.

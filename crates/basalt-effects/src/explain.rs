@@ -154,6 +154,12 @@ fn explain_script(
         .and_then(|table| table.find(package.package, call.member, residual));
     if let Some(entry) = entry {
         for snippet in &parts.snippets {
+            let digest = snippet.digest().hex().to_string();
+            if entry.snippets.contains(&digest) {
+                let meaning = "as the table says of the whole script".to_owned();
+                lines.push(said(snippet.first.clone(), meaning, &[]));
+                continue;
+            }
             explain_snippet(snippet, call, answers, &mut lines, effects);
         }
         let first = parts.rest.into_iter().next().unwrap_or(Line {

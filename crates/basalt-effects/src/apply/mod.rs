@@ -16,6 +16,7 @@ mod linker;
 mod pam;
 mod paths;
 mod patterns;
+mod php;
 mod shells;
 mod static_accounts;
 mod sysusers;
@@ -83,6 +84,9 @@ pub fn apply(
     shells::apply(&mut work, &steps)?;
     if let Some(package) = runs(&steps, Writer::TemporaryFiles) {
         tmpfiles::apply(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::PhpModules) {
+        php::apply(&mut work, package)?;
     }
     if let Some(package) = runs(&steps, Writer::CertificateBundle) {
         certificates::apply(&mut work, package)?;

@@ -22,6 +22,14 @@ pub(crate) struct Snippet {
     pub body: Vec<Line>,
 }
 
+impl Snippet {
+    /// The digest by which an entry of the curated table answers for it.
+    pub(crate) fn digest(&self) -> Digest {
+        let lines = self.body.iter().map(|line| format!("{}\n", line.text));
+        Digest::of(lines.collect::<String>().as_bytes())
+    }
+}
+
 /// A script taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parts {

@@ -24,6 +24,10 @@ pub(crate) struct Entry {
     pub seen: Vec<String>,
     /// The digests of what is left of the script without debhelper's snippets, as hex.
     pub digests: Vec<String>,
+    /// The digests of those of debhelper's snippets that only make sense within the script, as hex:
+    /// the effects are theirs too.
+    #[serde(default)]
+    pub snippets: Vec<String>,
     /// Why the effects are these.
     pub why: String,
     /// What a fresh install does.

@@ -166,6 +166,10 @@ fn meaning(words: &[&str]) -> Meaning {
             None,
         )),
         "interest" | "interest-await" | "interest-noawait" => {
+            if name.starts_with("/etc/php/") && name.ends_with("/conf.d") {
+                let meaning = "restarts PHP: nothing runs while an image is built";
+                return Some((meaning.to_owned(), None));
+            }
             let (_, meaning, writer) = INTERESTS.iter().find(|(known, ..)| known == name)?;
             let effect = writer.map(|writer| Effect::Run { writer });
             Some(((*meaning).to_owned(), effect))

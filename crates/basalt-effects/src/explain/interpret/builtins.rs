@@ -108,6 +108,12 @@ impl<'s> Interpreter<'s> {
                 self.state.status = Status::Success;
                 Some(Flow::Next)
             }
+            "." | "source" if word(1) == Some("/usr/lib/php/php-maintscript-helper") => {
+                self.state.php = true;
+                self.known("functions that call phpenmod", self.emitted());
+                self.state.status = Status::Success;
+                Some(Flow::Next)
+            }
             "trap" | "umask" if count <= 1 => Some(Flow::Next),
             _ => None,
         }

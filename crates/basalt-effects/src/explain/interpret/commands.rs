@@ -30,6 +30,15 @@ impl<'s> Interpreter<'s> {
             return self.debconf(name, words.as_deref());
         }
         match name {
+            // Which modules and interfaces there are, the image tells.
+            "php_invoke" if self.state.php => {
+                let enables = fields.values.get(1).and_then(Option::as_deref) == Some("enmod");
+                return match enables {
+                    true => self.run(Writer::PhpModules, "PHP's modules, enabled natively"),
+                    false => None,
+                };
+            }
+            "phpquery" if self.state.php => return Some(Done::reading("asks for modules of PHP")),
             ":" | "true" => return Some(Done::quietly("nothing")),
             "false" => return Some(Done::with("nothing", Status::Failure)),
             "test" => {

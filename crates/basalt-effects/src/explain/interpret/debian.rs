@@ -1,7 +1,6 @@
 //! dpkg's own helpers, and debconf.
 
 use super::Interpreter;
-use super::files::bits;
 use super::simple::{Done, may_stand};
 use super::state::{Status, Touched};
 use crate::{Effect, Slave};
@@ -137,7 +136,9 @@ impl<'s> Interpreter<'s> {
                 Status::Unknown,
             )),
             ["--add", user, group, mode, path] if updates && self.call.member == "postinst" => {
-                let bits = bits(mode)?;
+                // However many digits, the mode is set as it is.
+                let bits = u32::from_str_radix(mode, 8).ok();
+                let bits = bits.filter(|bits| *bits <= 0o7777)?;
                 if !may_stand(path) || user.starts_with('#') || group.starts_with('#') {
                     return None;
                 }

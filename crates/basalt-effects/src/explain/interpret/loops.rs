@@ -5,6 +5,7 @@ use basalt_shell::{List, Word};
 use super::branch::Side;
 use super::state::{Flow, Status};
 use super::{Frame, Interpreter};
+use crate::Effect;
 
 impl<'s> Interpreter<'s> {
     pub(super) fn for_each(
@@ -83,8 +84,14 @@ impl<'s> Interpreter<'s> {
             }
             self.state = saved.merge(after);
             self.state.status = Status::Unknown;
+            // A native writer does the same once as many times, and stands in for what the image has.
+            let only_writers = effects
+                .iter()
+                .all(|effect| matches!(effect, Effect::Run { .. }));
             if number == 0 {
                 self.notes.truncate(notes);
+            } else if only_writers && flow == Flow::Next {
+                effects.into_iter().for_each(|effect| self.emit(effect));
             } else if !effects.is_empty()
                 || !matches!(flow, Flow::Next | Flow::Break | Flow::Continue)
             {

@@ -151,6 +151,7 @@ pub(crate) fn follow<'s>(
             arguments: Some(arguments),
             functions: BTreeMap::new(),
             debconf: false,
+            php: false,
             answers: answers.clone(),
             paths: BTreeMap::new(),
             assumed: BTreeMap::new(),

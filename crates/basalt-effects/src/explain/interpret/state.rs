@@ -84,6 +84,8 @@ pub(super) struct State<'s> {
     pub functions: BTreeMap<String, &'s Command>,
     /// Whether debconf's protocol has been loaded.
     pub debconf: bool,
+    /// Whether the functions that call phpenmod have been loaded.
+    pub php: bool,
     /// Answers to debconf's questions, as far as the script changes them.
     pub answers: BTreeMap<String, Value>,
     pub paths: BTreeMap<String, Touched>,
@@ -251,6 +253,7 @@ impl State<'_> {
         }
         merged.written.extend(other.written);
         merged.debconf &= other.debconf;
+        merged.php &= other.php;
         merged.errexit &= other.errexit;
         if self.status != other.status {
             merged.status = Status::Unknown;

@@ -110,6 +110,10 @@ impl<'s> Interpreter<'s> {
         if path.contains("/../") || path.ends_with("/..") {
             return Status::Unknown;
         }
+        // What dpkg and ucf leave of versions before; there are none.
+        if LEFTOVERS.iter().any(|suffix| path.ends_with(suffix)) {
+            return Status::Failure;
+        }
         if path.starts_with("/run/systemd/") || path == "/run/systemd" {
             return Status::Failure;
         }
@@ -168,6 +172,19 @@ impl<'s> Interpreter<'s> {
         self.test(&fields)
     }
 }
+
+/// How the names of files end that dpkg and ucf keep of former versions.
+const LEFTOVERS: [&str; 9] = [
+    ".dpkg-new",
+    ".dpkg-old",
+    ".dpkg-dist",
+    ".dpkg-bak",
+    ".dpkg-backup",
+    ".dpkg-remove",
+    ".ucf-new",
+    ".ucf-old",
+    ".ucf-dist",
+];
 
 /// Programs whose work is done natively, in the image or not.
 pub(super) const SERVICES: [&str; 2] = ["/usr/bin/systemd-tmpfiles", "/usr/bin/systemd-sysusers"];
