@@ -129,3 +129,71 @@ pub fn order<'k>(keys: impl IntoIterator<Item = &'k str>) -> Result<Vec<usize>, 
         .map(|(_, number)| number)
         .collect())
 }
+
+/// A map from names that gives back its entries in the order of a table of GLib.
+#[derive(Debug)]
+pub(crate) struct Map<V> {
+    entries: Vec<(String, V)>,
+    index: std::collections::BTreeMap<String, usize>,
+}
+
+impl<V> Default for Map<V> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            index: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+impl<V> Map<V> {
+    /// Sets the value of a name; one that is there keeps its place.
+    pub(crate) fn set(&mut self, name: &str, value: V) {
+        match self
+            .index
+            .get(name)
+            .and_then(|at| self.entries.get_mut(*at))
+        {
+            Some((_, former)) => *former = value,
+            None => {
+                self.index.insert(name.to_owned(), self.entries.len());
+                self.entries.push((name.to_owned(), value));
+            }
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
+        let at = self.index.get(name)?;
+        self.entries.get_mut(*at).map(|(_, value)| value)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        let at = self.index.get(name)?;
+        self.entries.get(*at).map(|(_, value)| value)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entries by name.
+    pub(crate) fn sorted(&self) -> impl Iterator<Item = (&str, &V)> {
+        self.index.iter().filter_map(|(name, at)| {
+            self.entries
+                .get(*at)
+                .map(|(_, value)| (name.as_str(), value))
+        })
+    }
+
+    /// The entries as a table of GLib gives them back.
+    ///
+    /// # Errors
+    /// When there are more than [`MAXIMUM`].
+    pub(crate) fn in_order(&self) -> Result<impl Iterator<Item = (&str, &V)>, TooMany> {
+        let numbers = order(self.entries.iter().map(|(name, _)| name.as_str()))?;
+        Ok(numbers.into_iter().filter_map(|number| {
+            let (name, value) = self.entries.get(number)?;
+            Some((name.as_str(), value))
+        }))
+    }
+}

@@ -3,6 +3,8 @@
 
 mod gvdb;
 mod hash_order;
+pub mod mime;
+pub mod modules;
 pub mod schemas;
 mod variant;
 mod variant_text;
