@@ -208,6 +208,8 @@ impl Database<'_> {
             let Some(bytes) = read.listing.members.get("triggers") else {
                 continue;
             };
+            // With its architecture, where another architecture's may stand beside it.
+            let record = status::record_name(&read.listing.stanza).unwrap_or_else(|| name.clone());
             for line in String::from_utf8_lossy(bytes).lines() {
                 let mut words = line.split_ascii_whitespace();
                 let (Some(directive), Some(trigger)) = (words.next(), words.next()) else {
@@ -222,11 +224,11 @@ impl Database<'_> {
                     ""
                 };
                 match trigger.starts_with('/') {
-                    true => files.push_str(&format!("{trigger} {name}{mode}\n")),
+                    true => files.push_str(&format!("{trigger} {record}{mode}\n")),
                     false => named
                         .entry(trigger.to_owned())
                         .or_default()
-                        .push_str(&format!("{name}{mode}\n")),
+                        .push_str(&format!("{record}{mode}\n")),
                 }
             }
         }

@@ -268,6 +268,18 @@ pub enum Writer {
     Shells,
     /// `phpenmod`: each of PHP's modules for each of its interfaces.
     PhpModules,
+    /// `glib-compile-schemas`: GSettings schemas, compiled.
+    GsettingsSchemas,
+    /// `update-mime-database`: the database of file types.
+    MimeDatabase,
+    /// `gio-querymodules` on the modules of GIO.
+    GioModules,
+    /// `gio-querymodules` on the modules of GTK 4.
+    Gtk4Modules,
+    /// `gdk-pixbuf-query-loaders`: the list of image loaders.
+    PixbufLoaders,
+    /// `gtk-query-immodules-3.0`: the list of input methods of GTK 3.
+    InputMethods,
     /// `systemd-sysusers` on the packages' own `sysusers.d`.
     SystemUsers,
     /// `systemd-tmpfiles --create` on the packages' own `tmpfiles.d`, without boot-only lines.

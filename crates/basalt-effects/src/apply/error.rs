@@ -110,6 +110,14 @@ pub enum ApplyError {
         /// The package that makes it.
         other: String,
     },
+    /// What programs read compiled cannot be made.
+    #[error("what is derived from {folder} cannot be written: {cause}")]
+    Derived {
+        /// What it is made of.
+        folder: String,
+        /// Why not.
+        cause: String,
+    },
     /// The linker cache cannot be made for this image.
     #[error("the linker cache cannot be written: {cause}")]
     Linker {

@@ -8,6 +8,7 @@ mod alternatives;
 mod certificate_name;
 mod certificates;
 mod conditions;
+mod desktop;
 mod error;
 mod identities;
 mod keystore;
@@ -97,6 +98,7 @@ pub fn apply(
     if let Some(package) = runs(&steps, Writer::PamCommon) {
         pam::apply(&mut work, package)?;
     }
+    desktop::apply(&mut work, &steps)?;
     // Last, as the writers before may bring libraries or their configuration.
     if let Some(package) = runs(&steps, Writer::LinkerCache) {
         linker::apply(&mut work, package)?;

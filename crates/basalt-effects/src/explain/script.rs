@@ -132,7 +132,8 @@ fn only_zones(text: &str) -> bool {
 /// Multiarch triplets and names of architectures that scripts have baked in.
 const TRIPLETS: [&str; 2] = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
 
-fn without_triplet(text: &str) -> String {
+/// The text with a fixed word for the architecture's triplet.
+pub(super) fn without_triplet(text: &str) -> String {
     let mut text = text.to_owned();
     for triplet in TRIPLETS {
         text = text.replace(triplet, "@triplet@");

@@ -39,6 +39,7 @@ pub(crate) struct Entry {
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("base.yaml", include_str!("../../table/base.yaml")),
     ("common.yaml", include_str!("../../table/common.yaml")),
+    ("desktop.yaml", include_str!("../../table/desktop.yaml")),
     ("important.yaml", include_str!("../../table/important.yaml")),
     (
         "management.yaml",

@@ -1,6 +1,6 @@
 //! What the `triggers` control member of a package means on a fresh install.
 
-use super::script::Line;
+use super::script::{self, Line};
 use crate::{Effect, Writer};
 
 /// The meaning of one line: words, and an effect if there is one. `None` when unknown.
@@ -124,6 +124,71 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         None,
     ),
     ("/lib/udev/hwdb.d", "the hardware database: a cache", None),
+    (
+        "/usr/share/glib-2.0/schemas",
+        "GSettings schemas, compiled",
+        Some(Writer::GsettingsSchemas),
+    ),
+    (
+        "/usr/share/mime/packages",
+        "the database of file types",
+        Some(Writer::MimeDatabase),
+    ),
+    (
+        "/usr/lib/@triplet@/gio/modules",
+        "the list of modules",
+        Some(Writer::GioModules),
+    ),
+    (
+        "/usr/lib/@triplet@/gtk-4.0/4.0.0/immodules",
+        "the list of modules",
+        Some(Writer::Gtk4Modules),
+    ),
+    (
+        "/usr/lib/@triplet@/gtk-4.0/4.0.0/printbackends",
+        "the list of modules",
+        Some(Writer::Gtk4Modules),
+    ),
+    (
+        "/usr/lib/@triplet@/gdk-pixbuf-2.0/2.10.0/loaders",
+        "the list of image loaders",
+        Some(Writer::PixbufLoaders),
+    ),
+    (
+        "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders",
+        "the list of image loaders",
+        Some(Writer::PixbufLoaders),
+    ),
+    (
+        "/usr/lib/@triplet@/gtk-3.0/3.0.0/immodules",
+        "the list of input methods",
+        Some(Writer::InputMethods),
+    ),
+    (
+        "/usr/share/icons/hicolor",
+        "the index of icons: a cache",
+        None,
+    ),
+    (
+        "/usr/share/icons/gnome",
+        "the index of icons: a cache",
+        None,
+    ),
+    (
+        "/usr/share/icons/Papirus",
+        "the index of icons: a cache",
+        None,
+    ),
+    (
+        "/usr/share/icons/Papirus-Dark",
+        "the index of icons: a cache",
+        None,
+    ),
+    (
+        "/usr/share/icons/Papirus-Light",
+        "the index of icons: a cache",
+        None,
+    ),
     ("/usr/share/fonts", "fonts: a cache", None),
     ("/usr/share/ghostscript/fonts", "fonts: a cache", None),
     ("/usr/share/texmf/fonts", "fonts: a cache", None),
@@ -170,7 +235,8 @@ fn meaning(words: &[&str]) -> Meaning {
                 let meaning = "restarts PHP: nothing runs while an image is built";
                 return Some((meaning.to_owned(), None));
             }
-            let (_, meaning, writer) = INTERESTS.iter().find(|(known, ..)| known == name)?;
+            let name = script::without_triplet(name);
+            let (_, meaning, writer) = INTERESTS.iter().find(|(known, ..)| *known == name)?;
             let effect = writer.map(|writer| Effect::Run { writer });
             Some(((*meaning).to_owned(), effect))
         }
