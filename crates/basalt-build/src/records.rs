@@ -11,7 +11,8 @@ use crate::BuildError;
 use crate::read::{ReadPackage, packed_path};
 
 /// Control members that dpkg keeps in its `info` folder.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
+    "clilibs",
     "conffiles",
     "config",
     "md5sums",

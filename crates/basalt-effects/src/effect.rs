@@ -53,6 +53,17 @@ pub enum Effect {
         #[serde(default)]
         three_way: bool,
     },
+    /// As `configuration`, where the script puts a line of its own in the place of one that the file must have.
+    ChangedConfiguration {
+        /// The file copied.
+        from: String,
+        /// Where the copy stands.
+        to: String,
+        /// The line that is replaced, wherever it stands.
+        line: String,
+        /// What stands there instead.
+        with: String,
+    },
     /// A symbolic link, unless something is already there.
     Symlink {
         /// Where the link stands.
@@ -97,6 +108,13 @@ pub enum Effect {
         /// Owning group, if changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<String>,
+    },
+    /// Capabilities of a program, permitted and effective at once (`setcap CAPABILITY,…+ep`).
+    Capabilities {
+        /// Which file.
+        path: String,
+        /// Their names: `cap_net_admin`.
+        permitted: Vec<String>,
     },
     /// A system or normal group.
     Group {

@@ -226,6 +226,40 @@ fn refuses_a_user_that_no_one_made() {
 }
 
 #[test]
+fn a_program_is_given_capabilities() {
+    let mut tree = tree(&[("usr/bin/clock", "")]);
+    let steps = [wanted(
+        "p",
+        vec![Effect::Capabilities {
+            path: "/usr/bin/clock".to_owned(),
+            permitted: vec!["cap_sys_time".to_owned()],
+        }],
+    )];
+    apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
+    let entry = &tree.get(&path("usr/bin/clock")).expect("there").entry;
+    let value = entry.xattrs.get("security.capability").expect("given");
+    assert_eq!(value[..8], [1, 0, 0, 2, 0, 0, 0, 2]);
+}
+
+#[test]
+fn a_configuration_file_is_placed_with_a_line_of_the_script() {
+    let mut tree = tree(&[("usr/lib/r/environment", "A=1\nPAPER=\n")]);
+    let steps = [wanted(
+        "r",
+        vec![Effect::ChangedConfiguration {
+            from: "/usr/lib/r/environment".to_owned(),
+            to: "/etc/r".to_owned(),
+            line: "PAPER=".to_owned(),
+            with: "PAPER=a4".to_owned(),
+        }],
+    )];
+    apply(&mut tree, &NoContents, &steps, &mut context()).expect("applied");
+    assert_eq!(text(&tree, "etc/r"), "A=1\nPAPER=a4\n");
+    assert_eq!(text(&tree, "var/lib/ucf/cache/:etc:r"), "A=1\nPAPER=a4\n");
+    assert!(text(&tree, "var/lib/ucf/hashfile").ends_with("  /etc/r\n"));
+}
+
+#[test]
 fn system_users_own_the_directories_of_tmpfiles() {
     let mut tree = tree(&[
         ("etc/passwd", "root:*:0:0::/:/bin/sh\n"),

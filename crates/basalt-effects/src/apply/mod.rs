@@ -5,6 +5,7 @@
 
 mod accounts;
 mod alternatives;
+mod capabilities;
 mod certificate_name;
 mod certificates;
 mod conditions;

@@ -5,7 +5,7 @@ use basalt_tree::{Attributes, Owner, TreePath};
 use super::error::ApplyError;
 use super::lines::with_lines;
 use super::work::{Step, Work, failed, owned, place};
-use super::{ucf, users};
+use super::{capabilities, ucf, users};
 use crate::effect::Effect;
 
 const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
@@ -127,6 +127,12 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
             to,
             three_way,
         } => ucf::configuration(work, package, from, to, *three_way),
+        Effect::ChangedConfiguration {
+            from,
+            to,
+            line,
+            with,
+        } => ucf::changed_configuration(work, package, from, to, (line, with)),
         Effect::Symlink { path, target } => {
             let owner = owned(package, "link");
             if work.exists_unresolved(path) {
@@ -177,6 +183,9 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
                 ..Attributes::default()
             };
             work.attributes(path, &attributes, &owner)
+        }
+        Effect::Capabilities { path, permitted } => {
+            capabilities::apply(work, package, path, permitted)
         }
         _ => Ok(()),
     }

@@ -24,6 +24,27 @@ pub(super) fn configuration(
     to: &str,
     three_way: bool,
 ) -> Result<(), ApplyError> {
+    place_and_record(work, package, (from, to), three_way, None)
+}
+
+/// As [`configuration`], with the second of two lines in the place of the first.
+pub(super) fn changed_configuration(
+    work: &mut Work<'_>,
+    package: &str,
+    from: &str,
+    to: &str,
+    lines: (&str, &str),
+) -> Result<(), ApplyError> {
+    place_and_record(work, package, (from, to), false, Some(lines))
+}
+
+fn place_and_record(
+    work: &mut Work<'_>,
+    package: &str,
+    (from, to): (&str, &str),
+    three_way: bool,
+    change: Option<(&str, &str)>,
+) -> Result<(), ApplyError> {
     let owner = owned(package, format!("configuration file {from}"));
     let sliced_away = work.context.partial.contains(package) && !work.exists(from);
     if work.exists_unresolved(to) || sliced_away {
@@ -40,10 +61,16 @@ pub(super) fn configuration(
         gid: Some(placed.entry.gid),
         ..Attributes::default()
     };
-    let bytes = work
-        .tree
-        .read(&source, work.contents)
-        .map_err(|cause| failed(&owner, cause))?;
+    let bytes = match change {
+        None => work
+            .tree
+            .read(&source, work.contents)
+            .map_err(|cause| failed(&owner, cause))?,
+        Some((line, with)) => {
+            let text = work.read_text(from, &owner)?.unwrap_or_default();
+            changed(from, &text, line, with)?.into_bytes()
+        }
+    };
     let there = work.read_text(HASHES, &owner)?.unwrap_or_default();
     let line = format!("{}  {to}", hexadecimal(&bytes));
     let text = with_lines(&there, &[line]);
@@ -54,6 +81,29 @@ pub(super) fn configuration(
         copy(work, &kept, bytes.clone(), &attributes, &owner)?;
     }
     copy(work, to, bytes, &attributes, &owner)
+}
+
+/// The text with other words where a line stands.
+fn changed(path: &str, text: &str, line: &str, with: &str) -> Result<String, ApplyError> {
+    let mut found = false;
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|there| match there == line {
+            true => {
+                found = true;
+                with
+            }
+            false => there,
+        })
+        .collect();
+    match found {
+        true => Ok(lines.join("\n")),
+        false => Err(ApplyError::Malformed {
+            path: path.to_owned(),
+            line: 0,
+            cause: format!("the line `{line}` that a script changes is not in it"),
+        }),
+    }
 }
 
 fn directory(work: &mut Work<'_>, path: &str, owner: &Owner) -> Result<(), ApplyError> {
@@ -83,4 +133,24 @@ fn hexadecimal(bytes: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_replaced_wherever_it_stands() {
+        let text = "a\nb\n# b\nb\n";
+        assert_eq!(
+            changed("/x", text, "b", "c").expect("found"),
+            "a\nc\n# b\nc\n"
+        );
+    }
+
+    #[test]
+    fn a_line_that_a_script_changes_must_be_there() {
+        let error = changed("/x", "a\n", "b", "c").expect_err("missing");
+        assert!(error.to_string().contains("`b`"), "{error}");
+    }
 }

@@ -220,6 +220,16 @@ fn written(effect: &Effect) -> Fields {
                 false => fields,
             }
         }
+        Effect::ChangedConfiguration {
+            from,
+            to,
+            line,
+            with,
+        } => Fields::of("changed-configuration")
+            .text("from", from)
+            .text("to", to)
+            .raw("line", quoted(line))
+            .raw("with", quoted(with)),
         Effect::Symlink { path, target } => Fields::of("symlink")
             .text("path", path)
             .text("target", target),
@@ -246,6 +256,9 @@ fn written(effect: &Effect) -> Fields {
                 .maybe("user", user.as_ref())
                 .maybe("group", group.as_ref())
         }
+        Effect::Capabilities { path, permitted } => Fields::of("capabilities")
+            .text("path", path)
+            .raw("permitted", list(permitted.iter().map(|name| quoted(name)))),
         Effect::Group { name, gid } => Fields::of("group").text("name", name).number("gid", *gid),
         Effect::User {
             name,

@@ -38,6 +38,7 @@ pub(crate) struct Entry {
 /// The files of the table, by subject.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("base.yaml", include_str!("../../table/base.yaml")),
+    ("caches.yaml", include_str!("../../table/caches.yaml")),
     ("common.yaml", include_str!("../../table/common.yaml")),
     ("desktop.yaml", include_str!("../../table/desktop.yaml")),
     ("important.yaml", include_str!("../../table/important.yaml")),
@@ -150,9 +151,11 @@ mod tests {
             | Effect::Remove { path }
             | Effect::Lines { path, .. }
             | Effect::Attributes { path, .. }
+            | Effect::Capabilities { path, .. }
             | Effect::Shell { path } => vec![path],
             Effect::Copy { from, to, .. }
             | Effect::Configuration { from, to, .. }
+            | Effect::ChangedConfiguration { from, to, .. }
             | Effect::Diversion { from, to, .. } => vec![from, to],
             Effect::Alternative { link, path, .. } => vec![link, path],
             _ => Vec::new(),

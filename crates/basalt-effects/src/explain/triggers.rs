@@ -189,6 +189,21 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         "the index of icons: a cache",
         None,
     ),
+    (
+        "/usr/libx32/ld-linux-x32.so.2",
+        "a link that the package makes when it is configured",
+        None,
+    ),
+    (
+        "/usr/lib/libreoffice/share/extensions",
+        "the date of a directory",
+        None,
+    ),
+    (
+        "/usr/lib/libreoffice",
+        "prepares LibreOffice Online, which Debian does not have",
+        None,
+    ),
     ("/usr/share/fonts", "fonts: a cache", None),
     ("/usr/share/ghostscript/fonts", "fonts: a cache", None),
     ("/usr/share/texmf/fonts", "fonts: a cache", None),
