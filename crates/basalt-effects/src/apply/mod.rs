@@ -13,6 +13,7 @@ mod identities;
 mod keystore;
 mod lines;
 mod linker;
+mod markup;
 mod pam;
 mod paths;
 mod patterns;
@@ -84,6 +85,12 @@ pub fn apply(
     shells::apply(&mut work, &steps)?;
     if let Some(package) = runs(&steps, Writer::TemporaryFiles) {
         tmpfiles::apply(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::SgmlCatalogs) {
+        markup::sgml(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::XmlCatalogs) {
+        markup::xml(&mut work, package)?;
     }
     if let Some(package) = runs(&steps, Writer::PhpModules) {
         php::apply(&mut work, package)?;
