@@ -284,6 +284,10 @@ pub enum Writer {
     /// `update-shells`: `/etc/shells` from `/usr/share/debianutils/shells` and the lists in
     /// `/usr/share/debianutils/shells.d`.
     Shells,
+    /// `update-catalog --update-super`: the catalog of all SGML catalogs.
+    SgmlCatalogs,
+    /// `update-xmlcatalog`: the XML catalogs from what is registered.
+    XmlCatalogs,
     /// `phpenmod`: each of PHP's modules for each of its interfaces.
     PhpModules,
     /// `glib-compile-schemas`: GSettings schemas, compiled.

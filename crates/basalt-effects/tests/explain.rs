@@ -319,3 +319,52 @@ proptest! {
         let _ = explanation.unexplained().map(|error| error.to_string());
     }
 }
+
+#[test]
+fn makes_the_directories_of_dh_usrlocal() {
+    let snippet = |line: &str| {
+        format!(
+            "# Automatically added by dh_usrlocal/13.24.2\n\
+             if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ] || \
+             [ \"$1\" = \"abort-deconfigure\" ] || [ \"$1\" = \"abort-remove\" ]; then\n(\n\
+             \tdefault_mode=0755\n\tdefault_user=root\n\tdefault_group=root\n\
+             \tif [ -e /etc/staff-group-for-usr-local ]; then\n\t\tdefault_mode=02775\n\t\tdefault_group=staff\n\tfi\n\
+             \twhile read line; do\n\t\tset -- $line\n\t\tdir=\"$1\"; mode=\"$2\"; user=\"$3\"; group=\"$4\"\n\
+             \t\tif [ \"$mode\" = \"default\" ]; then\n\t\t\tmode=\"$default_mode\"\n\t\t\tuser=\"$default_user\"\n\
+             \t\t\tgroup=\"$default_group\"\n\t\tfi\n\t\tif [ ! -e \"$dir\" ]; then\n\
+             \t\t\tif mkdir \"$dir\" 2>/dev/null; then\n\t\t\t\tif chown \"$user\":\"$group\" \"$dir\" ; then\n\
+             \t\t\t\t\tchmod \"$mode\" \"$dir\" || true\n\t\t\t\tfi\n\t\t\tfi\n\t\tfi\n\tdone\n) << DATA\n\
+             {line}\nDATA\nfi\n# End automatically added section"
+        )
+    };
+    let left = |line: &str| -> Vec<String> {
+        let explanation = postinst(&snippet(line));
+        assert!(explanation.unexplained().is_none(), "{explanation}");
+        explanation
+            .effects
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    };
+    assert_eq!(
+        left("/usr/local/share/x default"),
+        [
+            "{ effect: when, condition: { exists: /etc/staff-group-for-usr-local }, \
+          effects: [{ effect: directory, path: /usr/local/share/x, mode: 0o2775, group: staff }], \
+          otherwise: [{ effect: directory, path: /usr/local/share/x, mode: 0o755 }] }"
+        ]
+    );
+    assert_eq!(
+        left("/usr/local/x 02750 root mail"),
+        ["{ effect: when, condition: { exists: /usr/local/x }, \
+          otherwise: [{ effect: directory, path: /usr/local/x, mode: 0o2750, group: mail }] }"]
+    );
+    for line in [
+        "/etc/x default",
+        "/usr/local/../x default",
+        "/usr/local/x 999 root mail",
+    ] {
+        let explanation = postinst(&snippet(line));
+        assert_eq!(verdict(&explanation), Verdict::Unexplained, "{line}");
+    }
+}

@@ -218,6 +218,21 @@ fn commands_of_dpkg_and_its_friends() {
                     "{ effect: lines, path: /var/lib/ucf/registry, lines: [\"example \\t /etc/x\"] }",
                 ],
             ),
+            (
+                "update-xmlcatalog --sort --add --type system --id urn:x --package example --local /usr/share/xml/x.xml\n\
+                 update-xmlcatalog --sort --add --type public --id '-//X' --package example --root",
+                &[
+                    "{ effect: lines, path: /var/lib/xml-core/example, lines: \
+                     [\"<delegateSystem systemIdStartString=\\\"urn:x\\\"><catalog=\\\"file:///usr/share/xml/x.xml\\\">\"] }",
+                    "{ effect: run, writer: xml-catalogs }",
+                    "{ effect: lines, path: /var/lib/xml-core/catalog, lines: \
+                     [\"<delegatePublic publicIdStartString=\\\"-//X\\\"><catalog=\\\"file:///etc/xml/example.xml\\\">\"] }",
+                ],
+            ),
+            (
+                "update-catalog --quiet --update-super",
+                &["{ effect: run, writer: sgml-catalogs }"],
+            ),
             ("ldconfig", &["{ effect: run, writer: linker-cache }"]),
             (
                 "systemd-tmpfiles --create x.conf",
@@ -250,6 +265,8 @@ fn commands_of_dpkg_and_its_friends() {
             "dpkg-statoverride --add root adm 755 /etc/x",
             "systemd-tmpfiles --remove x.conf",
             "umask 077",
+            "update-xmlcatalog --add --type system --id x --package example --root",
+            "update-catalog --add /etc/sgml/x.cat /usr/share/sgml/x",
             "update-alternatives --set e /usr/bin/x",
         ],
     );

@@ -15,6 +15,7 @@ mod identities;
 mod keystore;
 mod lines;
 mod linker;
+mod markup;
 mod pam;
 mod paths;
 mod patterns;
@@ -86,6 +87,12 @@ pub fn apply(
     shells::apply(&mut work, &steps)?;
     if let Some(package) = runs(&steps, Writer::TemporaryFiles) {
         tmpfiles::apply(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::SgmlCatalogs) {
+        markup::sgml(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::XmlCatalogs) {
+        markup::xml(&mut work, package)?;
     }
     if let Some(package) = runs(&steps, Writer::PhpModules) {
         php::apply(&mut work, package)?;

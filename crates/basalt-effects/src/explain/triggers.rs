@@ -109,6 +109,26 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         None,
     ),
     (
+        "update-sgmlcatalog",
+        "the catalog of SGML catalogs",
+        Some(Writer::SgmlCatalogs),
+    ),
+    (
+        "/etc/sgml",
+        "the catalog of SGML catalogs",
+        Some(Writer::SgmlCatalogs),
+    ),
+    (
+        "/usr/share/sgml",
+        "the catalog of SGML catalogs",
+        Some(Writer::SgmlCatalogs),
+    ),
+    (
+        "/usr/share/xml",
+        "the catalog of SGML catalogs",
+        Some(Writer::SgmlCatalogs),
+    ),
+    (
         "/lib/pkgconfig",
         "a directory that the package ships itself",
         None,

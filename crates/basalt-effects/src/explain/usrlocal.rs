@@ -74,7 +74,8 @@ fn directory(line: &str) -> Option<Effect> {
         user: user.to_owned(),
         group: group.to_owned(),
     };
-    let (path, otherwise) = match words.as_slice() {
+    let (path, effect) = match words.as_slice() {
+        // Whoever else makes it makes it so too: which package is first does not matter.
         [path, "default"] => (
             path,
             Effect::When {
@@ -86,16 +87,22 @@ fn directory(line: &str) -> Option<Effect> {
         [path, mode, user, group] if is_plain(user) && is_plain(group) => {
             let mode = u32::from_str_radix(mode, 8).ok();
             let mode = mode.filter(|mode| *mode <= 0o7777)?;
-            (path, made(path, mode, user, group))
+            let otherwise = vec![made(path, mode, user, group)];
+            let condition = Condition::Exists((*path).to_owned());
+            let effects = Vec::new();
+            (
+                path,
+                Effect::When {
+                    condition,
+                    effects,
+                    otherwise,
+                },
+            )
         }
         _ => return None,
     };
     let below = path.strip_prefix("/usr/local/")?;
-    below.split('/').all(is_plain).then(|| Effect::When {
-        condition: Condition::Exists((*path).to_owned()),
-        effects: Vec::new(),
-        otherwise: vec![otherwise],
-    })
+    below.split('/').all(is_plain).then_some(effect)
 }
 
 /// Whether a word is only letters, digits and the marks of a file's name.

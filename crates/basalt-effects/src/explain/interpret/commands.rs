@@ -151,6 +151,8 @@ impl<'s> Interpreter<'s> {
                 self.account_command(name, arguments)
             }
             "getent" | "id" => self.account_question(name, arguments),
+            "update-xmlcatalog" => self.xml_catalog(arguments),
+            "update-catalog" => self.sgml_catalog(arguments),
             "ucf" => self.ucf(arguments),
             "ucfr" => self.ucfr(arguments),
             // What is made has modes as with 022, which is what dpkg gives.
@@ -164,7 +166,7 @@ impl<'s> Interpreter<'s> {
         }
     }
 
-    fn run(&mut self, writer: Writer, meaning: &'static str) -> Option<Done> {
+    pub(super) fn run(&mut self, writer: Writer, meaning: &'static str) -> Option<Done> {
         self.emit(Effect::Run { writer });
         self.state.written.insert(writer);
         Some(Done::quietly(meaning))

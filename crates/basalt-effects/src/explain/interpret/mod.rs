@@ -14,6 +14,7 @@ mod flow;
 mod functions;
 mod harmless;
 mod loops;
+mod markup;
 mod pattern;
 mod sed;
 mod simple;
