@@ -11,6 +11,12 @@ use crate::reason::Reason;
 use crate::walk::{Step, Walk};
 use scan::{Wanted, scan};
 
+/// What Perl's own modules take in on Linux by names that they compute, by the end of their paths.
+const COMPUTED: [(&str, &str); 2] = [
+    ("/File/Spec.pm", "File::Spec::Unix"),
+    ("/Math/BigInt.pm", "Math::BigInt::Calc"),
+];
+
 /// Where modules are looked for.
 #[derive(Debug, Default)]
 pub(crate) struct Perl {
@@ -100,6 +106,21 @@ pub(crate) fn visit(walk: &mut Walk<'_>, path: &TreePath, text: &str) -> Result<
         }
     }
     if let Some(line) = found.computed {
+        let known = COMPUTED
+            .iter()
+            .find(|(end, _)| path.absolute().ends_with(end));
+        if let Some((_, module)) = known {
+            let step = Step {
+                reason: Reason::Import {
+                    module: (*module).to_owned(),
+                    line,
+                },
+                from: Some(path),
+                certain: false,
+            };
+            mark_first(walk, &format!("{}.pm", module.replace("::", "/")), &step)?;
+            return Ok(());
+        }
         let text = format!("which modules does line {line} require? their names are computed");
         walk.ask(text, None, path)?;
     }

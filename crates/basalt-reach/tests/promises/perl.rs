@@ -87,6 +87,19 @@ fn a_name_that_is_computed_is_a_question() {
     }
 }
 
+#[test]
+fn what_perls_own_modules_compute_is_known() {
+    let found = place("use File::Spec;\n")
+        .text(
+            &format!("{BASE}/File/Spec.pm"),
+            "require \"File/Spec/$module.pm\";\n",
+        )
+        .text(&format!("{BASE}/File/Spec/Unix.pm"), "")
+        .from(&["/usr/bin/tool"]);
+    assert_reach(&found, &[&format!("{BASE}/File/Spec/Unix.pm")], &[]);
+    assert!(!asks(&found, "computed"));
+}
+
 proptest! {
     #[test]
     fn any_source_is_read(text in "[userquidno v5.:;(){}'\"$=#\\\\\n+a-zA\u{e4}]{0,300}") {
