@@ -33,7 +33,11 @@ pub struct Scan {
 }
 
 /// Marks in a text of what perl takes in by itself for them.
-const IMPLIED: [(&str, &[&str]); 5] = [
+const IMPLIED: [(&str, &[&str]); 8] = [
+    ("glob", &["File::Glob"]),
+    ("<*", &["File::Glob"]),
+    // A file in memory: `open my $file, '<', \$text`.
+    ("\\$", &["PerlIO::scalar"]),
     (":encoding(", &["PerlIO::encoding", "Encode"]),
     ("$!{", &["Errno"]),
     ("$+{", &["Tie::Hash::NamedCapture"]),

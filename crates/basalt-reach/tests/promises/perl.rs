@@ -88,6 +88,16 @@ fn a_name_that_is_computed_is_a_question() {
 }
 
 #[test]
+fn what_perl_takes_in_by_itself_is_followed() {
+    let found = place("my @files = glob('*.c');\nopen my $f, '<', \\$text;\n")
+        .text(&format!("{BASE}/File/Glob.pm"), "")
+        .text(&format!("{BASE}/PerlIO/scalar.pm"), "")
+        .from(&["/usr/bin/tool"]);
+    let modules = ["File/Glob.pm", "PerlIO/scalar.pm"].map(|name| format!("{BASE}/{name}"));
+    assert_reach(&found, &[&modules[0], &modules[1]], &[]);
+}
+
+#[test]
 fn what_perls_own_modules_compute_is_known() {
     let found = place("use File::Spec;\n")
         .text(
