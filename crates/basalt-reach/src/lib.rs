@@ -2,7 +2,7 @@
 //!
 //! From the roots it follows what can be known without running anything: the dynamic linker's way to
 //! libraries with the versions they must define, links, script interpreters, names in read-only data,
-//! Python imports, and the tables of iconv, NSS, locales and OpenSSL. What only a run could tell (a
+//! imports of Python and Perl, and the tables of iconv, NSS, locales and OpenSSL. What only a run could tell (a
 //! directory that is scanned, a name that is put together) becomes a [`Question`], never a guess.
 //!
 //! It reads contents through [`basalt_tree::Contents`] and does no other I/O. The same tree and
@@ -16,6 +16,7 @@ mod finish;
 mod fold;
 mod libraries;
 mod names;
+pub mod perl;
 mod propose;
 pub mod python;
 mod reach;

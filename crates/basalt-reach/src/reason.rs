@@ -29,7 +29,7 @@ pub enum Reason {
     Named(String),
     /// A script's `#!` line.
     Interpreter(String),
-    /// A Python import, with its line.
+    /// An import of Python or Perl, with its line.
     Import {
         /// The module.
         module: String,

@@ -3,6 +3,7 @@
 use basalt_tree::TreePath;
 
 use crate::error::ReachError;
+use crate::perl;
 use crate::python;
 use crate::reason::Reason;
 use crate::walk::{Step, Walk};
@@ -52,6 +53,9 @@ pub(crate) fn visit(
         Some(interpreter) if python::is_interpreter(&interpreter) => {
             walk.python.found(&interpreter);
             python::visit(walk, path, &String::from_utf8_lossy(content))?;
+        }
+        Some(interpreter) if perl::is_interpreter(&interpreter) => {
+            perl::visit(walk, path, &String::from_utf8_lossy(content))?;
         }
         _ => {
             let text =

@@ -6,6 +6,7 @@ use basalt_tree::{Contents, Kind, Owner, Placed, Tree, TreePath, glob};
 
 use crate::error::ReachError;
 use crate::libraries::Linker;
+use crate::perl::{self, Perl};
 use crate::python::Python;
 use crate::reach::{Reached, Wish};
 use crate::reason::Reason;
@@ -19,6 +20,7 @@ const MAXIMUM_TEXT: u64 = 8 << 20;
 const MAXIMUM_QUESTIONS: usize = 100_000;
 
 /// A step from one file to another.
+#[derive(Clone)]
 pub(crate) struct Step<'s> {
     pub reason: Reason,
     pub from: Option<&'s TreePath>,
@@ -49,6 +51,7 @@ pub(crate) struct Walk<'a> {
     pub broken: BTreeSet<String>,
     pub linker: Linker,
     pub python: Python,
+    pub perl: Perl,
     /// Tables that were already added.
     pub services: BTreeSet<&'static str>,
 }
@@ -76,6 +79,7 @@ impl<'a> Walk<'a> {
             broken: BTreeSet::new(),
             linker: Linker::new(tree, contents)?,
             python: Python::new(tree),
+            perl: Perl::new(tree),
             services: BTreeSet::new(),
         })
     }
@@ -257,7 +261,8 @@ impl<'a> Walk<'a> {
             .tree
             .get(path)
             .is_some_and(|placed| placed.entry.mode & 0o111 != 0);
-        if !is_python && !is_configuration && !is_executable {
+        let is_perl = self.perl.is_source(path);
+        if !is_python && !is_perl && !is_configuration && !is_executable {
             return Ok(());
         }
         let content = self.read(path)?;
@@ -266,6 +271,9 @@ impl<'a> Walk<'a> {
         }
         if is_python {
             return crate::python::visit(self, path, &String::from_utf8_lossy(&content));
+        }
+        if is_perl {
+            return perl::visit(self, path, &String::from_utf8_lossy(&content));
         }
         if is_configuration {
             configuration::visit(self, path, &content)?;

@@ -2,6 +2,7 @@
 
 mod elf;
 mod hostile;
+mod perl;
 mod python;
 mod services;
 mod support;
