@@ -43,6 +43,7 @@ const EXTENSION_POINTS: [(&str, &str); 11] = [
 ];
 
 const PIXBUF_LOADERS: &str = include_str!("../data/pixbuf-loaders.txt");
+const GTK2_INPUT_METHODS: &str = include_str!("../data/gtk2-input-methods.txt");
 const INPUT_METHODS: &str = include_str!("../data/gtk3-input-methods.txt");
 
 /// The domain of translations that gdk-pixbuf writes for a loader which names none.
@@ -131,6 +132,37 @@ pub fn input_methods(
          # ModulesPath = {searched}\n#\n"
     );
     answers(head, INPUT_METHODS, modules, &folder)
+}
+
+/// `immodules.cache` of GTK 2 on a machine with this triplet in GNU's words, of the modules in
+/// `library/gtk-2.0/2.10.0/immodules`; `library` is the folder of libraries. The remark in it names root's own folders too.
+///
+/// # Errors
+/// When a module is not known, or changed.
+pub fn gtk2_input_methods(
+    modules: &[Module],
+    library: &str,
+    triplet: &str,
+    version: &str,
+) -> Result<String, ModuleError> {
+    let folder = format!("{library}/gtk-2.0/2.10.0/immodules");
+    let places = [
+        format!("2.10.0/{triplet}/immodules"),
+        "2.10.0/immodules".to_owned(),
+        format!("{triplet}/immodules"),
+        "immodules".to_owned(),
+    ];
+    let searched: Vec<String> = ["/root/.gtk-2.0".to_owned(), format!("{library}/gtk-2.0")]
+        .iter()
+        .flat_map(|above| places.iter().map(move |place| format!("{above}/{place}")))
+        .collect();
+    let head = format!(
+        "# GTK+ Input Method Modules file\n# Automatically generated file, do not edit\n\
+         # Created by {library}/libgtk2.0-0t64/gtk-query-immodules-2.0 from gtk+-{version}\n#\n\
+         # ModulesPath = {}\n#\n",
+        searched.join(":")
+    );
+    answers(head, GTK2_INPUT_METHODS, modules, &folder)
 }
 
 /// The answers of modules as they stand in a table, one after another: a line with the name, more lines, an empty line.

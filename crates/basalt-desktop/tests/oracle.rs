@@ -89,7 +89,9 @@ fn modules(folder: &PathBuf) -> Vec<(String, Vec<u8>)> {
 #[test]
 #[ignore = "needs a root made by dpkg"]
 fn lists_of_modules_are_those_that_loading_them_gives() {
-    use basalt_desktop::modules::{extension_points, input_methods, pixbuf_loaders};
+    use basalt_desktop::modules::{
+        extension_points, gtk2_input_methods, input_methods, pixbuf_loaders,
+    };
     const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu";
     let library = root().join(&LIBRARY[1..]);
     let theirs = |path: &str| fs::read_to_string(library.join(path)).expect("made by dpkg's run");
@@ -114,6 +116,14 @@ fn lists_of_modules_are_those_that_loading_them_gives() {
     let ours = input_methods(
         &modules(&library.join("gtk-3.0/3.0.0/immodules")),
         LIBRARY,
+        &version(&list),
+    );
+    assert_eq!(ours.expect("known"), list);
+    let list = theirs("gtk-2.0/2.10.0/immodules.cache");
+    let ours = gtk2_input_methods(
+        &modules(&library.join("gtk-2.0/2.10.0/immodules")),
+        LIBRARY,
+        "x86_64-pc-linux-gnu",
         &version(&list),
     );
     assert_eq!(ours.expect("known"), list);

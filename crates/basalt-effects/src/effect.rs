@@ -302,6 +302,8 @@ pub enum Writer {
     PixbufLoaders,
     /// `gtk-query-immodules-3.0`: the list of input methods of GTK 3.
     InputMethods,
+    /// `gtk-query-immodules-2.0`: the list of input methods of GTK 2.
+    Gtk2InputMethods,
     /// `systemd-sysusers` on the packages' own `sysusers.d`.
     SystemUsers,
     /// `systemd-tmpfiles --create` on the packages' own `tmpfiles.d`, without boot-only lines.

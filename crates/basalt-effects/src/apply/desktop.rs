@@ -18,7 +18,7 @@ const LIST: &str = "giomodule.cache";
 /// Runs the writers that are asked for.
 pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
     type Write = fn(&mut Work<'_>, &Owner) -> Result<(), ApplyError>;
-    let writers: [(Writer, &str, Write); 6] = [
+    let writers: [(Writer, &str, Write); 7] = [
         (
             Writer::GsettingsSchemas,
             "compiled schemas",
@@ -40,6 +40,11 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
             Writer::InputMethods,
             "list of input methods",
             list_input_methods,
+        ),
+        (
+            Writer::Gtk2InputMethods,
+            "list of input methods",
+            list_gtk2_input_methods,
         ),
     ];
     for (writer, what, write) in writers {
@@ -225,6 +230,34 @@ fn list_input_methods(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyErr
     };
     let version = source_version(work, "libgtk-3-0t64")?;
     let list = modules::input_methods(&modules, &library, &version)
+        .map_err(|error| failed(&folder)(error.to_string()))?;
+    work.write(
+        &format!("{place}/immodules.cache"),
+        list.into_bytes(),
+        0o644,
+        owner,
+    )
+}
+
+fn list_gtk2_input_methods(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyError> {
+    let former = "/usr/lib/gtk-2.0/2.10.0/immodules";
+    if work.exists(former) {
+        return Err(failed(former)(
+            "input methods in the former folder are not understood".to_owned(),
+        ));
+    }
+    let library = library(work)?;
+    let place = format!("{library}/gtk-2.0/2.10.0");
+    let folder = format!("{place}/immodules");
+    let Some(modules) = modules_in(work, &folder, owner)? else {
+        return Ok(());
+    };
+    let triplet = match work.context.architecture.as_str() {
+        "arm64" => "aarch64-unknown-linux-gnu",
+        _ => "x86_64-pc-linux-gnu",
+    };
+    let version = source_version(work, "libgtk2.0-0t64")?;
+    let list = modules::gtk2_input_methods(&modules, &library, triplet, &version)
         .map_err(|error| failed(&folder)(error.to_string()))?;
     work.write(
         &format!("{place}/immodules.cache"),

@@ -210,6 +210,16 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         None,
     ),
     (
+        "/usr/lib/@triplet@/gtk-2.0/2.10.0/immodules",
+        "the list of input methods of GTK 2",
+        Some(Writer::Gtk2InputMethods),
+    ),
+    (
+        "/usr/lib/gtk-2.0/2.10.0/immodules",
+        "the list of input methods of GTK 2",
+        Some(Writer::Gtk2InputMethods),
+    ),
+    (
         "/usr/libx32/ld-linux-x32.so.2",
         "a link that the package makes when it is configured",
         None,
