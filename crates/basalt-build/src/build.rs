@@ -437,6 +437,13 @@ fn assemble_one(
     Ok(assembled)
 }
 
+/// The source of each package of an image.
+fn sources<'l>(lock: &'l Lock, job: &Job<'l>) -> BTreeMap<&'l str, &'l str> {
+    lock.packages_of(job.locked)
+        .map(|package| (package.name.as_str(), package.source.as_str()))
+        .collect()
+}
+
 /// When directories were last changed, as the lock's compatibility number has it.
 fn directory_times<'l>(lock: &'l Lock, job: &Job<'l>) -> DirectoryTimes<'l> {
     match lock.compatibility {
@@ -470,6 +477,7 @@ fn pack_one(
         &lower,
         packages,
         plan,
+        &sources(lock, job),
         &directory_times(lock, job),
         job.codec,
     )?;

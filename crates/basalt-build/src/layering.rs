@@ -120,7 +120,9 @@ fn plan_one(levels: &[&Level<'_>], own: &Level<'_>, image: &Solved) -> LockedIma
         });
     }
     let held: BTreeSet<&String> = layers.iter().flatten().collect();
-    let rest = weights(image, &held);
+    let mut rest = weights(image, &held);
+    let sliced_more = below.iter().flat_map(|below| below.slices.keys());
+    weigh_more(&mut rest, image, sliced_more);
     // A variant of no image below has a plan of its own to keep.
     let former = match variant.is_empty() || below.is_empty() {
         true => own.former(architecture, variant),
@@ -136,6 +138,24 @@ fn plan_one(levels: &[&Level<'_>], own: &Level<'_>, image: &Solved) -> LockedIma
         slices: image.slices.clone(),
         kept: BTreeMap::new(),
         below,
+    }
+}
+
+/// What share of a package is taken to be in the slices that an image has more of than the image below:
+/// of libc6, mathematics and encodings.
+const SHARE_OF_MORE: u64 = 4;
+
+/// Weighs what more the image has of packages below with the packages of their source: it is packed with
+/// them, and moves when they do.
+fn weigh_more<'a>(
+    weights: &mut [PackageWeight],
+    image: &Solved,
+    names: impl Iterator<Item = &'a String>,
+) {
+    for (record, _) in names.filter_map(|name| image.packages.get(name)) {
+        if let Some(beside) = weights.iter_mut().find(|one| one.source == record.source) {
+            beside.size += record.size / SHARE_OF_MORE;
+        }
     }
 }
 

@@ -228,14 +228,14 @@ impl<'t> View<'t> {
         }) && lower.directories.iter().all(alike)
     }
 
-    /// What stands here of the packages of lower layers, and not in them: an image may have more slices of
-    /// a package than the image below it.
+    /// What stands here of the packages of lower layers, and not in them, by package: an image may have more
+    /// slices of a package than the image below it.
     fn rest_of(
         &self,
         cache: &Cache,
         lower: &[Group<'_>],
         codec: Codec,
-    ) -> Result<Group<'_>, BuildError> {
+    ) -> Result<BTreeMap<String, Group<'_>>, BuildError> {
         let mut rest: BTreeMap<String, Standing<'_>> = BTreeMap::new();
         for (name, held) in lower.iter().flat_map(|group| &group.standing) {
             if let Some(own) = self.sorted.packages.get(name.as_str()) {
@@ -244,19 +244,21 @@ impl<'t> View<'t> {
             }
         }
         rest.retain(|_, standing| standing.paths().next().is_some());
-        let mut parts = Vec::new();
-        for (name, standing) in &rest {
-            if let Some(read) = self.packages.get(name) {
-                parts.extend(fragment(cache, read, standing, codec)?);
-            }
+        let mut groups = BTreeMap::new();
+        for (name, standing) in rest {
+            let parts = match self.packages.get(&name) {
+                Some(read) => fragment(cache, read, &standing, codec)?,
+                None => None,
+            };
+            let group = Group {
+                tree: self.tree,
+                parts: parts.into_iter().collect(),
+                directories: standing.paths().flat_map(TreePath::ancestors).collect(),
+                standing: BTreeMap::from([(name.clone(), standing)]),
+            };
+            groups.insert(name, group);
         }
-        let paths = rest.values().flat_map(Standing::paths);
-        Ok(Group {
-            tree: self.tree,
-            parts,
-            directories: paths.flat_map(TreePath::ancestors).collect(),
-            standing: rest,
-        })
+        Ok(groups)
     }
 }
 
@@ -275,16 +277,22 @@ impl<'v> Group<'v> {
 
 /// Packs a tree into layers by the plan: one layer for each group of packages, and one for what
 /// was generated. Of the images below, the innermost first, those layers are taken that hold of
-/// this image too. Returns the layers, whose blobs are in the cache, and how many were there already.
+/// this image too; what more this image has of their packages goes with others of the same source
+/// (`sources`, by package), which change when it does, or else into the first layer of its own. Returns the layers, whose blobs are in the cache, and how many were there already.
 pub(crate) fn layers(
     cache: &Cache,
     tree: &Tree,
     lower: &[Lower],
     packages: &BTreeMap<String, ReadPackage>,
     plan: &[Vec<String>],
+    sources: &BTreeMap<&str, &str>,
     times: &DirectoryTimes<'_>,
     codec: Codec,
 ) -> Result<(Vec<PackedLayer>, usize), BuildError> {
+    let of_one_source = |one: &str, other: &str| {
+        let (one, other) = (sources.get(one), sources.get(other));
+        one.is_some() && one == other
+    };
     let own = View::new(cache, tree, packages, packages.keys(), codec)?;
     let mut views = Vec::with_capacity(lower.len());
     for level in lower {
@@ -316,7 +324,13 @@ pub(crate) fn layers(
                 .skip(shared)
                 .map(|names| view.group(names)),
         );
-        groups.get_mut(shared).unwrap_or(&mut last).add(rest);
+        for (name, more) in rest {
+            let beside = |names: &[String]| names.iter().any(|one| of_one_source(one, &name));
+            let place = plan.iter().take(layers).skip(shared);
+            let place = place.into_iter().position(|names| beside(names));
+            let place = shared + place.unwrap_or(0);
+            groups.get_mut(place).unwrap_or(&mut last).add(more);
+        }
     }
 
     let emitted: BTreeSet<&TreePath> = groups.iter().flat_map(|group| &group.directories).collect();

@@ -151,7 +151,7 @@ pub struct LockedBelow {
     /// How many of the layers, from the first up, are its own.
     pub layers: usize,
     /// The slices of those packages of which it has others than the image, sorted. What more the image
-    /// has of them is in its own first layer.
+    /// has of them is in the layer of its own that has a package of the same source, else in its first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slices: BTreeMap<String, BTreeSet<String>>,
 }
