@@ -22,7 +22,7 @@ use crate::layout;
 use crate::lock_file::{lock_path, misfit, read_lock};
 use crate::lower;
 use crate::minimize;
-use crate::pack::{self, DirectoryTimes, PackedLayer};
+use crate::pack::{self, DirectoryTimes, LockedFacts, PackedLayer};
 use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::records::count_files;
 use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, SlicedReport, Stage};
@@ -477,8 +477,10 @@ fn pack_one(
         &lower,
         packages,
         plan,
-        &sources(lock, job),
-        &directory_times(lock, job),
+        &LockedFacts {
+            sources: sources(lock, job),
+            times: directory_times(lock, job),
+        },
         job.codec,
     )?;
     let size: u64 = layers.iter().map(|layer| layer.info.size).sum();

@@ -105,6 +105,22 @@ pub(crate) struct Lower {
     pub packages: BTreeMap<String, ReadPackage>,
 }
 
+/// What the lock says of an image's packages.
+pub(crate) struct LockedFacts<'a> {
+    /// The source of each package.
+    pub sources: BTreeMap<&'a str, &'a str>,
+    /// When directories were last changed.
+    pub times: DirectoryTimes<'a>,
+}
+
+impl LockedFacts<'_> {
+    /// Whether two packages are of one source, and change together.
+    fn of_one_source(&self, one: &str, other: &str) -> bool {
+        let (one, other) = (self.sources.get(one), self.sources.get(other));
+        one.is_some() && one == other
+    }
+}
+
 /// When the directories of a layer of packages were last changed.
 pub(crate) enum DirectoryTimes<'a> {
     /// With the image, whose newest package moves them all: compatibility 1.
@@ -277,22 +293,17 @@ impl<'v> Group<'v> {
 
 /// Packs a tree into layers by the plan: one layer for each group of packages, and one for what
 /// was generated. Of the images below, the innermost first, those layers are taken that hold of
-/// this image too; what more this image has of their packages goes with others of the same source
-/// (`sources`, by package), which change when it does, or else into the first layer of its own. Returns the layers, whose blobs are in the cache, and how many were there already.
+/// this image too; what more this image has of their packages goes with others of the same source,
+/// which change when it does, or else into the first layer of its own. Returns the layers, whose blobs are in the cache, and how many were there already.
 pub(crate) fn layers(
     cache: &Cache,
     tree: &Tree,
     lower: &[Lower],
     packages: &BTreeMap<String, ReadPackage>,
     plan: &[Vec<String>],
-    sources: &BTreeMap<&str, &str>,
-    times: &DirectoryTimes<'_>,
+    facts: &LockedFacts<'_>,
     codec: Codec,
 ) -> Result<(Vec<PackedLayer>, usize), BuildError> {
-    let of_one_source = |one: &str, other: &str| {
-        let (one, other) = (sources.get(one), sources.get(other));
-        one.is_some() && one == other
-    };
     let own = View::new(cache, tree, packages, packages.keys(), codec)?;
     let mut views = Vec::with_capacity(lower.len());
     for level in lower {
@@ -325,7 +336,7 @@ pub(crate) fn layers(
                 .map(|names| view.group(names)),
         );
         for (name, more) in rest {
-            let beside = |names: &[String]| names.iter().any(|one| of_one_source(one, &name));
+            let beside = |names: &[String]| names.iter().any(|one| facts.of_one_source(one, &name));
             let place = plan.iter().take(layers).skip(shared);
             let place = place.into_iter().position(|names| beside(names));
             let place = shared + place.unwrap_or(0);
@@ -353,7 +364,7 @@ pub(crate) fn layers(
     let packed: Vec<(PackedLayer, bool)> = groups
         .into_par_iter()
         .map(|(packages, group)| {
-            let (info, cached) = layer(cache, &group, times.of(&packages), codec)?;
+            let (info, cached) = layer(cache, &group, facts.times.of(&packages), codec)?;
             Ok((PackedLayer { info, packages }, cached))
         })
         .collect::<Result<_, BuildError>>()?;
