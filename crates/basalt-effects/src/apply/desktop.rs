@@ -1,5 +1,7 @@
 //! What desktop programs read compiled, made of the files that packages bring: once for the whole image.
 
+use std::fmt::Display;
+
 use basalt_desktop::modules::{self, Module};
 use basalt_desktop::{mime, schemas};
 use basalt_tree::{Attributes, Owner};
@@ -198,71 +200,69 @@ fn list_gtk4_modules(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyErro
     Ok(())
 }
 
-fn list_pixbuf_loaders(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyError> {
-    let former = "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders";
-    if work.exists(former) {
-        return Err(failed(former)(
-            "image loaders in the former folder are not understood".to_owned(),
-        ));
-    }
-    let place = format!("{}/gdk-pixbuf-2.0/2.10.0", library(work)?);
-    let folder = format!("{place}/loaders");
-    let Some(modules) = modules_in(work, &folder, owner)? else {
+/// Writes what `made` says of the modules in a folder, for the version of the package that reads it; nothing when
+/// the folder is not there.
+fn list_modules<E: Display>(
+    work: &mut Work<'_>,
+    list: &str,
+    folder: &str,
+    package: &str,
+    owner: &Owner,
+    made: impl FnOnce(&[Module], &str) -> Result<String, E>,
+) -> Result<(), ApplyError> {
+    let Some(modules) = modules_in(work, folder, owner)? else {
         return Ok(());
     };
-    let version = source_version(work, "libgdk-pixbuf-2.0-0")?;
-    let list = modules::pixbuf_loaders(&modules, &folder, &version)
-        .map_err(|error| failed(&folder)(error.to_string()))?;
-    work.write(
-        &format!("{place}/loaders.cache"),
-        list.into_bytes(),
-        0o644,
-        owner,
-    )
+    let version = source_version(work, package)?;
+    let text = made(&modules, &version).map_err(|error| failed(folder)(error.to_string()))?;
+    work.write(list, text.into_bytes(), 0o644, owner)
+}
+
+fn refuse_former(work: &Work<'_>, folder: &str, what: &str) -> Result<(), ApplyError> {
+    if work.exists(folder) {
+        return Err(failed(folder)(format!(
+            "{what} in the former folder are not understood"
+        )));
+    }
+    Ok(())
+}
+
+fn list_pixbuf_loaders(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyError> {
+    let former = "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders";
+    refuse_former(work, former, "image loaders")?;
+    let place = format!("{}/gdk-pixbuf-2.0/2.10.0", library(work)?);
+    let folder = format!("{place}/loaders");
+    let list = format!("{place}/loaders.cache");
+    let package = "libgdk-pixbuf-2.0-0";
+    list_modules(work, &list, &folder, package, owner, |modules, version| {
+        modules::pixbuf_loaders(modules, &folder, version)
+    })
 }
 
 fn list_input_methods(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyError> {
     let library = library(work)?;
     let place = format!("{library}/gtk-3.0/3.0.0");
     let folder = format!("{place}/immodules");
-    let Some(modules) = modules_in(work, &folder, owner)? else {
-        return Ok(());
-    };
-    let version = source_version(work, "libgtk-3-0t64")?;
-    let list = modules::input_methods(&modules, &library, &version)
-        .map_err(|error| failed(&folder)(error.to_string()))?;
-    work.write(
-        &format!("{place}/immodules.cache"),
-        list.into_bytes(),
-        0o644,
-        owner,
-    )
+    let list = format!("{place}/immodules.cache");
+    let package = "libgtk-3-0t64";
+    list_modules(work, &list, &folder, package, owner, |modules, version| {
+        modules::input_methods(modules, &library, version)
+    })
 }
 
 fn list_gtk2_input_methods(work: &mut Work<'_>, owner: &Owner) -> Result<(), ApplyError> {
     let former = "/usr/lib/gtk-2.0/2.10.0/immodules";
-    if work.exists(former) {
-        return Err(failed(former)(
-            "input methods in the former folder are not understood".to_owned(),
-        ));
-    }
+    refuse_former(work, former, "input methods")?;
     let library = library(work)?;
     let place = format!("{library}/gtk-2.0/2.10.0");
     let folder = format!("{place}/immodules");
-    let Some(modules) = modules_in(work, &folder, owner)? else {
-        return Ok(());
-    };
+    let list = format!("{place}/immodules.cache");
     let triplet = match work.context.architecture.as_str() {
         "arm64" => "aarch64-unknown-linux-gnu",
         _ => "x86_64-pc-linux-gnu",
     };
-    let version = source_version(work, "libgtk2.0-0t64")?;
-    let list = modules::gtk2_input_methods(&modules, &library, triplet, &version)
-        .map_err(|error| failed(&folder)(error.to_string()))?;
-    work.write(
-        &format!("{place}/immodules.cache"),
-        list.into_bytes(),
-        0o644,
-        owner,
-    )
+    let package = "libgtk2.0-0t64";
+    list_modules(work, &list, &folder, package, owner, |modules, version| {
+        modules::gtk2_input_methods(modules, &library, triplet, version)
+    })
 }
