@@ -336,10 +336,11 @@ pub(crate) fn layers(
                 .map(|names| view.group(names)),
         );
         for (name, more) in rest {
-            let beside = |names: &[String]| names.iter().any(|one| facts.of_one_source(one, &name));
-            let place = plan.iter().take(layers).skip(shared);
-            let place = place.into_iter().position(|names| beside(names));
-            let place = shared + place.unwrap_or(0);
+            let own_layers = plan.get(shared..layers).unwrap_or_default();
+            let beside = own_layers
+                .iter()
+                .position(|names| names.iter().any(|one| facts.of_one_source(one, &name)));
+            let place = shared + beside.unwrap_or(0);
             groups.get_mut(place).unwrap_or(&mut last).add(more);
         }
     }
