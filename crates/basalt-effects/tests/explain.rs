@@ -1,5 +1,7 @@
 //! What scripts are said to do, on small scripts of our own.
 
+mod support;
+
 use std::collections::BTreeMap;
 
 use basalt_effects::{Effect, Explanation, PackageScripts, Slave, Verdict, Writer, explain};
@@ -7,16 +9,7 @@ use proptest::prelude::*;
 
 fn explained(name: &str, script: &str, declared: Option<&[Effect]>) -> Explanation {
     let members = BTreeMap::from([(name.to_owned(), script.as_bytes().to_vec())]);
-    explain(
-        &PackageScripts {
-            package: "example",
-            version: "1.2.3-4",
-            architecture: "amd64",
-            members: &members,
-            paths: &[],
-        },
-        declared,
-    )
+    support::explained(&members, declared)
 }
 
 fn postinst(body: &str) -> Explanation {

@@ -1,8 +1,10 @@
 //! Each command that the interpreter knows, with what it leaves, as a spec would write it.
 
+mod support;
+
 use std::collections::BTreeMap;
 
-use basalt_effects::{Explanation, PackageScripts, Verdict, explain};
+use basalt_effects::{Explanation, Verdict};
 
 fn explained(member: &str, body: &str) -> Explanation {
     let script = format!("#!/bin/sh\nset -e\n{body}\n");
@@ -11,16 +13,7 @@ fn explained(member: &str, body: &str) -> Explanation {
         (member.to_owned(), script.into_bytes()),
         ("templates".to_owned(), templates.as_bytes().to_vec()),
     ]);
-    explain(
-        &PackageScripts {
-            package: "example",
-            version: "1",
-            architecture: "amd64",
-            members: &members,
-            paths: &[],
-        },
-        None,
-    )
+    support::explained(&members, None)
 }
 
 /// Asserts what scripts leave, each effect on a line.

@@ -1,11 +1,13 @@
 //! What is accepted is what dpkg would leave: each test is a way in which a shorter reading of a script
 //! would be wrong.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::io;
 
 use basalt_effects::apply::{ApplyError, Context, apply};
-use basalt_effects::{Explanation, PackageScripts, Verdict, explain};
+use basalt_effects::{Explanation, Verdict};
 use basalt_tree::{Contents, Entry, Kind, Owner, Tree, TreePath};
 
 struct NoContents;
@@ -25,16 +27,7 @@ fn explained(members: &[(&str, &str)]) -> Explanation {
             _ => ((*name).to_owned(), script(body)),
         })
         .collect();
-    explain(
-        &PackageScripts {
-            package: "example",
-            version: "1",
-            architecture: "amd64",
-            members: &members,
-            paths: &[],
-        },
-        None,
-    )
+    support::explained(&members, None)
 }
 
 fn path(text: &str) -> TreePath {

@@ -1,10 +1,10 @@
 //! What is printed to be pasted reads back as what it was.
 
+mod support;
+
 use std::collections::BTreeMap;
 
-use basalt_effects::{
-    Condition, Effect, Explanation, PackageScripts, Slave, Verdict, Writer, explain,
-};
+use basalt_effects::{Condition, Effect, Explanation, Slave, Verdict, Writer};
 use proptest::prelude::*;
 
 fn text() -> impl Strategy<Value = String> {
@@ -129,16 +129,7 @@ proptest! {
 fn postinst(body: &str, declared: Option<&[Effect]>) -> Explanation {
     let script = format!("#!/bin/sh\nset -e\n{body}\n");
     let members = BTreeMap::from([("postinst".to_owned(), script.into_bytes())]);
-    explain(
-        &PackageScripts {
-            package: "example",
-            version: "1.2.3-4",
-            architecture: "amd64",
-            members: &members,
-            paths: &[],
-        },
-        declared,
-    )
+    support::explained(&members, declared)
 }
 
 const SCRIPT: &str = "# Automatically added by dh_x/1\nfrob in-snippet\n\

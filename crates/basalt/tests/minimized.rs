@@ -26,6 +26,16 @@ fn explained(place: &Workplace, mirror: &Mirror, path: &str) -> support::workpla
     place.basalt_in(&[], mirror, &["explain", "image.yaml", path])
 }
 
+/// Builds what was built, by its lock and the cache alone.
+const AGAIN: [&str; 6] = [
+    "build",
+    "image.yaml",
+    "-o",
+    "again",
+    "--locked",
+    "--offline",
+];
+
 #[test]
 fn an_image_keeps_what_its_entrypoint_reaches_and_the_lock_pins_it() {
     let mirror = Mirror::honest();
@@ -62,16 +72,7 @@ fn an_image_keeps_what_its_entrypoint_reaches_and_the_lock_pins_it() {
         );
     }
     let index = place.read("out/index.json");
-    place
-        .basalt(&[
-            "build",
-            "image.yaml",
-            "-o",
-            "again",
-            "--locked",
-            "--offline",
-        ])
-        .succeeded();
+    place.basalt(&AGAIN).succeeded();
     assert_eq!(
         place.read("again/index.json"),
         index,
@@ -134,13 +135,6 @@ fn a_lock_that_does_not_say_what_is_kept_is_not_built() {
     image.remove("kept");
     place.write("image.trixie.lock.json", document.to_string());
     place
-        .basalt(&[
-            "build",
-            "image.yaml",
-            "-o",
-            "again",
-            "--locked",
-            "--offline",
-        ])
+        .basalt(&AGAIN)
         .refused(3, &["does not say what is kept of probe for amd64"]);
 }

@@ -117,19 +117,21 @@ fn two(folder: &Path) {
     );
 }
 
+const COMMANDS: [&str; 7] = [
+    "effects",
+    "slice",
+    "inspect",
+    "diff",
+    "cache",
+    "completions",
+    "man",
+];
+
 #[test]
 fn help_lists_the_commands_and_exit_codes() {
     let run = basalt(folder().path(), &["--help"]);
     assert_eq!(run.status, 0);
-    for command in [
-        "effects",
-        "slice",
-        "inspect",
-        "diff",
-        "cache",
-        "completions",
-        "man",
-    ] {
+    for command in COMMANDS {
         assert!(run.out.contains(&format!("\n  {command} ")), "{command}");
     }
     let codes = run
@@ -157,15 +159,7 @@ fn help_lists_the_commands_and_exit_codes() {
 #[test]
 fn every_command_explains_itself() {
     let folder = folder();
-    for command in [
-        "effects",
-        "slice",
-        "inspect",
-        "diff",
-        "cache",
-        "completions",
-        "man",
-    ] {
+    for command in COMMANDS {
         let run = basalt(folder.path(), &[command, "--help"]);
         assert_eq!(run.status, 0, "{command}");
         assert!(run.out.contains("Usage:"), "{command}");

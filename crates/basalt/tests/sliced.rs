@@ -49,19 +49,6 @@ fn explained(place: &Workplace, mirror: &Mirror, path: &str) -> Run {
         .succeeded()
 }
 
-/// All layers of a layout, decompressed, end to end.
-fn layers(place: &Workplace) -> String {
-    let mut plain = Vec::new();
-    for blob in fs::read_dir(place.path("out/blobs/sha256")).expect("it is there") {
-        let bytes = fs::read(blob.expect("it is listed").path()).expect("it is readable");
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let decoder = flate2::bufread::MultiGzDecoder::new(bytes.as_slice());
-            std::io::copy(&mut { decoder }, &mut plain).expect("it is gzip");
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
-}
-
 #[test]
 fn an_image_has_what_its_slices_name_and_nothing_else_of_the_package() {
     let mirror = Mirror::honest();
@@ -136,7 +123,8 @@ fn scanners_see_which_packages_are_there_in_part() {
         "packages:\n  - { name: netbase, dependencies: false }\nslice-definitions",
     ));
     place.build_from(&mirror).succeeded();
-    let plain = layers(&place);
+    let (plain, _) = place.layers();
+    let plain = String::from_utf8_lossy(&plain);
     let stanza = |package: &str| {
         let start = plain
             .find(&format!("Package: {package}\n"))
