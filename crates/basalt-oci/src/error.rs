@@ -100,4 +100,12 @@ pub enum OciError {
         /// What is wrong.
         cause: String,
     },
+    /// A registry said no, or could not be reached.
+    #[error("{place}: {cause}")]
+    Store {
+        /// The host and the repository.
+        place: String,
+        /// Why.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

@@ -14,6 +14,7 @@ mod manifest;
 mod platform;
 mod read;
 mod staging;
+mod store;
 
 pub use archive::{
     stream_docker_archive, stream_oci_archive, write_docker_archive, write_oci_archive,
@@ -26,6 +27,7 @@ pub use manifest::{Descriptor, Index, Manifest, annotation, media_type};
 pub use platform::{Platform, PlatformError};
 pub use read::{Image, Layout};
 pub use staging::{clear_unfinished, write_file};
+pub use store::ImageStore;
 
 /// The document as the bytes a digest is taken of: compact JSON, fields in a fixed order.
 ///
