@@ -11,7 +11,7 @@ use basalt_effects::{Effect, PackageScripts};
 use basalt_fetch::distribution;
 use basalt_lock::Lock;
 use basalt_slice::Sliced;
-use basalt_spec::{FileSpec, ImageSpec, LoadedSpec};
+use basalt_spec::{FileSpec, ImageSpec, LoadedSpec, PackageDatabase};
 use basalt_tree::assertions::{self, Assertion};
 use basalt_tree::{
     Contents, Entry, HardenPolicy, Hardened, Kind, Owner, PackageEntries, Tree, TreePath, harden,
@@ -19,6 +19,7 @@ use basalt_tree::{
 
 use crate::BuildError;
 use crate::identity::{self, Identity};
+use crate::licences;
 use crate::lock_file::local_file;
 use crate::made;
 use crate::minimize;
@@ -161,6 +162,13 @@ pub(crate) fn assemble(
         // The linker's cache names what is there.
         let again = minimize::linker_cache(&tree);
         apply::apply(&mut tree, contents, &again, &mut context).map_err(failed)?;
+    }
+    // Who keeps documentation, or installs packages later, has all of them.
+    if lock.compatibility >= 3
+        && !image.keep.documentation
+        && image.package_database != PackageDatabase::Full
+    {
+        licences::take_away(&mut tree, packages.values())?;
     }
     records::write(
         &mut tree,

@@ -12,6 +12,7 @@ mod identity;
 mod image;
 mod layering;
 mod layout;
+mod licences;
 mod lock_file;
 mod lower;
 mod made;

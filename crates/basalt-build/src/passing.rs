@@ -15,6 +15,9 @@ const MAGIC: [u8; 4] = *b"\x7fELF";
 /// one goes to a file.
 const IN_MEMORY: usize = 8 << 20;
 
+/// Longest text that is kept, in bytes; the longest copyright file of Debian has half of it.
+const MAXIMUM_TEXT: usize = 4 << 20;
+
 /// The MD5 digest in hex of all that is read.
 pub(crate) fn md5_of(content: &mut dyn Read) -> io::Result<String> {
     let mut md5 = md5::Md5::new();
@@ -40,22 +43,29 @@ pub(crate) struct Passing<'c> {
     begin: io::Cursor<Vec<u8>>,
     object: Option<SpooledTempFile>,
     md5: Option<md5::Md5>,
+    text: Option<Vec<u8>>,
+}
+
+/// What is to be learnt of a file besides its ELF facts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wish {
+    /// Its MD5 digest.
+    pub md5: bool,
+    /// Its content, as far as [`MAXIMUM_TEXT`].
+    pub text: bool,
 }
 
 impl<'c> Passing<'c> {
     /// Begins with the content's first bytes. `folder` is for temporary files.
-    pub(crate) fn new(
-        content: &'c mut dyn Read,
-        with_md5: bool,
-        folder: &Path,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(content: &'c mut dyn Read, wish: Wish, folder: &Path) -> io::Result<Self> {
         let mut begin = Vec::new();
         Read::take(&mut *content, MAGIC.len() as u64).read_to_end(&mut begin)?;
         Ok(Self {
             content,
             object: (begin == MAGIC).then(|| SpooledTempFile::new_in(IN_MEMORY, folder)),
             begin: io::Cursor::new(begin),
-            md5: with_md5.then(md5::Md5::new),
+            md5: wish.md5.then(md5::Md5::new),
+            text: wish.text.then(Vec::new),
         })
     }
 
@@ -70,7 +80,11 @@ impl<'c> Passing<'c> {
             None => None,
         };
         let md5 = self.md5.map(hex);
-        Ok(Learnt { elf, md5 })
+        Ok(Learnt {
+            elf,
+            md5,
+            text: self.text,
+        })
     }
 }
 
@@ -80,6 +94,8 @@ pub(crate) struct Learnt {
     pub elf: Option<ElfFacts>,
     /// The MD5 digest in hex, if it was asked for.
     pub md5: Option<String>,
+    /// Its content, if it was asked for; the beginning of one that is too long.
+    pub text: Option<Vec<u8>>,
 }
 
 impl Read for Passing<'_> {
@@ -95,6 +111,10 @@ impl Read for Passing<'_> {
         if let Some(md5) = &mut self.md5 {
             md5.update(passed);
         }
+        if let Some(text) = &mut self.text {
+            let room = MAXIMUM_TEXT.saturating_sub(text.len());
+            text.extend(passed.iter().take(room));
+        }
         Ok(count)
     }
 }
@@ -106,7 +126,11 @@ mod tests {
     fn pass(content: &[u8]) -> (Vec<u8>, Learnt) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut content = content;
-        let mut passing = Passing::new(&mut content, true, folder.path()).expect("it begins");
+        let wish = Wish {
+            md5: true,
+            text: true,
+        };
+        let mut passing = Passing::new(&mut content, wish, folder.path()).expect("it begins");
         let mut passed = Vec::new();
         passing.read_to_end(&mut passed).expect("it passes");
         (passed, passing.learnt().expect("something is learnt"))
@@ -123,6 +147,7 @@ mod tests {
             let (passed, learnt) = pass(content.as_bytes());
             assert_eq!(passed, content.as_bytes());
             assert!(learnt.elf.is_none());
+            assert_eq!(learnt.text.as_deref(), Some(content.as_bytes()));
             let expected = match content {
                 "abc" => Some("900150983cd24fb0d6963f7d28e17f72"),
                 "" => Some("d41d8cd98f00b204e9800998ecf8427e"),
@@ -142,6 +167,8 @@ mod tests {
         content.resize(content.len() + IN_MEMORY, 0);
         let (passed, learnt) = pass(&content);
         assert!(passed == content);
+        let text = learnt.text.expect("it was asked for");
+        assert_eq!(text.len(), MAXIMUM_TEXT, "no longer than is kept");
         assert_eq!(learnt.elf, facts);
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a package once: its listing and, in the same pass, its fragment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::blame::{self, LeftOut};
-use crate::passing::{Passing, md5_of};
+use crate::licences;
+use crate::passing::{Passing, Wish, md5_of};
 use crate::slicing::{LeftOutPath, Slicing};
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 5;
+const GENERATION: u32 = 6;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
@@ -51,6 +52,8 @@ pub(crate) struct ReadPackage {
     pub md5: BTreeMap<TreePath, String>,
     /// What its slices leave out.
     pub left_out: Vec<LeftOutPath>,
+    /// The common licence texts that its copyright files name, as [`licences::named`] has them.
+    pub licences: BTreeSet<String>,
 }
 
 /// Where an entry of a package stands in its fragment: its path after usr-merge.
@@ -112,6 +115,7 @@ fn read(
     let mut writer = FragmentWriter::new(policy.codec, cache.writer()?).with_pool(pool);
     let mut entries = Vec::new();
     let mut md5 = BTreeMap::new();
+    let mut licences = BTreeSet::new();
     let mut slicing = policy.slices.as_ref().map(Slicing::new);
     let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
         if let Some(slicing) = &mut slicing
@@ -142,8 +146,11 @@ fn read(
             }));
         }
         if let Kind::File { size, .. } = entry.kind {
-            let with_md5 = path.as_str().starts_with("etc/");
-            let mut content = Passing::new(content, with_md5, &cache.temporary_folder())?;
+            let wish = Wish {
+                md5: path.as_str().starts_with("etc/"),
+                text: licences::is_copyright(&path),
+            };
+            let mut content = Passing::new(content, wish, &cache.temporary_folder())?;
             let written = writer
                 .entry(&packed_path(&path, &entry), &entry, &mut content)
                 .map_err(io::Error::other)?;
@@ -155,6 +162,7 @@ fn read(
             if let Some(digest) = learnt.md5 {
                 md5.insert(path.clone(), digest);
             }
+            licences.extend(learnt.text.iter().flat_map(|text| licences::named(text)));
         } else if !entry.is_directory() {
             writer
                 .entry(
@@ -191,6 +199,7 @@ fn read(
         fragment,
         md5,
         left_out,
+        licences,
     })
 }
 

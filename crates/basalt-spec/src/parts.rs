@@ -293,7 +293,7 @@ pub struct Reachable {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Keep {
-    /// `/usr/share/doc`. Copyright files are kept either way.
+    /// `/usr/share/doc`. Copyright files are kept either way, with the common licence texts that they name.
     pub documentation: bool,
     /// Manual and info pages.
     pub manuals: bool,

@@ -1,0 +1,131 @@
+//! The licence texts that many packages share: an image has those that its packages' copyright files name.
+//!
+//! Debian policy 12.5 lets a copyright file name a text in `/usr/share/common-licenses` rather than hold it.
+
+use std::collections::BTreeSet;
+
+use basalt_tree::{Kind, Owner, Tree, TreePath};
+
+use crate::BuildError;
+use crate::read::ReadPackage;
+
+/// Where the texts are.
+const COMMON: &str = "usr/share/common-licenses/";
+
+/// Whether a path of a package is its copyright file.
+pub(crate) fn is_copyright(path: &TreePath) -> bool {
+    let below = path.as_str().strip_prefix("usr/share/doc/");
+    below.is_some_and(|below| {
+        below
+            .split_once('/')
+            .is_some_and(|(_, name)| name == "copyright")
+    })
+}
+
+/// Which texts a copyright file names; an empty name where it names the folder alone, and so all of them.
+pub(crate) fn named(copyright: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(copyright);
+    let folder = COMMON.trim_end_matches('/');
+    let folder = folder.rsplit('/').next().unwrap_or(folder);
+    text.split(folder)
+        .skip(1)
+        .map(|after| {
+            let Some(after) = after.strip_prefix('/') else {
+                return String::new();
+            };
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || "+-._".contains(letter);
+            let end = after.find(|letter| !is_part(letter)).unwrap_or(after.len());
+            after[..end].trim_end_matches(['.', '-']).to_owned()
+        })
+        .collect()
+}
+
+/// Takes the texts away that no package of the image names.
+pub(crate) fn take_away<'p>(
+    tree: &mut Tree,
+    packages: impl Iterator<Item = &'p ReadPackage>,
+) -> Result<(), BuildError> {
+    let mut named: BTreeSet<&str> = BTreeSet::new();
+    for read in packages {
+        // The package that brings the texts speaks of their folder, and needs none of them for that.
+        let brings_them = read
+            .listing
+            .entries
+            .iter()
+            .any(|(path, _)| path.as_str().starts_with(COMMON));
+        let own = read.licences.iter().map(String::as_str);
+        named.extend(own.filter(|name| !(brings_them && name.is_empty())));
+    }
+    if named.contains("") {
+        return Ok(());
+    }
+    let mut kept: BTreeSet<TreePath> = BTreeSet::new();
+    for name in named {
+        let path = TreePath::new(&format!("{COMMON}{name}"))?;
+        // The text behind `GPL` is that of its newest version.
+        if let Ok(text) = tree.resolve(&path) {
+            kept.insert(text);
+        }
+        kept.insert(path);
+    }
+    let gone: Vec<TreePath> = tree
+        .iter()
+        .filter(|(path, placed)| {
+            let is_text = matches!(placed.entry.kind, Kind::File { .. } | Kind::Symlink { .. });
+            path.as_str().starts_with(COMMON)
+                && is_text
+                && matches!(placed.owner, Owner::Package(_))
+                && !kept.contains(*path)
+        })
+        .map(|(path, _)| path.clone())
+        .collect();
+    for path in gone {
+        tree.remove(&path);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        named(text.as_bytes()).into_iter().collect()
+    }
+
+    #[test]
+    fn a_text_is_named_by_its_path_however_the_sentence_ends() {
+        assert_eq!(
+            names("can be found in `/usr/share/common-licenses/GPL-2'."),
+            ["GPL-2"]
+        );
+        assert_eq!(
+            names(
+                "see /usr/share/common-licenses/LGPL-2.1.\n and /usr/share/common-licenses/GPL-3,"
+            ),
+            ["GPL-3", "LGPL-2.1"]
+        );
+        assert_eq!(names("(/usr/share/common-licenses/GPL-1+)"), ["GPL-1+"]);
+        assert!(names("A licence of its own, whole.").is_empty());
+    }
+
+    #[test]
+    fn the_folder_alone_names_all_of_its_texts() {
+        for text in [
+            "in the directory /usr/share/common-licenses.",
+            "/usr/share/common-licenses/ has them",
+            "/usr/share/common-licenses",
+        ] {
+            assert_eq!(names(text), [""], "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_file_of_a_folder_of_documentation_is_a_copyright_file() {
+        let is = |path: &str| is_copyright(&TreePath::new(path).expect("a path"));
+        assert!(is("usr/share/doc/bash/copyright"));
+        assert!(!is("usr/share/doc/bash/copyright/more"));
+        assert!(!is("usr/share/doc/copyright"));
+        assert!(!is("usr/share/bash/copyright"));
+    }
+}
