@@ -27,17 +27,30 @@ pub(crate) fn named(copyright: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(copyright);
     let folder = COMMON.trim_end_matches('/');
     let folder = folder.rsplit('/').next().unwrap_or(folder);
-    text.split(folder)
-        .skip(1)
-        .map(|after| {
-            let Some(after) = after.strip_prefix('/') else {
-                return String::new();
-            };
-            let is_part = |letter: char| letter.is_ascii_alphanumeric() || "+-._".contains(letter);
-            let end = after.find(|letter| !is_part(letter)).unwrap_or(after.len());
-            after[..end].trim_end_matches(['.', '-']).to_owned()
-        })
-        .collect()
+    let mut found = BTreeSet::new();
+    for after in text.split(folder).skip(1) {
+        let Some(after) = after.strip_prefix('/') else {
+            found.insert(String::new());
+            continue;
+        };
+        let several = after
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'));
+        match several {
+            Some((names, _)) => found.extend(names.split(',').map(first_name)),
+            None => {
+                found.insert(first_name(after));
+            }
+        }
+    }
+    found
+}
+
+/// The file name that a text begins with; empty if none.
+fn first_name(text: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "+-._".contains(letter);
+    let end = text.find(|letter| !is_part(letter)).unwrap_or(text.len());
+    text[..end].trim_end_matches(['.', '-']).to_owned()
 }
 
 /// Takes the texts away that no package of the image names.
@@ -106,6 +119,10 @@ mod tests {
             ["GPL-3", "LGPL-2.1"]
         );
         assert_eq!(names("(/usr/share/common-licenses/GPL-1+)"), ["GPL-1+"]);
+        assert_eq!(
+            names("`/usr/share/common-licenses/{MPL-1.1,GPL-2,LGPL-2.1}'."),
+            ["GPL-2", "LGPL-2.1", "MPL-1.1"]
+        );
         assert!(names("A licence of its own, whole.").is_empty());
     }
 
@@ -115,8 +132,10 @@ mod tests {
             "in the directory /usr/share/common-licenses.",
             "/usr/share/common-licenses/ has them",
             "/usr/share/common-licenses",
+            "/usr/share/common-licenses/*",
+            "/usr/share/common-licenses/{GPL-2,*}",
         ] {
-            assert_eq!(names(text), [""], "{text}");
+            assert!(named(text.as_bytes()).contains(""), "{text}");
         }
     }
 
