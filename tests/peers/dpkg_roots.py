@@ -105,8 +105,8 @@ class Roots:
                 shutil.rmtree(new / place)
             new.rename(self.base)
 
-    def installed(self, packages, date, blobs, work):
-        """The tree that dpkg makes of exactly these packages, beside the Essential set."""
+    def installed(self, packages, date, blobs, work, said):
+        """The tree that dpkg makes of exactly these packages, beside the Essential set and the files that are said to be there before."""
         work = Path(work)
         run("mount", "-t", "tmpfs", "-o", "size=75%,mode=755", "score", str(work))
         root = work / "root"
@@ -114,6 +114,11 @@ class Roots:
             for name in ("upper", "overlay", "root"):
                 (work / name).mkdir()
             run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={self.base},upperdir={work}/upper,workdir={work}/overlay", str(root))
+            for place, text in said.items():
+                file = root / place.lstrip("/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+                os.utime(file, (date, date))
             return self.install(packages, date, blobs, work, root)
         finally:
             subprocess.run(["umount", "--recursive", "--lazy", str(work)], check=False)

@@ -339,6 +339,7 @@ fn allocate(
         .collect();
     wanted.sort_by(|a, b| a.0.cmp(&b.0));
     wanted.dedup_by(|a, b| a.0 == b.0);
+    fix(spec, &wanted, &mut context.ids);
     wanted.insert(0, (String::new(), groups_of_others(&wanted)));
     let mut tree = Tree::new(0);
     apply::apply(&mut tree, &NoContents, &wanted, &mut context).map_err(|cause| {
@@ -348,6 +349,33 @@ fn allocate(
         }
     })?;
     Ok(context.ids)
+}
+
+/// Gives the users and groups that scripts make, and that the spec gives a number, that number.
+fn fix(spec: &LoadedSpec, wanted: &[(String, Vec<Effect>)], ids: &mut Ids) {
+    for effect in wanted.iter().flat_map(|(_, effects)| effects) {
+        for (_, image) in spec.images() {
+            let user = |name: &str| image.users.iter().find(|user| user.name == name);
+            let group = |name: &str| {
+                let own = image.groups.iter().find(|group| group.name == name);
+                let of_user = user(name).and_then(|user| user.gid.or(user.uid));
+                own.and_then(|group| group.gid).or(of_user)
+            };
+            if let Effect::User { name, .. } = effect
+                && let Some(uid) = user(name).and_then(|user| user.uid)
+            {
+                ids.users.insert(name.clone(), uid);
+            }
+            if let Effect::User {
+                name, group: None, ..
+            }
+            | Effect::Group { name, .. } = effect
+                && let Some(gid) = group(name)
+            {
+                ids.groups.insert(name.clone(), gid);
+            }
+        }
+    }
 }
 
 /// The groups that users are put into and no effect makes: those of base-passwd. They stand in with

@@ -166,6 +166,9 @@ pub enum Effect {
         /// `update-alternatives` does.
         #[serde(default)]
         slaves: Vec<Slave>,
+        /// Manual pages that follow it too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pages: Option<Pages>,
     },
     /// `dpkg-divert --add`: another package's file at `from` goes to `to`.
     Diversion {
@@ -263,6 +266,17 @@ pub struct Slave {
     pub path: String,
 }
 
+/// Manual pages of packages that stand out of the way, so that several versions can be there at once: each that is not the
+/// alternative itself is linked from the place below `/usr/share/man` where `man` looks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pages {
+    /// The directory that has `man1` and the like.
+    pub below: String,
+    /// The packages whose pages are meant.
+    pub of: Vec<String>,
+}
+
 /// What is written natively, in place of a program that a trigger would run.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -288,6 +302,8 @@ pub enum Writer {
     SgmlCatalogs,
     /// `update-xmlcatalog`: the XML catalogs from what is registered.
     XmlCatalogs,
+    /// `locale-gen` and what comes before it: `/etc/locale.gen` with all locales that are supported, none chosen.
+    Locales,
     /// `phpenmod`: each of PHP's modules for each of its interfaces.
     PhpModules,
     /// `glib-compile-schemas`: GSettings schemas, compiled.

@@ -4,7 +4,7 @@ pub mod apply;
 mod effect;
 mod explain;
 
-pub use effect::{Condition, Effect, Slave, Writer};
+pub use effect::{Condition, Effect, Pages, Slave, Writer};
 pub use explain::{
     Explanation, LineReport, Meaning, PackageScripts, ScriptReport, Unexplained, Verdict, explain,
     explain_answered,

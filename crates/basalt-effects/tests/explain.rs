@@ -106,6 +106,7 @@ fn reads_the_snippets_of_debhelper() {
                     link: "/usr/share/man/man1/editor.1.gz".to_owned(),
                     path: "/usr/share/man/man1/example.1.gz".to_owned(),
                 }],
+                pages: None,
             },
             Effect::Run {
                 writer: Writer::TemporaryFiles

@@ -6,7 +6,7 @@ use basalt_effects::apply::{
     Accounts, Context, Ids, NewUser, add_group, add_user, apply, certificates_of, pem_blocks,
     profile, system_users, temporary_files,
 };
-use basalt_effects::{Effect, Slave, Writer};
+use basalt_effects::{Effect, Pages, Slave, Writer};
 use basalt_tree::{Contents, Entry, Kind, Owner, Tree, TreePath};
 use proptest::prelude::*;
 
@@ -70,6 +70,7 @@ fn alternative(path: &str, priority: i32) -> Effect {
                 path.trim_start_matches("/usr/bin")
             ),
         }],
+        pages: None,
     }
 }
 
@@ -338,4 +339,86 @@ proptest! {
         der.extend(&bytes);
         let _ = certificates_of(&der);
     }
+}
+
+#[test]
+fn manual_pages_follow_an_alternative_if_they_are_of_its_packages() {
+    let place = |name: &str| format!("usr/share/example/17/man/{name}");
+    let mut tree = tree(&[
+        (&place("man1/main.1.gz"), ""),
+        (&place("man1/other.1.gz"), ""),
+        (&place("man7/seventh.7.gz"), ""),
+    ]);
+    let foreign = Owner::Package("example-doc".to_owned());
+    tree.insert_file(
+        &path(&place("man3/call.3.gz")),
+        b"".as_slice(),
+        0o644,
+        foreign,
+    )
+    .expect("placed");
+    let effect = Effect::Alternative {
+        name: "main.1.gz".to_owned(),
+        link: "/usr/share/man/man1/main.1.gz".to_owned(),
+        path: "/usr/share/example/17/man/man1/main.1.gz".to_owned(),
+        priority: 170,
+        slaves: Vec::new(),
+        pages: Some(Pages {
+            below: "/usr/share/example/17/man".to_owned(),
+            of: vec!["base".to_owned()],
+        }),
+    };
+    let effects = [wanted("base", vec![effect])];
+    apply(&mut tree, &NoContents, &effects, &mut context()).expect("applied");
+    for (link, page) in [
+        ("main.1.gz", "man1/main.1.gz"),
+        ("other.1.gz", "man1/other.1.gz"),
+        ("seventh.7.gz", "man7/seventh.7.gz"),
+    ] {
+        let leads = target(&tree, &format!("etc/alternatives/{link}"));
+        assert_eq!(leads, Some(format!("/{}", place(page))));
+    }
+    assert_eq!(target(&tree, "etc/alternatives/call.3.gz"), None);
+    assert_eq!(
+        text(&tree, "var/lib/dpkg/alternatives/main.1.gz"),
+        "auto\n/usr/share/man/man1/main.1.gz\n\
+         other.1.gz\n/usr/share/man/man1/other.1.gz\n\
+         seventh.7.gz\n/usr/share/man/man7/seventh.7.gz\n\n\
+         /usr/share/example/17/man/man1/main.1.gz\n170\n\
+         /usr/share/example/17/man/man1/other.1.gz\n\
+         /usr/share/example/17/man/man7/seventh.7.gz\n\n"
+    );
+}
+
+#[test]
+fn locales_that_are_chosen_are_refused_and_never_forgotten() {
+    let supported = [("usr/share/i18n/SUPPORTED", "de_DE.UTF-8 UTF-8\n")];
+    let run = || {
+        vec![Effect::Run {
+            writer: Writer::Locales,
+        }]
+    };
+    let mut none = tree(&supported);
+    apply(
+        &mut none,
+        &NoContents,
+        &[wanted("locales", run())],
+        &mut context(),
+    )
+    .expect("applied");
+    assert!(text(&none, "etc/locale.gen").ends_with("\n# de_DE.UTF-8 UTF-8\n"));
+
+    let mut context = context();
+    let question = "locales/locales_to_be_generated".to_owned();
+    context
+        .answers
+        .insert(question, "de_DE.UTF-8 UTF-8".to_owned());
+    let error = apply(
+        &mut tree(&supported),
+        &NoContents,
+        &[wanted("locales", run())],
+        &mut context,
+    )
+    .expect_err("basalt compiles no locales");
+    assert!(error.to_string().contains("locales-all"), "{error}");
 }

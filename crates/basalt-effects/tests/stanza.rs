@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use basalt_effects::{Condition, Effect, Explanation, Slave, Verdict, Writer};
+use basalt_effects::{Condition, Effect, Explanation, Pages, Slave, Verdict, Writer};
 use proptest::prelude::*;
 
 fn text() -> impl Strategy<Value = String> {
@@ -85,16 +85,22 @@ fn effect() -> impl Strategy<Value = Effect> {
                 make_home,
             }
         ),
-        (text(), any::<i32>()).prop_map(|(name, priority)| Effect::Alternative {
-            name: name.clone(),
-            link: name.clone(),
-            path: name.clone(),
-            priority,
-            slaves: vec![Slave {
+        (text(), any::<i32>(), prop::option::of(text())).prop_map(|(name, priority, below)| {
+            Effect::Alternative {
                 name: name.clone(),
                 link: name.clone(),
-                path: name,
-            }],
+                path: name.clone(),
+                priority,
+                slaves: vec![Slave {
+                    name: name.clone(),
+                    link: name.clone(),
+                    path: name.clone(),
+                }],
+                pages: below.map(|below| Pages {
+                    below,
+                    of: vec![name],
+                }),
+            }
         }),
         text().prop_map(|why| Effect::Refuse { why }),
         Just(Effect::Run {

@@ -160,3 +160,31 @@ fn what_a_spec_declares_is_declared_in_its_lock() {
     assert_eq!(script["verdict"], "declared");
     assert_eq!(script["effects"], 1);
 }
+
+#[test]
+fn a_user_that_a_script_makes_has_the_number_that_the_spec_gives_it() {
+    let place = workplace("good", "good.asc", "odd-script");
+    let mirror = Mirror::honest();
+    let plain = place.read("image.yaml")
+        + "effects:\n  odd-script:\n    \
+           - { effect: user, name: odd, home: /var/lib/odd, shell: /usr/sbin/nologin }\n";
+    place.write("image.yaml", &plain);
+    place
+        .basalt_from(&mirror, &["lock", "image.yaml"])
+        .succeeded();
+    let user = || {
+        let lock: serde_json::Value =
+            serde_json::from_str(&place.read("image.trixie.lock.json")).expect("JSON");
+        (lock["users"]["odd"].clone(), lock["groups"]["odd"].clone())
+    };
+    assert_ne!(user().0, 777, "allocated");
+    place.write(
+        "image.yaml",
+        plain + "users:\n  - { name: odd, uid: 777, gid: 778, home: /var/lib/odd }\n",
+    );
+    place
+        .basalt_from(&mirror, &["lock", "image.yaml"])
+        .succeeded();
+    assert_eq!(user(), (777.into(), 778.into()), "before what was locked");
+    place.build_from(&mirror).succeeded();
+}

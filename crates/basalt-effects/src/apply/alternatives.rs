@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use basalt_tree::Owner;
+
 use super::error::ApplyError;
-use super::work::{Step, Work, owned};
-use crate::effect::{Effect, Slave};
+use super::work::{Step, Work, owned, place};
+use crate::effect::{Effect, Pages, Slave};
 
 /// Where dpkg keeps one record a group of alternatives.
 const RECORDS: &str = "/var/lib/dpkg/alternatives";
@@ -69,6 +71,7 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
             path,
             priority,
             slaves,
+            pages,
         } = step.effect
         else {
             continue;
@@ -105,7 +108,11 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
             )));
         }
         group.link.clone_from(link);
-        for Slave { name, link, .. } in slaves {
+        let mut slaves = slaves.clone();
+        if let Some(pages) = pages {
+            slaves.extend(pages_of(work, pages, path)?);
+        }
+        for Slave { name, link, .. } in &slaves {
             if let Some(other) = group.slaves.insert(name.clone(), link.clone())
                 && other != *link
             {
@@ -128,6 +135,25 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
         write(work, name, group)?;
     }
     Ok(())
+}
+
+/// The pages that follow the one at `path`, as slaves.
+fn pages_of(work: &Work<'_>, pages: &Pages, path: &str) -> Result<Vec<Slave>, ApplyError> {
+    let owner = owned("", "manual pages");
+    let below = place(&pages.below, &owner)?;
+    let found = work.tree.iter_within(&below).filter_map(|(page, placed)| {
+        let Owner::Package(package) = &placed.owner else {
+            return None;
+        };
+        let section = page.parent()?;
+        let is_page = section.parent().as_ref() == Some(&below) && page.absolute() != path;
+        (is_page && pages.of.contains(package)).then(|| Slave {
+            name: page.name().to_owned(),
+            link: format!("/usr/share/man/{}/{}", section.name(), page.name()),
+            path: page.absolute(),
+        })
+    });
+    Ok(found.collect())
 }
 
 fn write(work: &mut Work<'_>, name: &str, group: &Group) -> Result<(), ApplyError> {

@@ -15,6 +15,7 @@ mod identities;
 mod keystore;
 mod lines;
 mod linker;
+mod locales;
 mod markup;
 mod pam;
 mod paths;
@@ -93,6 +94,9 @@ pub fn apply(
     }
     if let Some(package) = runs(&steps, Writer::XmlCatalogs) {
         markup::xml(&mut work, package)?;
+    }
+    if let Some(package) = runs(&steps, Writer::Locales) {
+        locales::apply(&mut work, package)?;
     }
     if let Some(package) = runs(&steps, Writer::PhpModules) {
         php::apply(&mut work, package)?;

@@ -290,12 +290,23 @@ fn written(effect: &Effect) -> Fields {
             path,
             priority,
             slaves,
+            pages,
         } => {
             let fields = Fields::of("alternative")
                 .text("name", name)
                 .text("link", link)
                 .text("path", path)
                 .raw("priority", priority);
+            let fields = match pages {
+                None => fields,
+                Some(pages) => fields.raw(
+                    "pages",
+                    Fields::default()
+                        .text("below", &pages.below)
+                        .raw("of", list(pages.of.iter().map(|name| scalar(name))))
+                        .end(),
+                ),
+            };
             match slaves.is_empty() {
                 true => fields,
                 false => fields.raw(

@@ -40,6 +40,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("base.yaml", include_str!("../../table/base.yaml")),
     ("caches.yaml", include_str!("../../table/caches.yaml")),
     ("common.yaml", include_str!("../../table/common.yaml")),
+    ("databases.yaml", include_str!("../../table/databases.yaml")),
     ("desktop.yaml", include_str!("../../table/desktop.yaml")),
     ("important.yaml", include_str!("../../table/important.yaml")),
     (

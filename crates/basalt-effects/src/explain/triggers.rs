@@ -88,6 +88,21 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         "reloads a service: nothing runs while an image is built",
         None,
     ),
+    (
+        "/usr/share/postgresql",
+        "dictionaries made of others: when the package is configured",
+        None,
+    ),
+    (
+        "/usr/share/hunspell",
+        "dictionaries made of others: when the package is configured",
+        None,
+    ),
+    (
+        "/usr/share/myspell/dicts",
+        "dictionaries made of others: when the package is configured",
+        None,
+    ),
     ("/usr/share/man", "the index of manual pages: a cache", None),
     ("/usr/man", "the index of manual pages: a cache", None),
     (

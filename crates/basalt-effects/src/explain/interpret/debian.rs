@@ -52,6 +52,7 @@ impl<'s> Interpreter<'s> {
                     path: path.clone(),
                     priority: priority.parse().ok()?,
                     slaves,
+                    pages: None,
                 });
                 Some(Done::quietly("an alternative"))
             }
