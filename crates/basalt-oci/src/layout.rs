@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use basalt_digest::Digest;
 use fs_err as fs;
 
+use crate::attached;
 use crate::error::OciError;
 use crate::manifest::{Descriptor, Index};
 use crate::read::Layout;
@@ -46,9 +47,10 @@ pub struct BlobFile {
     size: u64,
 }
 
-/// Whether the layout at `target` already is what `index` says: the same `index.json`, every
-/// manifest as named, every blob there with its size. With `verify`, every blob is read and its
-/// digest compared too. A target that is missing, broken or no layout is simply not current.
+/// Whether the layout at `target` already is what `index` says: all entries of its `index.json` are there, every
+/// manifest as named, every blob there with its size. What else is there must refer to one of those: signatures, and
+/// what else others attached to the image. With `verify`, every blob is read and its digest compared too. A target
+/// that is missing, broken or no layout is simply not current.
 pub fn is_current(target: &Path, index: &Index, verify: bool) -> bool {
     current(target, index, verify).unwrap_or(false)
 }
@@ -57,12 +59,28 @@ fn current(target: &Path, index: &Index, verify: bool) -> Result<bool, OciError>
     if !target.is_dir() || fs::read(target.join("oci-layout"))? != MARKER {
         return Ok(false);
     }
-    let wanted = crate::to_bytes(index)?;
-    let path = target.join("index.json");
-    if fs::metadata(&path)?.len() != wanted.len() as u64 || fs::read(&path)? != wanted {
+    let layout = Layout::open(target)?;
+    let (mut own, mut more) = (Vec::new(), Vec::new());
+    for entry in &layout.index().manifests {
+        match index.manifests.contains(entry) {
+            true => own.push(entry.clone()),
+            false => more.push(entry.clone()),
+        }
+    }
+    // As it would be without what others added.
+    let without = Index {
+        manifests: own,
+        ..layout.index().clone()
+    };
+    if without != *index {
         return Ok(false);
     }
-    let layout = Layout::open(target)?;
+    if !more.is_empty() {
+        let present = attached::named(index, &|entry| layout.read_blob(entry))?;
+        if attached::by_others(&layout, index, present) != more {
+            return Ok(false);
+        }
+    }
     for blob in layout.blobs()? {
         if verify {
             basalt_digest::copy(&mut layout.open_blob(&blob)?, &mut io::sink())?;
@@ -193,6 +211,33 @@ impl LayoutWriter {
         fs::hard_link(&former, blob_path(&self.staging.path, &digest))?;
         self.blobs().insert(digest, size);
         Ok(true)
+    }
+
+    /// Takes over what others attached to the layout that now stands at the target, as far as it refers to something
+    /// that is in the new one, of which `index` is to be the index: signatures outlive a build that changes nothing.
+    /// What is damaged is left behind. To be called when all else has been added.
+    ///
+    /// # Errors
+    /// When a manifest that was added cannot be read back, or a link cannot be made.
+    pub fn keep_attached(&self, index: &mut Index) -> Result<(), OciError> {
+        let Ok(former) = Layout::open(&self.target) else {
+            return Ok(());
+        };
+        let read = |entry: &Descriptor| Ok(fs::read(blob_path(&self.staging.path, &entry.digest))?);
+        let present = attached::named(index, &read)?;
+        for entry in attached::by_others(&former, index, present) {
+            let mut whole = true;
+            for blob in former
+                .blobs_of(std::slice::from_ref(&entry))
+                .unwrap_or_default()
+            {
+                whole &= self.keep(blob.digest, blob.size)?;
+            }
+            if whole && self.has(&entry.digest) {
+                index.manifests.push(entry);
+            }
+        }
+        Ok(())
     }
 
     /// Begins a blob whose digest is known only when it is written: write to it, then

@@ -6,6 +6,7 @@
 //! what other tools write, and checks each blob's digest and size.
 
 mod archive;
+mod attached;
 mod config;
 mod contents;
 mod error;
@@ -19,6 +20,7 @@ mod store;
 pub use archive::{
     stream_docker_archive, stream_oci_archive, write_docker_archive, write_oci_archive,
 };
+pub use attached::MADE_BY;
 pub use config::{Empty, History, ImageConfig, RootFilesystem, RuntimeConfig};
 pub use contents::{Content, ContentLimits, FileFact, FileKind, filesystem};
 pub use error::OciError;
