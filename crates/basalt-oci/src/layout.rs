@@ -12,6 +12,7 @@ use fs_err as fs;
 
 use crate::attached;
 use crate::error::OciError;
+use crate::layout_lock::lock_layout;
 use crate::manifest::{Descriptor, Index};
 use crate::read::Layout;
 use crate::staging::{Staging, sync_folder};
@@ -318,6 +319,8 @@ impl LayoutWriter {
             sync_folder(&self.staging.path.join("blobs"))?;
         }
         let existed = self.target.exists();
+        // Nobody adds to the former layout while it goes.
+        let _lock = existed.then(|| lock_layout(&self.target)).transpose()?;
         self.staging.put_in_place(&self.target, self.durable)?;
         Ok(if existed {
             Written::Replaced

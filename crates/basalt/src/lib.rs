@@ -7,6 +7,7 @@ pub mod image_difference;
 pub mod interruption;
 pub mod loading;
 pub mod packages;
+pub mod reference;
 pub mod terminal;
 
 use std::process::ExitCode;
