@@ -96,7 +96,7 @@ fn refers_to_one_of(layout: &Layout, entry: &Descriptor, present: &BTreeSet<Dige
 
 /// What a tag of the form `sha256-<hex>` refers to, with cosign's `.sig`, `.att` or `.sbom` or without (OCI
 /// distribution specification 1.1, *Referrers Tag Schema*).
-pub(crate) fn subject_of_tag(tag: &str) -> Option<Digest> {
+pub fn subject_of_tag(tag: &str) -> Option<Digest> {
     let hex = tag.strip_prefix("sha256-")?;
     let hex = hex.split_once('.').map_or(hex, |(hex, _)| hex);
     Digest::from_hex(hex).ok()

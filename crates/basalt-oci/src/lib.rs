@@ -22,7 +22,7 @@ mod store;
 pub use archive::{
     stream_docker_archive, stream_oci_archive, write_docker_archive, write_oci_archive,
 };
-pub use attached::MADE_BY;
+pub use attached::{MADE_BY, subject_of_tag};
 pub use config::{Empty, History, ImageConfig, RootFilesystem, RuntimeConfig};
 pub use contents::{Content, ContentLimits, FileFact, FileKind, filesystem};
 pub use error::OciError;

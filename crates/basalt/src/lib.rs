@@ -1,6 +1,7 @@
 //! The program `basalt`: arguments, terminal output and exit codes around the stages.
 
 pub mod arguments;
+pub mod bills;
 pub mod commands;
 pub mod failure;
 pub mod image_difference;
