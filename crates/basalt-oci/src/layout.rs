@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use basalt_digest::Digest;
@@ -82,14 +82,49 @@ fn current(target: &Path, index: &Index, verify: bool) -> Result<bool, OciError>
             return Ok(false);
         }
     }
-    for blob in layout.blobs()? {
-        if verify {
-            basalt_digest::copy(&mut layout.open_blob(&blob)?, &mut io::sink())?;
-        } else if layout.size_of(&blob.digest)? != blob.size {
+    let mut blobs = layout.blobs()?;
+    for blob in &blobs {
+        if layout.size_of(&blob.digest)? != blob.size {
             return Ok(false);
         }
     }
-    Ok(true)
+    if !verify {
+        return Ok(true);
+    }
+    // Those that take longest come first, so that no thread is left alone with one at the end.
+    blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+    Ok(all_are_good(&layout, &blobs))
+}
+
+/// Whether each blob can be read and is what its digest says. The most of a build that finds nothing to do is this.
+fn all_are_good(layout: &Layout, blobs: &[Descriptor]) -> bool {
+    let next = AtomicUsize::new(0);
+    let is_good = |blob: &Descriptor| {
+        let copied = layout
+            .open_blob(blob)
+            .map(|mut bytes| basalt_digest::copy(&mut bytes, &mut io::sink()));
+        matches!(copied, Ok(Ok(_)))
+    };
+    let work = || {
+        while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if !is_good(blob) {
+                next.store(blobs.len(), Ordering::Relaxed);
+                return false;
+            }
+        }
+        true
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(blobs.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let own = work();
+        others
+            .into_iter()
+            .all(|other| other.join().unwrap_or(false))
+            && own
+    })
 }
 
 impl LayoutWriter {
