@@ -220,11 +220,13 @@ fn slices(package: &Package) -> Option<String> {
         return None;
     }
     let mut text = format!(
-        "Only slices of this package are in the image: {}.",
+        "Of this package, these slices are in the image: {}. ",
         package.slices.join(" ")
     );
-    if !package.left_out.is_empty() {
-        text.push_str(" Left out:");
+    if package.left_out.is_empty() {
+        text.push_str("They leave nothing out.");
+    } else {
+        text.push_str("They leave out:");
         for one in &package.left_out {
             text.push('\n');
             text.push_str(&one.path);

@@ -492,3 +492,73 @@ fn errors_say_what_there_is() {
         .refused(1, &["none in this format", "--format cyclonedx"]);
     place.basalt(&["sbom", "out"]).refused(1, &["JSON"]);
 }
+
+#[test]
+fn bills_that_buildkit_puts_beside_an_image_are_read() {
+    let (place, _) = built(SPEC);
+    let mut bare = index_json(&place);
+    let entries = bare["manifests"].as_array_mut().expect("a list");
+    entries.retain(|one| one["artifactType"].is_null());
+    place.write("out/index.json", bare.to_string());
+    let layout = Layout::open(&place.path("out")).expect("a layout");
+    let image = layout.images().expect("sound")[0].clone();
+
+    let kind = "application/vnd.in-toto+json";
+    let document = serde_json::json!({
+        "spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "sbom",
+        "creationInfo": {"created": "2026-01-01T00:00:00Z", "creators": ["Tool: buildkit-v0.12"]},
+        "packages": [{"name": "found", "SPDXID": "SPDXRef-1", "versionInfo": "1", "downloadLocation": "NONE"}],
+    });
+    let statement = serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v0.1",
+        "predicateType": "https://spdx.dev/Document",
+        "subject": [],
+        "predicate": document,
+    });
+    let store = LayoutStore::open(&place.path("out")).expect("a layout");
+    let mut layer = store
+        .put_blob(kind, statement.to_string().as_bytes())
+        .expect("it is added");
+    let predicate = (
+        "in-toto.io/predicate-type".to_owned(),
+        "https://spdx.dev/Document".to_owned(),
+    );
+    layer.annotations.extend([predicate]);
+    let manifest = Manifest::new(image.manifest.config.clone(), vec![layer]);
+    let bytes = basalt_oci::to_bytes(&manifest).expect("JSON");
+    let mut beside = store
+        .put_manifest(media_type::MANIFEST, &bytes, None)
+        .expect("it is added");
+    for (key, value) in [
+        (
+            "vnd.docker.reference.type",
+            "attestation-manifest".to_owned(),
+        ),
+        (
+            "vnd.docker.reference.digest",
+            image.descriptor.digest.to_string(),
+        ),
+    ] {
+        beside.annotations.insert(key.to_owned(), value);
+    }
+    let mut own = image.descriptor.clone();
+    own.platform = Some(image.config.platform.clone());
+    let index = basalt_oci::to_bytes(&basalt_oci::Index::new(vec![own, beside])).expect("JSON");
+    store
+        .put_manifest(media_type::INDEX, &index, Some("buildkit"))
+        .expect("it is added");
+
+    let told = place.basalt(&["sbom", "out:buildkit"]).succeeded();
+    assert!(
+        told.out.contains("by buildkit-v0.12") && told.out.contains("found  1"),
+        "{}",
+        told.out
+    );
+    let told = place
+        .basalt(&["sbom", "out:buildkit", "--format", "spdx"])
+        .succeeded();
+    assert_eq!(told.json(), document, "without the statement around it");
+    place
+        .basalt(&["sbom", "out:latest"])
+        .refused(1, &["no bill of materials"]);
+}
