@@ -105,11 +105,17 @@ pub(crate) fn write(
                     .map(|one| (one.info.digest, one.info.size)),
             );
         }
-        layers
-            .into_par_iter()
-            .try_for_each(|(digest, size)| add_cached(session, &layout, digest, size))?;
         layout.add_bytes(media_type::INDEX, &images)?;
-        attach::write(session, &layout, &attachments)?;
+        // The disk takes many small files at once as fast as one.
+        let add_layers = || {
+            layers
+                .into_par_iter()
+                .try_for_each(|(digest, size)| add_cached(session, &layout, digest, size))
+        };
+        let (layers, attached) =
+            rayon::join(add_layers, || attach::write(session, &layout, &attachments));
+        layers?;
+        attached?;
         layout.keep_attached(&mut index)?;
         layout.finish(&index)?;
         Ok(((), request.output.display().to_string()))
