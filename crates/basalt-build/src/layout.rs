@@ -83,7 +83,7 @@ pub(crate) fn write(
     let Indexes {
         images,
         attachments,
-        layout: mut index,
+        layout: index,
     } = indexes(spec, request, jobs, records)?;
     session.stage(Stage::Write, 0, || {
         if let Some(parent) = request
@@ -116,8 +116,7 @@ pub(crate) fn write(
             rayon::join(add_layers, || attach::write(session, &layout, &attachments));
         layers?;
         attached?;
-        layout.keep_attached(&mut index)?;
-        layout.finish(&index)?;
+        layout.finish_with_attached(index)?;
         Ok(((), request.output.display().to_string()))
     })
 }

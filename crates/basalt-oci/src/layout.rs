@@ -250,12 +250,8 @@ impl LayoutWriter {
     }
 
     /// Takes over what others attached to the layout that now stands at the target, as far as it refers to something
-    /// that is in the new one, of which `index` is to be the index: signatures outlive a build that changes nothing.
-    /// What is damaged is left behind. To be called when all else has been added.
-    ///
-    /// # Errors
-    /// When a manifest that was added cannot be read back, or a link cannot be made.
-    pub fn keep_attached(&self, index: &mut Index) -> Result<(), OciError> {
+    /// that is in the new one, of which `index` is the index. What is damaged is left behind.
+    fn keep_attached(&self, index: &mut Index) -> Result<(), OciError> {
         let Ok(former) = Layout::open(&self.target) else {
             return Ok(());
         };
@@ -313,6 +309,28 @@ impl LayoutWriter {
     /// # Errors
     /// When the index names a blob that was not added, or the disk says no.
     pub fn finish(self, index: &Index) -> Result<Written, OciError> {
+        let lock = self.lock_target()?;
+        self.put(index, lock)
+    }
+
+    /// Likewise, with what others attached to the former layout, as far as it still refers to something: signatures
+    /// outlive a build that changes nothing of the image.
+    ///
+    /// # Errors
+    /// As [`LayoutWriter::finish`]; when a manifest that was added cannot be read back.
+    pub fn finish_with_attached(self, mut index: Index) -> Result<Written, OciError> {
+        let lock = self.lock_target()?;
+        self.keep_attached(&mut index)?;
+        self.put(&index, lock)
+    }
+
+    /// Nobody adds to the former layout while it goes.
+    fn lock_target(&self) -> Result<Option<std::fs::File>, OciError> {
+        let existed = self.target.exists();
+        Ok(existed.then(|| lock_layout(&self.target)).transpose()?)
+    }
+
+    fn put(self, index: &Index, lock: Option<std::fs::File>) -> Result<Written, OciError> {
         for descriptor in &index.manifests {
             let added = self.blobs().get(&descriptor.digest).copied();
             match added {
@@ -354,9 +372,8 @@ impl LayoutWriter {
             sync_folder(&self.staging.path.join("blobs"))?;
         }
         let existed = self.target.exists();
-        // Nobody adds to the former layout while it goes.
-        let _lock = existed.then(|| lock_layout(&self.target)).transpose()?;
         self.staging.put_in_place(&self.target, self.durable)?;
+        drop(lock);
         Ok(if existed {
             Written::Replaced
         } else {
