@@ -52,20 +52,21 @@ pub(crate) fn by_others(
     mut present: BTreeSet<Digest>,
 ) -> Vec<Descriptor> {
     let entries = layout.index().manifests.iter().take(MAXIMUM_ENTRIES);
-    let mut waiting: Vec<(usize, &Descriptor)> = entries
+    let mut waiting: Vec<(usize, &Descriptor, Digest)> = entries
         .enumerate()
         .filter(|(_, entry)| !own.manifests.contains(entry) && !is_ours(&entry.annotations))
+        .filter_map(|(place, entry)| Some((place, entry, subject_of(layout, entry)?)))
         .collect();
     let mut kept: Vec<(usize, &Descriptor)> = Vec::new();
     loop {
         let (good, rest): (Vec<_>, Vec<_>) = waiting
             .into_iter()
-            .partition(|(_, entry)| refers_to_one_of(layout, entry, &present));
+            .partition(|(_, _, subject)| present.contains(subject));
         if good.is_empty() {
             break;
         }
-        present.extend(good.iter().map(|(_, entry)| entry.digest));
-        kept.extend(good);
+        present.extend(good.iter().map(|(_, entry, _)| entry.digest));
+        kept.extend(good.into_iter().map(|(place, entry, _)| (place, entry)));
         waiting = rest;
     }
     kept.sort_by_key(|(place, _)| *place);
@@ -76,22 +77,17 @@ fn is_ours(annotations: &BTreeMap<String, String>) -> bool {
     annotations.contains_key(MADE_BY)
 }
 
-fn refers_to_one_of(layout: &Layout, entry: &Descriptor, present: &BTreeSet<Digest>) -> bool {
+/// What an entry refers to, by its tag or as its manifest says; nothing of one that a build makes itself.
+fn subject_of(layout: &Layout, entry: &Descriptor) -> Option<Digest> {
     if let Some(tag) = entry.annotations.get(REFERENCE_NAME) {
-        return subject_of_tag(tag).is_some_and(|subject| present.contains(&subject));
+        return subject_of_tag(tag);
     }
     if !entry.is_manifest() && !entry.is_index() {
-        return false;
+        return None;
     }
-    let facts = layout
-        .read_blob(entry)
-        .and_then(|bytes| parse::<Facts>(entry, &bytes));
-    facts.is_ok_and(|facts| {
-        !is_ours(&facts.annotations)
-            && facts
-                .subject
-                .is_some_and(|subject| present.contains(&subject.digest))
-    })
+    let facts: Facts = parse(entry, &layout.read_blob(entry).ok()?).ok()?;
+    let subject = facts.subject.filter(|_| !is_ours(&facts.annotations));
+    Some(subject?.digest)
 }
 
 /// What a tag of the form `sha256-<hex>` refers to, with cosign's `.sig`, `.att` or `.sbom` or without (OCI
