@@ -39,7 +39,7 @@ pub fn spdx(index: &ImageIndex) -> Vec<u8> {
         external.push(ExternalDocument {
             external_document_id: name.clone().into(),
             spdx_document: namespace(image).into(),
-            checksum: Checksum::new("SHA1", document.spdx_sha1.to_string()),
+            checksum: Checksum::new("SHA1", document.spdx_sha1.hex()),
         });
         packages.push(image_package(image, id.clone()));
         relationships.push(Relationship::new(IMAGE, "CONTAINS", id.clone()));

@@ -22,11 +22,22 @@ impl Sha1 {
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha1::Sha1::digest(bytes).into())
     }
+
+    /// Its 40 hex digits.
+    pub fn hex(&self) -> String {
+        let mut text = String::with_capacity(2 * self.0.len());
+        for byte in self.0 {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+        }
+        text
+    }
 }
 
 impl fmt::Display for Sha1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&self.hex())
     }
 }
 

@@ -312,7 +312,7 @@ fn files<'a>(sbom: &'a Sbom, relationships: &mut Vec<Relationship<'a>>) -> Vec<F
             file_name: format!(".{}", file.path).into(),
             id: id.into(),
             checksums: vec![
-                Checksum::new("SHA1", file.sha1.to_string()),
+                Checksum::new("SHA1", file.sha1.hex()),
                 Checksum::new("SHA256", file.digest.hex()),
             ],
             comment: (!comments.is_empty()).then(|| comments.join("; ").into()),
@@ -328,8 +328,8 @@ fn verification_code<'a>(sums: impl Iterator<Item = Sha1>) -> Option<Verificatio
         return None;
     }
     sums.sort_unstable();
-    let text: String = sums.iter().map(Sha1::to_string).collect();
-    let code = Sha1::of(text.as_bytes()).to_string();
+    let text: String = sums.iter().map(Sha1::hex).collect();
+    let code = Sha1::of(text.as_bytes()).hex();
     Some(VerificationCode {
         package_verification_code_value: code.into(),
     })
