@@ -102,7 +102,13 @@ impl Bill {
             return Ok(bytes);
         }
         let statement: serde_json::Value = parse(&bytes, &self.layer)?;
-        Ok(serde_json::to_vec(&statement["predicate"])?)
+        match statement.get("predicate") {
+            Some(predicate) => Ok(serde_json::to_vec(predicate)?),
+            None => {
+                let message = format!("the statement {} has no predicate", self.layer.digest);
+                Err(Failure::new(Status::Failed, message))
+            }
+        }
     }
 }
 
