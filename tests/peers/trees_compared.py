@@ -229,7 +229,8 @@ class Tree:
 
         document = parsed(os.path.join(layout, "index.json"))
         while "layers" not in document:
-            [only] = document["manifests"]
+            # Beside the image stands what is attached to it.
+            [only] = [entry for entry in document["manifests"] if "artifactType" not in entry]
             document = parsed(blob(only["digest"]))
         for layer in document["layers"]:
             # A layer is many gzip members end to end, which tarfile by itself does not read beyond the first.

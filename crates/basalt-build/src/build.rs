@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::assemble::{Assembled, Wanted, assemble, violations};
+use crate::attach::CachedBill;
 use crate::contents::PackageContents;
 use crate::gather;
 use crate::image;
@@ -27,6 +28,7 @@ use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::records::count_files;
 use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, SlicedReport, Stage};
 use crate::resolve::{lock, title};
+use crate::sbom;
 use crate::session::Session;
 use crate::slices;
 
@@ -67,6 +69,8 @@ pub(crate) struct ImageRecord {
     pub packages: usize,
     pub files: u64,
     pub sliced: Option<SlicedReport>,
+    /// Its bill of materials.
+    pub bill: CachedBill,
 }
 
 /// One image to be built.
@@ -124,7 +128,7 @@ pub fn build(
         .map(|job| remembered(session, job))
         .collect::<Result<_, _>>()?;
     if let Some(records) = records.iter().cloned().collect::<Option<Vec<_>>>() {
-        let index = layout::index(spec, request, &jobs, &records)?;
+        let index = layout::indexes(spec, request, &jobs, &records)?.layout;
         if is_current(&request.output, &index, true) {
             return report(
                 session,
@@ -140,11 +144,12 @@ pub fn build(
     let mut cache = CacheReport::default();
     let needed = |record: &Option<ImageRecord>| {
         record.as_ref().is_none_or(|record| {
-            record.layers.iter().any(|layer| {
-                !session
+            let has_layers = record.layers.iter().all(|layer| {
+                session
                     .cache
                     .seems_to_have(&layer.info.digest, Some(layer.info.size))
-            })
+            });
+            !has_layers || !record.bill.is_there(session)
         })
     };
     let missing: Vec<usize> = (0..jobs.len())
@@ -508,7 +513,10 @@ fn pack_one(
     let config = image::config(job.image, architecture, job.epoch, &layers)?;
     let annotations = image::annotations(job.image, &spec.release, variant, job.epoch);
     let manifest = image::manifest(&config, &layers, annotations)?;
+    let digest = Digest::of(&manifest);
+    let bill = sbom::of_image(spec, lock, job, packages, &assembled.tree, digest);
     let record = ImageRecord {
+        bill: CachedBill::write(session, &bill)?,
         config,
         manifest,
         layers,
@@ -574,11 +582,11 @@ fn report(
                 .collect(),
         })
         .collect();
-    let (bytes, _) = layout::indexes(spec, request, jobs, records)?;
+    let index = layout::images(spec, request, jobs, records)?;
     Ok(BuildReport {
         name: spec.base.name.clone(),
         release: spec.release.clone(),
-        digest: Digest::of(&bytes),
+        digest: Digest::of(&index),
         output: request.output.display().to_string(),
         unchanged,
         images,

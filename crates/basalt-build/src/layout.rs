@@ -8,18 +8,29 @@ use basalt_spec::LoadedSpec;
 use rayon::prelude::*;
 
 use crate::BuildError;
+use crate::attach::{self, Attachment};
 use crate::build::{BuildRequest, ImageRecord, Job};
 use crate::image;
 use crate::report::Stage;
 use crate::session::Session;
 
-/// The index of the images, and the index of the layout that names it.
-pub(crate) fn indexes(
+/// What a layout holds besides layers.
+pub(crate) struct Indexes {
+    /// The index of the images, as bytes.
+    pub images: Vec<u8>,
+    /// What is attached to the images and to that index.
+    pub attachments: Vec<Attachment>,
+    /// The index of the layout, which names both.
+    pub layout: Index,
+}
+
+/// The index of the images, as bytes.
+pub(crate) fn images(
     spec: &LoadedSpec,
     request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
-) -> Result<(Vec<u8>, Index), BuildError> {
+) -> Result<Vec<u8>, BuildError> {
     let mut manifests = Vec::new();
     for (job, record) in jobs.iter().zip(records) {
         let mut descriptor = Descriptor::of(media_type::MANIFEST, &record.manifest);
@@ -31,25 +42,35 @@ pub(crate) fn indexes(
     if let Some(job) = jobs.first() {
         images.annotations = image::annotations(job.image, &spec.release, &request.variant, newest);
     }
-    let bytes = basalt_oci::to_bytes(&images)?;
+    Ok(basalt_oci::to_bytes(&images)?)
+}
+
+/// The indexes of the images and of what is attached to them.
+pub(crate) fn indexes(
+    spec: &LoadedSpec,
+    request: &BuildRequest,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+) -> Result<Indexes, BuildError> {
+    let bytes = images(spec, request, jobs, records)?;
     let mut descriptor = Descriptor::of(media_type::INDEX, &bytes);
     let tag = match request.variant.as_str() {
         "" => "latest".to_owned(),
         variant => variant.to_owned(),
     };
+    let attachments = attach::all(spec, jobs, records, &descriptor);
     descriptor
         .annotations
         .insert(annotation::REFERENCE_NAME.to_owned(), tag);
-    Ok((bytes, Index::new(vec![descriptor])))
-}
-
-pub(crate) fn index(
-    spec: &LoadedSpec,
-    request: &BuildRequest,
-    jobs: &[Job<'_>],
-    records: &[ImageRecord],
-) -> Result<Index, BuildError> {
-    indexes(spec, request, jobs, records).map(|(_, index)| index)
+    let mut entries = vec![descriptor];
+    for attachment in &attachments {
+        entries.push(attachment.entry()?);
+    }
+    Ok(Indexes {
+        images: bytes,
+        attachments,
+        layout: Index::new(entries),
+    })
 }
 
 pub(crate) fn write(
@@ -59,7 +80,11 @@ pub(crate) fn write(
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<(), BuildError> {
-    let (images, index) = indexes(spec, request, jobs, records)?;
+    let Indexes {
+        images,
+        attachments,
+        layout: index,
+    } = indexes(spec, request, jobs, records)?;
     session.stage(Stage::Write, 0, || {
         if let Some(parent) = request
             .output
@@ -80,17 +105,24 @@ pub(crate) fn write(
                     .map(|one| (one.info.digest, one.info.size)),
             );
         }
-        layers
-            .into_par_iter()
-            .try_for_each(|(digest, size)| add_layer(session, &layout, digest, size))?;
         layout.add_bytes(media_type::INDEX, &images)?;
-        layout.finish(&index)?;
+        // The disk takes many small files at once as fast as one.
+        let add_layers = || {
+            layers
+                .into_par_iter()
+                .try_for_each(|(digest, size)| add_cached(session, &layout, digest, size))
+        };
+        let (layers, attached) =
+            rayon::join(add_layers, || attach::write(session, &layout, &attachments));
+        layers?;
+        attached?;
+        layout.finish_with_attached(index)?;
         Ok(((), request.output.display().to_string()))
     })
 }
 
-/// Adds a layer: the one of the former layout where that has it, else the cache's.
-fn add_layer(
+/// Adds a blob: the one of the former layout where that has it, else the cache's.
+pub(crate) fn add_cached(
     session: &Session,
     layout: &LayoutWriter,
     digest: Digest,

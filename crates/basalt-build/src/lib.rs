@@ -2,6 +2,7 @@
 
 mod archives;
 mod assemble;
+mod attach;
 mod blame;
 mod build;
 mod closures;
@@ -24,11 +25,13 @@ mod read;
 mod records;
 mod report;
 mod resolve;
+mod sbom;
 mod scripts;
 mod session;
 mod slice;
 mod slices;
 mod slicing;
+mod stated;
 mod vendor;
 
 pub use build::{BuildRequest, build, current_lock};

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use basalt_elf::ElfFacts;
+use basalt_sbom::{Sha1, Sha1Hasher};
 use md5::Digest as _;
 use tempfile::SpooledTempFile;
 
@@ -44,6 +45,7 @@ pub(crate) struct Passing<'c> {
     object: Option<SpooledTempFile>,
     md5: Option<md5::Md5>,
     text: Option<Vec<u8>>,
+    sha1: Sha1Hasher,
 }
 
 /// What is to be learnt of a file besides its ELF facts.
@@ -66,6 +68,7 @@ impl<'c> Passing<'c> {
             begin: io::Cursor::new(begin),
             md5: wish.md5.then(md5::Md5::new),
             text: wish.text.then(Vec::new),
+            sha1: Sha1Hasher::default(),
         })
     }
 
@@ -84,6 +87,7 @@ impl<'c> Passing<'c> {
             elf,
             md5,
             text: self.text,
+            sha1: self.sha1.finish(),
         })
     }
 }
@@ -96,6 +100,8 @@ pub(crate) struct Learnt {
     pub md5: Option<String>,
     /// Its content, if it was asked for; the beginning of one that is too long.
     pub text: Option<Vec<u8>>,
+    /// Its SHA-1 digest.
+    pub sha1: Sha1,
 }
 
 impl Read for Passing<'_> {
@@ -105,6 +111,7 @@ impl Read for Passing<'_> {
             count => count,
         };
         let passed = &buffer[..count];
+        self.sha1.update(passed);
         if let Some(object) = &mut self.object {
             object.write_all(passed)?;
         }
@@ -148,6 +155,7 @@ mod tests {
             assert_eq!(passed, content.as_bytes());
             assert!(learnt.elf.is_none());
             assert_eq!(learnt.text.as_deref(), Some(content.as_bytes()));
+            assert_eq!(learnt.sha1, Sha1::of(content.as_bytes()));
             let expected = match content {
                 "abc" => Some("900150983cd24fb0d6963f7d28e17f72"),
                 "" => Some("d41d8cd98f00b204e9800998ecf8427e"),

@@ -9,6 +9,7 @@ use basalt_digest::Digest;
 use basalt_fetch::Cache;
 use basalt_layer::{Codec, CompressionPool, Fragment, FragmentWriter};
 use basalt_lock::LockedPackage;
+use basalt_sbom::Sha1;
 use basalt_slice::Filter;
 use basalt_tree::{Entry, Kind, PackageListing, PathPolicy, TreePath};
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,10 @@ use crate::blame::{self, LeftOut};
 use crate::licences;
 use crate::passing::{Passing, Wish, md5_of};
 use crate::slicing::{LeftOutPath, Slicing};
+use crate::stated::StatedLicence;
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 6;
+const GENERATION: u32 = 8;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
@@ -54,6 +56,10 @@ pub(crate) struct ReadPackage {
     pub left_out: Vec<LeftOutPath>,
     /// The common licence texts that its copyright files name, as [`licences::named`] has them.
     pub licences: BTreeSet<String>,
+    /// The licence that it states.
+    pub stated_licence: StatedLicence,
+    /// SHA-1 digests of its files, which a bill of materials wants beside the others. They vouch for nothing.
+    pub sha1: BTreeMap<TreePath, Sha1>,
 }
 
 /// Where an entry of a package stands in its fragment: its path after usr-merge.
@@ -116,8 +122,12 @@ fn read(
     let mut entries = Vec::new();
     let mut md5 = BTreeMap::new();
     let mut licences = BTreeSet::new();
+    let mut stated_licence = StatedLicence::default();
+    let mut sha1 = BTreeMap::new();
     let mut slicing = policy.slices.as_ref().map(Slicing::new);
     let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
+        let held = stated_licence.look_at(&package.name, data, content)?;
+        let content: &mut dyn Read = &mut held.as_slice().chain(content);
         if let Some(slicing) = &mut slicing
             && let Ok(path) = TreePath::new(&data.path)
         {
@@ -162,6 +172,7 @@ fn read(
             if let Some(digest) = learnt.md5 {
                 md5.insert(path.clone(), digest);
             }
+            sha1.insert(path.clone(), learnt.sha1);
             licences.extend(learnt.text.iter().flat_map(|text| licences::named(text)));
         } else if !entry.is_directory() {
             writer
@@ -200,6 +211,8 @@ fn read(
         md5,
         left_out,
         licences,
+        stated_licence,
+        sha1,
     })
 }
 

@@ -15,7 +15,8 @@ use crate::platform::Platform;
 use crate::read::Layout;
 use crate::staging::write_file;
 
-/// Writes the layout as an uncompressed tar with the blobs its index leads to.
+/// Writes the images of the layout as an uncompressed tar. What is attached to them is left out: most that read
+/// such an archive (podman, skopeo without a tag) take it for further images, and refuse to choose.
 ///
 /// # Errors
 /// When a blob is not sound or the file cannot be written; the file is then as it was.
@@ -33,8 +34,9 @@ pub fn stream_oci_archive(
     name: Option<&str>,
     out: &mut impl Write,
 ) -> Result<(), OciError> {
-    let blobs = layout.blobs()?;
     let mut index = layout.index().clone();
+    index.manifests = layout.image_entries()?;
+    let blobs = layout.blobs_of(&index.manifests)?;
     if let Some(name) = name {
         for descriptor in &mut index.manifests {
             let key = annotation::CONTAINERD_NAME.to_owned();

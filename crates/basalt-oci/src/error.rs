@@ -40,6 +40,12 @@ pub enum OciError {
         /// One thing that is in it.
         found: String,
     },
+    /// An archive is only read.
+    #[error("{} is an archive, to which nothing is added; unpack it into a folder first", path.display())]
+    ReadOnly {
+        /// The archive.
+        path: PathBuf,
+    },
     /// A blob is missing.
     #[error("{} lacks blob {digest}", path.display())]
     Missing {

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use basalt_digest::Digest;
 use fs_err as fs;
 
+use crate::attached;
 use crate::error::OciError;
+use crate::layout_lock::lock_layout;
 use crate::manifest::{Descriptor, Index};
 use crate::read::Layout;
 use crate::staging::{Staging, sync_folder};
@@ -46,9 +48,10 @@ pub struct BlobFile {
     size: u64,
 }
 
-/// Whether the layout at `target` already is what `index` says: the same `index.json`, every
-/// manifest as named, every blob there with its size. With `verify`, every blob is read and its
-/// digest compared too. A target that is missing, broken or no layout is simply not current.
+/// Whether the layout at `target` already is what `index` says: all entries of its `index.json` are there, every
+/// manifest as named, every blob there with its size. What else is there must refer to one of those: signatures, and
+/// what else others attached to the image. With `verify`, every blob is read and its digest compared too. A target
+/// that is missing, broken or no layout is simply not current.
 pub fn is_current(target: &Path, index: &Index, verify: bool) -> bool {
     current(target, index, verify).unwrap_or(false)
 }
@@ -57,20 +60,71 @@ fn current(target: &Path, index: &Index, verify: bool) -> Result<bool, OciError>
     if !target.is_dir() || fs::read(target.join("oci-layout"))? != MARKER {
         return Ok(false);
     }
-    let wanted = crate::to_bytes(index)?;
-    let path = target.join("index.json");
-    if fs::metadata(&path)?.len() != wanted.len() as u64 || fs::read(&path)? != wanted {
+    let layout = Layout::open(target)?;
+    let (mut own, mut more) = (Vec::new(), Vec::new());
+    for entry in &layout.index().manifests {
+        match index.manifests.contains(entry) {
+            true => own.push(entry.clone()),
+            false => more.push(entry.clone()),
+        }
+    }
+    // As it would be without what others added.
+    let without = Index {
+        manifests: own,
+        ..layout.index().clone()
+    };
+    if without != *index {
         return Ok(false);
     }
-    let layout = Layout::open(target)?;
-    for blob in layout.blobs()? {
-        if verify {
-            basalt_digest::copy(&mut layout.open_blob(&blob)?, &mut io::sink())?;
-        } else if layout.size_of(&blob.digest)? != blob.size {
+    if !more.is_empty() {
+        let present = attached::named(index, &|entry| layout.read_blob(entry))?;
+        if attached::by_others(&layout, index, present) != more {
             return Ok(false);
         }
     }
-    Ok(true)
+    let mut blobs = layout.blobs()?;
+    for blob in &blobs {
+        if layout.size_of(&blob.digest)? != blob.size {
+            return Ok(false);
+        }
+    }
+    if !verify {
+        return Ok(true);
+    }
+    // Those that take longest come first, so that no thread is left alone with one at the end.
+    blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+    Ok(all_are_good(&layout, &blobs))
+}
+
+/// Whether each blob can be read and is what its digest says. The most of a build that finds nothing to do is this.
+fn all_are_good(layout: &Layout, blobs: &[Descriptor]) -> bool {
+    let next = AtomicUsize::new(0);
+    let is_good = |blob: &Descriptor| {
+        let copied = layout
+            .open_blob(blob)
+            .map(|mut bytes| basalt_digest::copy(&mut bytes, &mut io::sink()));
+        matches!(copied, Ok(Ok(_)))
+    };
+    let work = || {
+        while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if !is_good(blob) {
+                next.store(blobs.len(), Ordering::Relaxed);
+                return false;
+            }
+        }
+        true
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(blobs.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let own = work();
+        others
+            .into_iter()
+            .all(|other| other.join().unwrap_or(false))
+            && own
+    })
 }
 
 impl LayoutWriter {
@@ -195,6 +249,29 @@ impl LayoutWriter {
         Ok(true)
     }
 
+    /// Takes over what others attached to the layout that now stands at the target, as far as it refers to something
+    /// that is in the new one, of which `index` is the index. What is damaged is left behind.
+    fn keep_attached(&self, index: &mut Index) -> Result<(), OciError> {
+        let Ok(former) = Layout::open(&self.target) else {
+            return Ok(());
+        };
+        let read = |entry: &Descriptor| Ok(fs::read(blob_path(&self.staging.path, &entry.digest))?);
+        let present = attached::named(index, &read)?;
+        for entry in attached::by_others(&former, index, present) {
+            let mut whole = true;
+            for blob in former
+                .blobs_of(std::slice::from_ref(&entry))
+                .unwrap_or_default()
+            {
+                whole &= self.keep(blob.digest, blob.size)?;
+            }
+            if whole && self.has(&entry.digest) {
+                index.manifests.push(entry);
+            }
+        }
+        Ok(())
+    }
+
     /// Begins a blob whose digest is known only when it is written: write to it, then
     /// [`LayoutWriter::commit`] it.
     ///
@@ -232,6 +309,28 @@ impl LayoutWriter {
     /// # Errors
     /// When the index names a blob that was not added, or the disk says no.
     pub fn finish(self, index: &Index) -> Result<Written, OciError> {
+        let lock = self.lock_target()?;
+        self.put(index, lock)
+    }
+
+    /// Likewise, with what others attached to the former layout, as far as it still refers to something: signatures
+    /// outlive a build that changes nothing of the image.
+    ///
+    /// # Errors
+    /// As [`LayoutWriter::finish`]; when a manifest that was added cannot be read back.
+    pub fn finish_with_attached(self, mut index: Index) -> Result<Written, OciError> {
+        let lock = self.lock_target()?;
+        self.keep_attached(&mut index)?;
+        self.put(&index, lock)
+    }
+
+    /// Nobody adds to the former layout while it goes.
+    fn lock_target(&self) -> Result<Option<std::fs::File>, OciError> {
+        let existed = self.target.exists();
+        Ok(existed.then(|| lock_layout(&self.target)).transpose()?)
+    }
+
+    fn put(self, index: &Index, lock: Option<std::fs::File>) -> Result<Written, OciError> {
         for descriptor in &index.manifests {
             let added = self.blobs().get(&descriptor.digest).copied();
             match added {
@@ -274,6 +373,7 @@ impl LayoutWriter {
         }
         let existed = self.target.exists();
         self.staging.put_in_place(&self.target, self.durable)?;
+        drop(lock);
         Ok(if existed {
             Written::Replaced
         } else {

@@ -6,10 +6,13 @@
 //! what other tools write, and checks each blob's digest and size.
 
 mod archive;
+mod attached;
 mod config;
 mod contents;
 mod error;
 mod layout;
+mod layout_lock;
+mod layout_store;
 mod manifest;
 mod platform;
 mod read;
@@ -19,10 +22,12 @@ mod store;
 pub use archive::{
     stream_docker_archive, stream_oci_archive, write_docker_archive, write_oci_archive,
 };
+pub use attached::{MADE_BY, subject_of_tag};
 pub use config::{Empty, History, ImageConfig, RootFilesystem, RuntimeConfig};
 pub use contents::{Content, ContentLimits, FileFact, FileKind, filesystem};
 pub use error::OciError;
 pub use layout::{BlobFile, LayoutWriter, Written, is_current};
+pub use layout_store::LayoutStore;
 pub use manifest::{Descriptor, Index, Manifest, annotation, media_type};
 pub use platform::{Platform, PlatformError};
 pub use read::{Image, Layout};

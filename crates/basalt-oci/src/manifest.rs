@@ -21,6 +21,10 @@ pub mod media_type {
     pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// A layer: tar, zstd.
     pub const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+    /// The config of a manifest that is no image's (OCI image specification 1.1, *Guidance for an Empty Descriptor*).
+    pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+    /// What such a config holds.
+    pub const EMPTY_DOCUMENT: &[u8] = b"{}";
     /// Docker's index.
     pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
     /// Docker's manifest.
@@ -166,6 +170,21 @@ impl Manifest {
             subject: None,
             annotations: BTreeMap::new(),
         }
+    }
+}
+
+impl Manifest {
+    /// Whether it is something else than an image: a signature, an attestation, a bill of materials. Such a manifest
+    /// says so by its type of artifact or its config, or has (as cosign's do) layers that no image has.
+    pub fn is_artifact(&self) -> bool {
+        let config = &self.config.media_type;
+        let is_layer = |layer: &Descriptor| {
+            let kind = &layer.media_type;
+            kind.contains(".image.layer.") || kind.contains(".image.rootfs.")
+        };
+        self.artifact_type.is_some()
+            || !config.contains(".image.") && !config.contains(".container.image")
+            || !self.layers.is_empty() && !self.layers.iter().any(is_layer)
     }
 }
 

@@ -8,6 +8,7 @@ use basalt_digest::{Digest, Hasher};
 use fs_err as fs;
 use serde::de::DeserializeOwned;
 
+use crate::attached::subject_of_tag;
 use crate::config::ImageConfig;
 use crate::error::OciError;
 use crate::layout::blob_path;
@@ -152,8 +153,15 @@ impl Layout {
     /// # Errors
     /// When an index is not sound, or indexes stand too deep or hold too much.
     pub fn manifests(&self) -> Result<Vec<(Descriptor, Manifest, Option<String>)>, OciError> {
+        self.manifests_from(&self.index.manifests)
+    }
+
+    fn manifests_from(
+        &self,
+        entries: &[Descriptor],
+    ) -> Result<Vec<(Descriptor, Manifest, Option<String>)>, OciError> {
         let mut found = Vec::new();
-        for entry in &self.index.manifests {
+        for entry in entries {
             let tag = entry
                 .annotations
                 .get(crate::annotation::REFERENCE_NAME)
@@ -194,6 +202,30 @@ impl Layout {
         Ok(())
     }
 
+    /// The entries that lead to images: what is attached to them is left out.
+    ///
+    /// # Errors
+    /// When a manifest is not sound.
+    pub fn image_entries(&self) -> Result<Vec<Descriptor>, OciError> {
+        let mut found = Vec::new();
+        for entry in &self.index.manifests {
+            let tag = entry.annotations.get(crate::annotation::REFERENCE_NAME);
+            let is_attached = entry.artifact_type.is_some()
+                || tag.is_some_and(|tag| subject_of_tag(tag).is_some());
+            if is_attached {
+                continue;
+            }
+            if entry.is_manifest() {
+                let manifest: Manifest = self.json(entry)?;
+                if manifest.is_artifact() || manifest.subject.is_some() {
+                    continue;
+                }
+            }
+            found.push(entry.clone());
+        }
+        Ok(found)
+    }
+
     /// The images, in the order of the index; artifacts (signatures, SBOMs) are passed over.
     ///
     /// # Errors
@@ -201,10 +233,7 @@ impl Layout {
     pub fn images(&self) -> Result<Vec<Image>, OciError> {
         let mut images = Vec::new();
         for (descriptor, manifest, reference) in self.manifests()? {
-            let artifact = manifest.artifact_type.is_some()
-                || !manifest.config.media_type.contains(".image.")
-                    && !manifest.config.media_type.contains(".container.image");
-            if artifact {
+            if manifest.is_artifact() {
                 continue;
             }
             let config = self.json(&manifest.config)?;
@@ -246,6 +275,11 @@ impl Layout {
     /// # Errors
     /// When an index or manifest is not sound.
     pub fn blobs(&self) -> Result<Vec<Descriptor>, OciError> {
+        self.blobs_of(&self.index.manifests)
+    }
+
+    /// Likewise of some entries.
+    pub(crate) fn blobs_of(&self, entries: &[Descriptor]) -> Result<Vec<Descriptor>, OciError> {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
         let mut add = |descriptor: &Descriptor| {
@@ -253,12 +287,8 @@ impl Layout {
                 all.push(descriptor.clone());
             }
         };
-        let mut indexes: Vec<(Descriptor, u32)> = self
-            .index
-            .manifests
-            .iter()
-            .map(|one| (one.clone(), 0))
-            .collect();
+        let mut indexes: Vec<(Descriptor, u32)> =
+            entries.iter().map(|one| (one.clone(), 0)).collect();
         while let Some((entry, depth)) = indexes.pop() {
             add(&entry);
             // `manifests` below refuses what is deeper.
@@ -267,7 +297,7 @@ impl Layout {
                 indexes.extend(index.manifests.into_iter().map(|one| (one, depth + 1)));
             }
         }
-        for (descriptor, manifest, _) in self.manifests()? {
+        for (descriptor, manifest, _) in self.manifests_from(entries)? {
             add(&descriptor);
             add(&manifest.config);
             manifest.layers.iter().for_each(&mut add);

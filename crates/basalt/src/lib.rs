@@ -1,12 +1,14 @@
 //! The program `basalt`: arguments, terminal output and exit codes around the stages.
 
 pub mod arguments;
+pub mod bills;
 pub mod commands;
 pub mod failure;
 pub mod image_difference;
 pub mod interruption;
 pub mod loading;
 pub mod packages;
+pub mod reference;
 pub mod terminal;
 
 use std::process::ExitCode;

@@ -50,6 +50,15 @@ pub fn load(
     }
 }
 
+/// This machine's architecture, as images name it.
+pub fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 /// The program that speaks to an engine.
 struct Client {
     program: &'static str,

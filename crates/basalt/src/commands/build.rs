@@ -91,11 +91,7 @@ pub(super) fn run(
 
 /// The image that an archive of one platform holds: this machine's, else the first.
 fn platform(report: &BuildReport) -> Result<Platform, Failure> {
-    let host = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let host = loading::host_architecture();
     let has_host = report.images.iter().any(|image| image.architecture == host);
     let first = report
         .images

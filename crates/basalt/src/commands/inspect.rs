@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use basalt_digest::Digest;
 use basalt_oci::{
-    Content, ContentLimits, Descriptor, FileFact, FileKind, Image, ImageConfig, Layout, filesystem,
+    Content, ContentLimits, Descriptor, FileFact, FileKind, Image, ImageConfig, Layout, annotation,
+    filesystem, subject_of_tag,
 };
 use clap::Args;
 use serde::Serialize;
@@ -38,10 +40,49 @@ struct Shown<'a> {
     annotations: &'a BTreeMap<String, String>,
     layers: &'a [Descriptor],
     config: &'a ImageConfig,
+    attached: &'a [Attached],
+    #[serde(rename = "attached-to-index")]
+    attached_to_index: Vec<&'a Attached>,
     #[serde(skip_serializing_if = "Option::is_none")]
     packages: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<BTreeMap<String, FileFact>>,
+}
+
+/// What is attached to an image: a bill of materials, an attestation, a signature.
+#[derive(Serialize)]
+struct Attached {
+    kind: String,
+    manifest: Digest,
+    size: u64,
+}
+
+/// What refers to images and indexes, by their digests.
+fn attached(layout: &Layout) -> Result<BTreeMap<Digest, Vec<Attached>>, Failure> {
+    let mut all: BTreeMap<Digest, Vec<Attached>> = BTreeMap::new();
+    for (descriptor, manifest, tag) in layout.manifests()? {
+        let named = manifest.subject.as_ref().map(|subject| subject.digest);
+        let Some(subject) = named.or_else(|| subject_of_tag(tag.as_deref()?)) else {
+            continue;
+        };
+        let layer = manifest.layers.first().map(|layer| &layer.media_type);
+        let kind = manifest.artifact_type.as_ref().or(layer);
+        all.entry(subject).or_default().push(Attached {
+            kind: kind.unwrap_or(&manifest.config.media_type).clone(),
+            manifest: descriptor.digest,
+            size: manifest.layers.iter().map(|layer| layer.size).sum(),
+        });
+    }
+    Ok(all)
+}
+
+/// The entries of the layout's own index that lead to an image by way of another index.
+fn indexes_of<'l>(layout: &'l Layout, image: &'l Image) -> impl Iterator<Item = &'l Descriptor> {
+    let entries = layout.index().manifests.iter();
+    entries.filter(|entry| {
+        entry.is_index()
+            && entry.annotations.get(annotation::REFERENCE_NAME) == image.reference.as_ref()
+    })
 }
 
 pub(super) fn run(own: &InspectArguments, terminal: &Terminal) -> Result<Status, Failure> {
@@ -56,6 +97,8 @@ pub(super) fn run(own: &InspectArguments, terminal: &Terminal) -> Result<Status,
         let message = format!("{path} holds no image for {what}");
         return Err(Failure::new(Status::Failed, message));
     }
+    let attached = attached(&layout)?;
+    let of = |digest: &Digest| attached.get(digest).map_or(&[][..], Vec::as_slice);
     let mut shown = Vec::new();
     for image in &images {
         let content = (own.packages || own.files)
@@ -75,6 +118,10 @@ pub(super) fn run(own: &InspectArguments, terminal: &Terminal) -> Result<Status,
             annotations: &image.manifest.annotations,
             layers: &image.manifest.layers,
             config: &image.config,
+            attached: of(&image.descriptor.digest),
+            attached_to_index: indexes_of(&layout, image)
+                .flat_map(|index| of(&index.digest))
+                .collect(),
             packages: wanted(own.packages).map(packages::packages),
             files: wanted(own.files).map(|content: &Content| content.files.clone()),
         });
@@ -142,6 +189,15 @@ fn text(image: &Image, shown: &Shown<'_>) -> String {
         text.push_str(row.trim_end());
         text.push('\n');
     }
+    let mut attached = |title: &str, one: &Attached| {
+        text.push_str(&format!("{title:<12} {}, {}\n", one.kind, bytes(one.size)));
+    };
+    shown
+        .attached
+        .iter()
+        .for_each(|one| attached("attached", one));
+    let to_index = shown.attached_to_index.iter();
+    to_index.for_each(|one| attached("to the index", one));
     if let Some(packages) = &shown.packages {
         text.push_str(&format!("packages     {}\n", packages.len()));
         for (name, version) in packages {

@@ -10,6 +10,7 @@ mod init;
 mod inspect;
 mod lock;
 mod man;
+mod sbom;
 mod schema;
 mod session;
 mod slice;
@@ -40,6 +41,8 @@ pub enum Command {
     Slice(slice::SliceArguments),
     /// Show what an image is: its platforms, layers and how it runs
     Inspect(inspect::InspectArguments),
+    /// Show the bill of materials that an image carries: packages, versions, licences, files
+    Sbom(sbom::SbomArguments),
     /// Compare two locks, or two images: packages, files, modes, config
     Diff(diff::DiffArguments),
     /// Look after the cache
@@ -67,6 +70,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Effects(own) => effects::run(own, global, terminal),
         Command::Slice(own) => slice::run(own, global, terminal),
         Command::Inspect(own) => inspect::run(own, terminal),
+        Command::Sbom(own) => sbom::run(own, terminal),
         Command::Diff(own) => diff::run(own, terminal),
         Command::Cache(own) => cache::run(own, global, terminal),
         Command::Schema(own) => schema::run(own, terminal),

@@ -1,0 +1,27 @@
+//! Attestations of images: what is stated (in-toto statements, SLSA provenance, OpenVEX), and the envelope in which
+//! it is signed (DSSE).
+//!
+//! The types are Basalt's own, so that the same statement always gives the same JSON bytes. Reading takes what other
+//! tools write: keys that are not known are passed over, as in-toto asks of who reads.
+
+mod encoding;
+mod envelope;
+mod error;
+pub mod provenance;
+mod statement;
+pub mod vex;
+
+pub use envelope::{Envelope, Signature, pre_authentication_encoding};
+pub use error::AttestError;
+pub use statement::{ResourceDescriptor, Statement, media_type, predicate_type, statement_type};
+
+/// The document as the bytes that are signed: compact JSON, fields in a fixed order.
+///
+/// # Errors
+/// When the document cannot be JSON, which the types of this crate rule out.
+pub fn to_bytes<T: serde::Serialize>(document: &T) -> Result<Vec<u8>, AttestError> {
+    serde_json::to_vec(document).map_err(|cause| AttestError::Json {
+        what: "a document to be written".to_owned(),
+        cause,
+    })
+}

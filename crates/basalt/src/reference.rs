@@ -1,0 +1,277 @@
+//! What a person names on the command line: an image in a layout, or in a registry.
+
+use std::path::{Path, PathBuf};
+
+use basalt_digest::Digest;
+use basalt_oci::{Descriptor, ImageStore, LayoutStore};
+
+use crate::failure::{Failure, Status};
+
+/// The tag where none is named.
+const DEFAULT_TAG: &str = "latest";
+
+/// What a person named, as the text says it: nothing has been looked at but whether a path exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// `PATH[:TAG][@DIGEST]`
+    Layout {
+        /// The folder, or an archive of one.
+        path: PathBuf,
+        /// The tag.
+        tag: Option<String>,
+        /// The digest, which decides if it is there.
+        digest: Option<Digest>,
+    },
+    /// `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`, without what may stand before it.
+    Registry {
+        /// Host, port and repository.
+        repository: String,
+        /// The tag.
+        tag: Option<String>,
+        /// The digest, which decides if it is there.
+        digest: Option<Digest>,
+    },
+}
+
+/// An image and the place where it is.
+pub struct Named {
+    /// The place.
+    pub store: Box<dyn ImageStore>,
+    /// What was named of it.
+    pub reference: Reference,
+}
+
+impl Reference {
+    /// Reads `PATH[:TAG][@DIGEST]` or `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`. A layout is what exists as a path, and
+    /// whatever begins with `./`, `../`, `/` or `oci:`.
+    ///
+    /// # Errors
+    /// When a digest is none, or nothing is named.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let (explicit, rest) = match text.strip_prefix("oci:") {
+            Some(rest) => (true, rest),
+            None => (
+                ["./", "../", "/"]
+                    .iter()
+                    .any(|start| text.starts_with(start)),
+                text,
+            ),
+        };
+        let exists = |path: &str| Path::new(path).exists();
+        if rest.is_empty() {
+            return Err(wrong(text, "it names nothing"));
+        }
+        if exists(rest) {
+            return Ok(Self::Layout {
+                path: PathBuf::from(rest),
+                tag: None,
+                digest: None,
+            });
+        }
+        let (before, digest) = match rest.rsplit_once('@') {
+            Some((before, digest)) => match digest.parse() {
+                Ok(digest) => (before, Some(digest)),
+                Err(error) => return Err(wrong(text, &format!("{error}"))),
+            },
+            None => (rest, None),
+        };
+        let (name, tag) = match before.rsplit_once(':') {
+            Some((name, tag)) if !exists(before) && !tag.contains('/') && !name.is_empty() => {
+                (name, Some(tag.to_owned()))
+            }
+            _ => (before, None),
+        };
+        if name.is_empty() || tag.as_deref() == Some("") {
+            return Err(wrong(text, "a name or a tag is empty"));
+        }
+        if explicit || exists(name) {
+            return Ok(Self::Layout {
+                path: PathBuf::from(name),
+                tag,
+                digest,
+            });
+        }
+        let repository = name.strip_prefix("docker://").unwrap_or(name);
+        Ok(Self::Registry {
+            repository: repository.to_owned(),
+            tag,
+            digest,
+        })
+    }
+
+    /// Opens the place.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be reached.
+    pub fn open(self) -> Result<Named, Failure> {
+        let store = match &self {
+            Self::Layout { path, .. } => Box::new(LayoutStore::open(path)?),
+            Self::Registry { repository, .. } => registry(repository)?,
+        };
+        Ok(Named {
+            store,
+            reference: self,
+        })
+    }
+
+    fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Layout { tag, .. } | Self::Registry { tag, .. } => tag.as_deref(),
+        }
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        match self {
+            Self::Layout { digest, .. } | Self::Registry { digest, .. } => digest.as_ref(),
+        }
+    }
+}
+
+/// The repository of a registry as a place of images.
+fn registry(repository: &str) -> Result<Box<dyn ImageStore>, Failure> {
+    let message = format!("{repository} is no folder that exists, and registries are not read yet");
+    Err(Failure::new(Status::Failed, message)
+        .help("name a layout: a folder, or a path that begins with `./`"))
+}
+
+impl Named {
+    /// Reads what a person named and opens the place.
+    ///
+    /// # Errors
+    /// When the text names nothing, or the place is not there.
+    pub fn open(text: &str) -> Result<Self, Failure> {
+        Reference::parse(text)?.open()
+    }
+
+    /// The manifest or index that is named: by its digest, else by its tag; else the one image of a layout, or `latest`.
+    ///
+    /// # Errors
+    /// When it is not there, or a layout has several.
+    pub fn target(&self) -> Result<Descriptor, Failure> {
+        if let Some(digest) = self.reference.digest() {
+            return match self.store.manifest(digest)? {
+                Some((descriptor, _)) => Ok(descriptor),
+                None => Err(self.lacks(&format!("manifest {digest}"))),
+            };
+        }
+        let tag = match self.reference.tag() {
+            Some(tag) => tag.to_owned(),
+            None => self.default_tag()?,
+        };
+        self.store
+            .resolve(&tag)?
+            .ok_or_else(|| self.lacks(&format!("tag `{tag}`")))
+    }
+
+    /// The name of the image without tag and digest: of a layout, that of its folder.
+    pub fn name(&self) -> String {
+        match &self.reference {
+            Reference::Registry { repository, .. } => repository.clone(),
+            Reference::Layout { path, .. } => {
+                let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                let name = whole.file_name().unwrap_or(whole.as_os_str());
+                name.to_string_lossy().into_owned()
+            }
+        }
+    }
+
+    fn default_tag(&self) -> Result<String, Failure> {
+        if matches!(self.reference, Reference::Registry { .. }) {
+            return Ok(DEFAULT_TAG.to_owned());
+        }
+        let mut tags = self.store.tags()?;
+        // The tags under which signatures and referrers are kept are no images.
+        tags.retain(|tag| !tag.starts_with("sha256-"));
+        match tags.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(self.lacks("image with a tag")),
+            _ if tags.iter().any(|tag| tag == DEFAULT_TAG) => Ok(DEFAULT_TAG.to_owned()),
+            _ => {
+                let place = self.store.place();
+                let message = format!("{place} has several images: {}", tags.join(", "));
+                Err(Failure::new(Status::Usage, message)
+                    .help(format!("name one, such as {place}:{}", tags[0])))
+            }
+        }
+    }
+
+    fn lacks(&self, what: &str) -> Failure {
+        let place = self.store.place();
+        Failure::new(Status::Failed, format!("{place} has no {what}"))
+    }
+}
+
+fn wrong(text: &str, cause: &str) -> Failure {
+    let message = format!("`{text}` names no image: {cause}");
+    Failure::new(Status::Usage, message).help(
+        "write PATH[:TAG][@DIGEST] for a layout, HOST/REPOSITORY[:TAG][@DIGEST] for a registry",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn parse(text: &str) -> Reference {
+        Reference::parse(text).unwrap_or_else(|failure| panic!("{text}: {:?}", failure.messages()))
+    }
+
+    fn layout(path: &str, tag: Option<&str>, digest: bool) -> Reference {
+        Reference::Layout {
+            path: path.into(),
+            tag: tag.map(str::to_owned),
+            digest: digest.then(|| DIGEST.parse().expect("a digest")),
+        }
+    }
+
+    fn repository(name: &str, tag: Option<&str>, digest: bool) -> Reference {
+        Reference::Registry {
+            repository: name.to_owned(),
+            tag: tag.map(str::to_owned),
+            digest: digest.then(|| DIGEST.parse().expect("a digest")),
+        }
+    }
+
+    #[test]
+    fn paths_are_layouts_and_all_else_is_a_registry() {
+        for (text, expected) in [
+            ("./out/none", layout("./out/none", None, false)),
+            ("./out/none:dev", layout("./out/none", Some("dev"), false)),
+            ("/none:a", layout("/none", Some("a"), false)),
+            ("oci:none:a", layout("none", Some("a"), false)),
+            ("src", layout("src", None, false)),
+            ("src:dev", layout("src", Some("dev"), false)),
+            (
+                "example.com/a/b",
+                repository("example.com/a/b", None, false),
+            ),
+            (
+                "localhost:5000/a",
+                repository("localhost:5000/a", None, false),
+            ),
+            (
+                "docker://localhost:5000/a:b",
+                repository("localhost:5000/a", Some("b"), false),
+            ),
+        ] {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+        assert_eq!(
+            parse(&format!("./none:a@{DIGEST}")),
+            layout("./none", Some("a"), true)
+        );
+        assert_eq!(
+            parse(&format!("localhost:5000/a:b@{DIGEST}")),
+            repository("localhost:5000/a", Some("b"), true)
+        );
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for text in ["", "oci:", "a@sha256:00", "./a:", "example.com/a@latest"] {
+            assert!(Reference::parse(text).is_err(), "{text}");
+        }
+    }
+}
