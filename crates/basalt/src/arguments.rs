@@ -19,6 +19,7 @@ Exit codes:
     7  an assertion of the spec does not hold
     8  differences were found
     9  a mirror cannot be reached or does not deliver
+   10  a rule of `verify` is not met
   129  the terminal was closed
   130  interrupted (Ctrl-C)
   143  ended by SIGTERM";

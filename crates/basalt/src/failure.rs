@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use basalt_attest::AttestError;
 use basalt_build::BuildError;
 use basalt_fetch::CacheError;
 use basalt_lock::LockError;
@@ -35,6 +36,8 @@ pub enum Status {
     Different = 8,
     /// A mirror cannot be reached or does not deliver; that tells nothing of its honesty.
     Network = 9,
+    /// A rule of `verify` is not met: a signature or an attestation is missing, or says something else.
+    Unmet = 10,
     /// Stopped because the terminal was closed.
     HungUp = 129,
     /// Stopped from the keyboard.
@@ -163,5 +166,14 @@ impl From<OciError> for Failure {
             _ => Status::Failed,
         };
         Self::new(status, error)
+    }
+}
+
+impl From<AttestError> for Failure {
+    fn from(error: AttestError) -> Self {
+        match error {
+            AttestError::Store(error) => error.into(),
+            error => Self::new(Status::Failed, error),
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod interruption;
 pub mod loading;
 pub mod packages;
 pub mod reference;
+pub mod signing;
 pub mod terminal;
 
 use std::process::ExitCode;

@@ -8,14 +8,19 @@ mod effects;
 mod explain;
 mod init;
 mod inspect;
+mod key;
 mod lock;
 mod man;
 mod schema;
 mod session;
+mod sign;
 mod slice;
 mod vendor;
+mod verify;
 
 use clap::Subcommand;
+
+pub(crate) use session::source_date_epoch;
 
 use crate::arguments::Arguments;
 use crate::failure::{Failure, Status};
@@ -42,6 +47,12 @@ pub enum Command {
     Inspect(inspect::InspectArguments),
     /// Compare two locks, or two images: packages, files, modes, config
     Diff(diff::DiffArguments),
+    /// Make keys that sign images
+    Key(key::KeyArguments),
+    /// Sign an image in a layout or a registry, as cosign does
+    Sign(sign::SignArguments),
+    /// Verify who signed an image and what is attested of it, by keys or by a policy
+    Verify(verify::VerifyArguments),
     /// Look after the cache
     Cache(cache::CacheArguments),
     /// Write the JSON Schema of the image spec, or its reference, to the standard output
@@ -68,6 +79,9 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Slice(own) => slice::run(own, global, terminal),
         Command::Inspect(own) => inspect::run(own, terminal),
         Command::Diff(own) => diff::run(own, terminal),
+        Command::Key(own) => key::run(own, terminal),
+        Command::Sign(own) => sign::run(own, terminal),
+        Command::Verify(own) => verify::run(own, terminal),
         Command::Cache(own) => cache::run(own, global, terminal),
         Command::Schema(own) => schema::run(own, terminal),
         Command::Completions(own) => completions::run(own, terminal),
