@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use basalt_attest::{KeyError, PrivateKey, PublicKey, Signer};
+use basalt_attest::{KeyError, PrivateKey, PublicKey, Signer, TokenKey, TokenUri};
 use clap::Args;
 use fs_err as fs;
 use zeroize::Zeroizing;
@@ -16,11 +16,15 @@ const MAXIMUM_LENGTH: u64 = 64 << 10;
 /// Variables that hold the password of a private key; the first that is set counts.
 const PASSWORD_VARIABLES: [&str; 2] = ["BASALT_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
+/// The library that speaks to a token, and the token's PIN, where the URI does not say.
+const MODULE_VARIABLE: &str = "BASALT_PKCS11_MODULE";
+const PIN_VARIABLE: &str = "BASALT_PKCS11_PIN";
+
 /// The password of a private key.
 #[derive(Debug, Clone, Args)]
 pub struct PasswordArguments {
-    /// File that holds the key's password [default: BASALT_KEY_PASSWORD, COSIGN_PASSWORD, or the
-    /// terminal is asked]
+    /// File whose first line is the key's password, or the token's PIN [default:
+    /// BASALT_KEY_PASSWORD, COSIGN_PASSWORD, BASALT_PKCS11_PIN, or the terminal is asked]
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 }
@@ -28,7 +32,7 @@ pub struct PasswordArguments {
 /// A key that signs.
 #[derive(Debug, Clone, Args)]
 pub struct SignerArguments {
-    /// The private key: a file, or env://NAME
+    /// The private key: a file, env://NAME, or pkcs11:… (a key in a token, RFC 7512)
     #[arg(long, value_name = "KEY")]
     pub key: String,
     /// The password.
@@ -46,11 +50,15 @@ impl SignerArguments {
     }
 }
 
-/// A key that signs: a file that nobody else may read, or `env://NAME`.
+/// A key that signs: a file that nobody else may read, `env://NAME`, or one in a token.
 ///
 /// # Errors
 /// When it is not there, others may read it, or the password does not open it.
 pub fn signer(source: &str, password: &PasswordArguments) -> Result<Box<dyn Signer>, Failure> {
+    if source.starts_with("pkcs11:") {
+        let key = token_key(source, password).map_err(|error| refused(source, error))?;
+        return Ok(Box::new(key));
+    }
     let text = match source.strip_prefix("env://") {
         Some(name) => variable(name)?,
         None => private_file(Path::new(source))?,
@@ -58,6 +66,28 @@ pub fn signer(source: &str, password: &PasswordArguments) -> Result<Box<dyn Sign
     let key = PrivateKey::from_pem(&text, || password_of(source, password))
         .map_err(|error| refused(source, error))?;
     Ok(Box::new(key))
+}
+
+/// A key that a token keeps to itself.
+fn token_key(source: &str, password: &PasswordArguments) -> Result<TokenKey, KeyError> {
+    let mut uri = TokenUri::parse(source)?;
+    if uri.module.is_none() {
+        uri.module = std::env::var_os(MODULE_VARIABLE).map(PathBuf::from);
+    }
+    let file = uri.pin_file.clone().or(password.password_file.clone());
+    TokenKey::open(&uri, || {
+        let bytes = if let Some(path) = &file {
+            password_file(path)?
+        } else if let Some(pin) = std::env::var_os(PIN_VARIABLE) {
+            Zeroizing::new(pin.into_encoded_bytes())
+        } else {
+            ask("PIN of the token: ")?
+        };
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+            Err(_) => Err(KeyError::NoPassword("the PIN is no text".into())),
+        }
+    })
 }
 
 /// A key that verifies: a file, or `env://NAME`. A relative path is one from the folder.
@@ -177,6 +207,13 @@ fn private_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
         );
     }
     Ok(text)
+}
+
+/// The first line of a file that nobody else may read.
+fn password_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let text = private_file(path).map_err(|failure| KeyError::NoPassword(failure.error))?;
+    let line = text.lines().next().unwrap_or("");
+    Ok(Zeroizing::new(line.as_bytes().to_vec()))
 }
 
 /// The password from a file or a variable, if one is given.

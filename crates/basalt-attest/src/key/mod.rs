@@ -47,7 +47,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    fn malformed(what: &'static str, cause: impl std::fmt::Display) -> Self {
+    pub(crate) fn malformed(what: &'static str, cause: impl std::fmt::Display) -> Self {
         Self::Malformed {
             what,
             cause: cause.to_string(),

@@ -84,15 +84,15 @@ impl PublicKey {
         Self::of(kind)
     }
 
-    pub(super) fn of_p256(key: p256::ecdsa::VerifyingKey) -> Result<Self, KeyError> {
+    pub(crate) fn of_p256(key: p256::ecdsa::VerifyingKey) -> Result<Self, KeyError> {
         Self::of(Kind::P256(key))
     }
 
-    pub(super) fn of_p384(key: p384::ecdsa::VerifyingKey) -> Result<Self, KeyError> {
+    pub(crate) fn of_p384(key: p384::ecdsa::VerifyingKey) -> Result<Self, KeyError> {
         Self::of(Kind::P384(key))
     }
 
-    pub(super) fn of_ed25519(key: ed25519_dalek::VerifyingKey) -> Result<Self, KeyError> {
+    pub(crate) fn of_ed25519(key: ed25519_dalek::VerifyingKey) -> Result<Self, KeyError> {
         Self::of(Kind::Ed25519(key))
     }
 

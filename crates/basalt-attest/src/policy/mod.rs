@@ -97,7 +97,7 @@ pub fn predicate_name(uri: &str) -> &str {
 }
 
 /// The types of predicates that have short names: cosign's.
-pub const NAMES: [(&str, &str); 7] = [
+pub const NAMES: [(&str, &str); 9] = [
     ("slsaprovenance1", predicate_type::SLSA_V1),
     ("slsaprovenance02", predicate_type::SLSA_V0_2),
     ("spdx", predicate_type::SPDX),
@@ -105,6 +105,9 @@ pub const NAMES: [(&str, &str); 7] = [
     ("openvex", predicate_type::OPENVEX),
     ("vuln", predicate_type::VULNERABILITIES),
     ("signature", predicate_type::COSIGN_SIGN),
+    // cosign's other names of the same.
+    ("slsaprovenance", predicate_type::SLSA_V0_2),
+    ("spdxjson", predicate_type::SPDX),
 ];
 
 impl Policy {

@@ -34,7 +34,7 @@ enum KeyCommand {
     },
     /// Write the public key of a private one to the standard output
     Public {
-        /// The private key: a file, or env://NAME
+        /// The private key: a file, env://NAME, or pkcs11:… (a key in a token, RFC 7512)
         #[arg(value_name = "KEY")]
         key: String,
         /// The password.

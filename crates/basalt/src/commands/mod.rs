@@ -1,5 +1,7 @@
 //! One file a command.
 
+mod attest;
+mod attestations;
 mod build;
 mod cache;
 mod completions;
@@ -51,6 +53,10 @@ pub enum Command {
     Key(key::KeyArguments),
     /// Sign an image in a layout or a registry, as cosign does
     Sign(sign::SignArguments),
+    /// Sign a statement about an image, and attach it: an SBOM, a provenance, any predicate
+    Attest(attest::AttestArguments),
+    /// List what is attached to an image, signed or not, by whichever tool
+    Attestations(attestations::AttestationsArguments),
     /// Verify who signed an image and what is attested of it, by keys or by a policy
     Verify(verify::VerifyArguments),
     /// Look after the cache
@@ -81,6 +87,8 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Diff(own) => diff::run(own, terminal),
         Command::Key(own) => key::run(own, terminal),
         Command::Sign(own) => sign::run(own, terminal),
+        Command::Attest(own) => attest::run(own, terminal),
+        Command::Attestations(own) => attestations::run(own, terminal),
         Command::Verify(own) => verify::run(own, terminal),
         Command::Cache(own) => cache::run(own, global, terminal),
         Command::Schema(own) => schema::run(own, terminal),
