@@ -33,7 +33,7 @@ pub use copy::{Copied, CopyOptions, Target, copy};
 pub use credentials::{Credential, Credentials};
 pub use error::ClientError;
 pub use layout_target::LayoutTarget;
-pub use reference::{Reference, ReferenceError};
+pub use reference::{Reference, ReferenceError, host};
 pub use registry::Registry;
 pub use repository::Repository;
 pub use secret::Secret;

@@ -164,6 +164,18 @@ fn split_host(name: &str) -> Result<(String, String), String> {
     })
 }
 
+/// A registry's host, as references have it: in lower case, Docker Hub by its usual name.
+///
+/// # Errors
+/// When it is none.
+pub fn host(text: &str) -> Result<String, ReferenceError> {
+    let host = check_host(text).map_err(|cause| refuse(text, cause))?;
+    Ok(match host.as_str() {
+        "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
+        _ => host,
+    })
+}
+
 /// A host with its port, in lower case: `registry.example:5000`, `[::1]:5000`.
 pub(crate) fn check_host(text: &str) -> Result<String, String> {
     let wrong = || format!("`{text}` is no host");

@@ -227,10 +227,11 @@ impl Repository {
         })
     }
 
-    /// The host and the repository that is written to: another one than the name's when that is rewritten.
-    pub(crate) fn written(&self) -> Option<(&str, &str)> {
-        let home = self.sources.last()?;
-        Some((home.registry.host(), &home.name))
+    /// The name of another repository, if this one's registry can take blobs from there without moving them.
+    pub fn mountable_from<'a>(&self, other: &'a Self) -> Option<&'a str> {
+        let (here, there) = (self.sources.last()?, other.sources.last()?);
+        let same = here.registry.host() == there.registry.host() && here.name != there.name;
+        same.then_some(there.name.as_str())
     }
 
     /// Asks one place after the other until one has it. What a mirror fails with does not matter.
@@ -357,7 +358,7 @@ impl Repository {
             repository: &home.name,
             scopes: vec![home.scope(Right::Push)],
         })?;
-        if !matches!(answer.status, 200 | 201 | 202) {
+        if !matches!(answer.status, 200..=202) {
             return Err(home.refusal(answer));
         }
         if let Some(found) = announced(&answer)?

@@ -8,7 +8,9 @@ pub mod interruption;
 pub mod loading;
 pub mod packages;
 pub mod reference;
+pub mod registries;
 pub mod terminal;
+pub mod transfer;
 
 use std::process::ExitCode;
 
