@@ -147,6 +147,13 @@ impl BlobReader {
         Ok(())
     }
 
+    fn ended_early(&mut self) -> io::Result<()> {
+        let (position, size) = (self.position, self.blob.size);
+        let reason = format!("the body ended after {position} of {size} bytes");
+        let error = self.network(reason);
+        self.give_up_or_wait(error)
+    }
+
     fn network(&self, reason: String) -> ClientError {
         ClientError::Network {
             url: format!(
@@ -217,14 +224,7 @@ impl Read for BlobReader {
                 .min(buffer.len());
             let part = buffer.get_mut(..room).unwrap_or_default();
             match body.read(part) {
-                Ok(0) => {
-                    let reason = format!(
-                        "the body ended after {} of {} bytes",
-                        self.position, self.blob.size
-                    );
-                    let error = self.network(reason);
-                    self.give_up_or_wait(error)?;
-                }
+                Ok(0) => self.ended_early()?,
                 Ok(count) => {
                     if let Some(hasher) = &mut self.hasher {
                         hasher.update(part.get(..count).unwrap_or_default());
@@ -234,6 +234,9 @@ impl Read for BlobReader {
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.ended_early()?;
+                }
                 Err(error) => {
                     let error = self.network(error.to_string());
                     self.give_up_or_wait(error)?;

@@ -424,6 +424,7 @@ impl Registry {
             }
             let next = answer
                 .header("location")
+                .filter(|to| !to.is_empty())
                 .and_then(|to| address::resolve(&current, to))
                 .unwrap_or_default();
             let refuse = |cause| {

@@ -68,12 +68,12 @@ impl Transfer<'_> {
                 let target = Target::Repository(&repository);
                 self.copy(&from, &image, target, tag.as_deref(), mount_from, to)?
             }
-            None => self.into_layout(&from, &image, to, tag.as_deref())?,
+            None => self.write_layout(&from, &image, to, tag.as_deref())?,
         };
         Ok(Done { name, copied })
     }
 
-    fn into_layout(
+    fn write_layout(
         &self,
         from: &Named,
         image: &Descriptor,
