@@ -9,7 +9,10 @@ use clap::Args;
 use fs_err as fs;
 use zeroize::Zeroizing;
 
+use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
+use crate::reference::{Named, Reference};
+use crate::registries;
 
 /// Longest file of a key or a password that is read, in bytes.
 const MAXIMUM_LENGTH: u64 = 64 << 10;
@@ -47,6 +50,17 @@ impl SignerArguments {
     /// When it is not there, others may read it, or the password does not open it.
     pub fn signer(&self) -> Result<Box<dyn Signer>, Failure> {
         signer(&self.key, &self.password)
+    }
+}
+
+/// The place of an image that a person names.
+///
+/// # Errors
+/// When nothing is named, or the place is not there.
+pub fn image(text: &str, arguments: &RegistryArguments) -> Result<Named, Failure> {
+    match Reference::parse(text)? {
+        layout @ Reference::Layout { .. } => layout.open(),
+        repository => repository.open_with(&registries::client(arguments, None)?),
     }
 }
 

@@ -14,6 +14,7 @@ use fs_err as fs;
 use serde_json::{Value, json};
 
 use super::sign::{FormatChoice, subjects};
+use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::reference::Named;
 use crate::signing::{self, SignerArguments};
@@ -55,6 +56,9 @@ pub struct AttestArguments {
     /// In which of cosign's formats
     #[arg(long, value_name = "FORMAT", default_value = "bundle")]
     pub format: FormatChoice,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArguments,
 }
 
 /// A statement to be signed, as its bytes, and the image it is about.
@@ -65,7 +69,7 @@ struct Planned {
 }
 
 pub(super) fn run(own: &AttestArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let named = Named::open(&own.reference)?;
+    let named = signing::image(&own.reference, &own.registries)?;
     let planned = match (&own.predicate, &own.kind) {
         (Some(path), Some(kind)) => vec![of_file(&named, path, kind)?],
         _ => of_attached(&named, own)?,

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use super::sign::subjects;
 use super::verify::form;
+use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::reference::Named;
+use crate::signing;
 use crate::terminal::{Terminal, bytes, table};
 
 /// What `attestations` takes.
@@ -20,6 +22,9 @@ pub struct AttestationsArguments {
     /// Write what the one of this number says: the statement, the payload or the document
     #[arg(long, value_name = "N", conflicts_with = "json")]
     pub show: Option<usize>,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArguments,
 }
 
 /// One thing attached, and what it says it is: nothing is verified here.
@@ -30,7 +35,7 @@ struct Listed {
 }
 
 pub(super) fn run(own: &AttestationsArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let named = Named::open(&own.reference)?;
+    let named = signing::image(&own.reference, &own.registries)?;
     let mut found = Vec::new();
     for subject in subjects(&named, true)? {
         found.extend(attached(named.store.as_ref(), &subject)?);

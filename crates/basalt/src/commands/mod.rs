@@ -5,6 +5,8 @@ mod attestations;
 mod build;
 mod cache;
 mod completions;
+mod copy;
+mod delete;
 mod diff;
 mod effects;
 mod explain;
@@ -12,11 +14,18 @@ mod init;
 mod inspect;
 mod key;
 mod lock;
+mod login;
+mod logout;
 mod man;
+mod mirror;
+mod pull;
+mod push;
+mod referrers;
 mod schema;
 mod session;
 mod sign;
 mod slice;
+mod tags;
 mod vendor;
 mod verify;
 
@@ -49,6 +58,24 @@ pub enum Command {
     Inspect(inspect::InspectArguments),
     /// Compare two locks, or two images: packages, files, modes, config
     Diff(diff::DiffArguments),
+    /// Push an image and what refers to it (signatures, SBOMs) from a layout to a registry
+    Push(push::PushArguments),
+    /// Pull an image and what refers to it from a registry into a layout
+    Pull(pull::PullArguments),
+    /// Copy an image and what refers to it, between registries and layouts
+    Copy(copy::CopyCommandArguments),
+    /// Copy the tags of a repository that fit a pattern; what is there already costs nothing
+    Mirror(mirror::MirrorArguments),
+    /// List the tags of a repository
+    Tags(tags::TagsArguments),
+    /// List what refers to an image: signatures, SBOMs, attestations
+    Referrers(referrers::ReferrersArguments),
+    /// Delete a tag, or a manifest with all its tags, from a registry
+    Delete(delete::DeleteArguments),
+    /// Keep a password for a registry, where Docker and podman find it too
+    Login(login::LoginArguments),
+    /// Forget the password for a registry
+    Logout(logout::LogoutArguments),
     /// Make keys that sign images
     Key(key::KeyArguments),
     /// Sign an image in a layout or a registry, as cosign does
@@ -85,6 +112,15 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Slice(own) => slice::run(own, global, terminal),
         Command::Inspect(own) => inspect::run(own, terminal),
         Command::Diff(own) => diff::run(own, terminal),
+        Command::Push(own) => push::run(own, terminal),
+        Command::Pull(own) => pull::run(own, terminal),
+        Command::Copy(own) => copy::run(own, terminal),
+        Command::Mirror(own) => mirror::run(own, terminal),
+        Command::Tags(own) => tags::run(own, terminal),
+        Command::Referrers(own) => referrers::run(own, terminal),
+        Command::Delete(own) => delete::run(own, terminal),
+        Command::Login(own) => login::run(own, terminal),
+        Command::Logout(own) => logout::run(own, terminal),
         Command::Key(own) => key::run(own, terminal),
         Command::Sign(own) => sign::run(own, terminal),
         Command::Attest(own) => attest::run(own, terminal),

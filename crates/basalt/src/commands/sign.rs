@@ -5,6 +5,7 @@ use basalt_oci::Descriptor;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::reference::Named;
 use crate::signing::{self, SignerArguments};
@@ -25,6 +26,9 @@ pub struct SignArguments {
     /// Sign each image of an index too
     #[arg(long)]
     pub recursive: bool,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArguments,
 }
 
 /// In which format signatures are attached.
@@ -60,7 +64,7 @@ pub(super) fn subjects(named: &Named, recursive: bool) -> Result<Vec<Descriptor>
 }
 
 pub(super) fn run(own: &SignArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let named = Named::open(&own.reference)?;
+    let named = signing::image(&own.reference, &own.registries)?;
     let subjects = subjects(&named, own.recursive)?;
     let signer = own.signer.signer()?;
     let date = signing::date()?;

@@ -9,8 +9,8 @@ use clap::Args;
 use fs_err as fs;
 use serde_json::{Value, json};
 
+use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
-use crate::reference::Named;
 use crate::signing;
 use crate::terminal::Terminal;
 
@@ -39,6 +39,9 @@ pub struct VerifyArguments {
     /// A policy: who must have signed, what must be attested, and what that must say
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub policy: Option<PathBuf>,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registries: RegistryArguments,
 }
 
 pub(super) fn run(own: &VerifyArguments, terminal: &Terminal) -> Result<Status, Failure> {
@@ -46,7 +49,7 @@ pub(super) fn run(own: &VerifyArguments, terminal: &Terminal) -> Result<Status, 
         Some(path) => of_file(path)?,
         None => of_keys(own)?,
     };
-    let named = Named::open(&own.reference)?;
+    let named = signing::image(&own.reference, &own.registries)?;
     let target = named.target()?;
     let store = named.store.as_ref();
     let inner = images(store, &target)?;
