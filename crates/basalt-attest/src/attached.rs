@@ -66,7 +66,10 @@ pub fn attached(
 ) -> Result<Vec<Attached>, AttestError> {
     let mut found = Vec::new();
     for referrer in store.referrers(&subject.digest)? {
-        add(store, &referrer.digest, subject.digest, None, &mut found)?;
+        // An index may refer to an image too, but holds no document itself.
+        if referrer.is_manifest() {
+            add(store, &referrer.digest, subject.digest, None, &mut found)?;
+        }
     }
     for (suffix, form) in [
         ("sig", Some(Form::LegacySignature)),

@@ -34,8 +34,8 @@ pub enum KeyError {
     #[error("the password does not open it, or it was changed")]
     Password,
     /// The password could not be had.
-    #[error("its password cannot be read")]
-    NoPassword(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("its password cannot be read: {0}")]
+    NoPassword(Box<dyn std::error::Error + Send + Sync>),
     /// The place where the key is (a token) failed.
     #[error("{place}: {cause}")]
     Backend {
