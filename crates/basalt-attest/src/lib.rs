@@ -11,6 +11,7 @@ mod encoding;
 mod envelope;
 mod error;
 mod key;
+mod keyless;
 mod pkcs11;
 pub mod policy;
 pub mod provenance;
@@ -26,11 +27,12 @@ pub use claim::{Claim, SignedClaim};
 pub use envelope::{Envelope, Signature, pre_authentication_encoding};
 pub use error::AttestError;
 pub use key::{KeyError, PrivateKey, PublicKey, Signer};
+pub use keyless::{Identity, TrustedRoot};
 pub use pkcs11::{TokenKey, TokenUri};
 pub use sign::{Format, Subject, attach, attest, sign};
 pub use simple_signing::SimpleSigning;
 pub use statement::{ResourceDescriptor, Statement, media_type, predicate_type, statement_type};
-pub use verify::{Refusal, Verified, verify};
+pub use verify::{Authority, Refusal, Verified, verify};
 
 /// The document as the bytes that are signed: compact JSON, fields in a fixed order.
 ///

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use basalt_attest::policy::{Evidence, Judged, Policy, Signers, Unmet, gather};
 use basalt_attest::{
-    Bundle, Envelope, Format, PrivateKey, Refusal, ResourceDescriptor, Signature, Signer,
-    Statement, Subject, attach, attest, images, media_type, pre_authentication_encoding,
+    Authority, Bundle, Envelope, Format, PrivateKey, Refusal, ResourceDescriptor, Signature,
+    Signer, Statement, Subject, attach, attest, images, media_type, pre_authentication_encoding,
     predicate_type, sign, statement_type, to_bytes,
 };
 use basalt_oci::{Descriptor, ImageStore, Index, LayoutStore, LayoutWriter, Manifest, annotation};
@@ -63,6 +63,17 @@ fn case() -> Case {
     }
 }
 
+fn named(keys: &[(&str, &PrivateKey)]) -> Signers {
+    let named = keys.iter().map(|(name, key)| {
+        let authority = Authority::Key(key.public_key().clone());
+        ((*name).to_owned(), authority)
+    });
+    Signers {
+        named: named.collect(),
+        root: None,
+    }
+}
+
 impl Case {
     fn subject(&self) -> Subject<'_> {
         Subject {
@@ -110,7 +121,7 @@ impl Case {
     }
 
     fn signers(&self) -> Signers {
-        vec![("release".to_owned(), self.key.public_key().clone())]
+        named(&[("release", &self.key)])
     }
 
     fn judge_of(&self, target: &Descriptor, policy: &Value) -> (Vec<Evidence>, Vec<Unmet>) {
@@ -353,10 +364,7 @@ fn one_key_counts_once_however_often_it_signed() {
     case.sign(&case.key, Format::Legacy);
     let names = ["a".to_owned(), "b".to_owned()];
     let policy = Policy::of_signers(names, Some(2));
-    let signers = vec![
-        ("a".to_owned(), case.key.public_key().clone()),
-        ("b".to_owned(), case.stranger.public_key().clone()),
-    ];
+    let signers = named(&[("a", &case.key), ("b", &case.stranger)]);
     let judged = Judged {
         target: &case.image,
         images: &[],

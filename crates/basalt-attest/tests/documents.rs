@@ -4,7 +4,7 @@ use basalt_attest::provenance::Provenance;
 use std::sync::LazyLock;
 
 use basalt_attest::{
-    Attached, Bundle, Envelope, Form, PrivateKey, PublicKey, ResourceDescriptor, Signature, Signer,
+    Attached, Authority, Bundle, Envelope, Form, PrivateKey, ResourceDescriptor, Signature, Signer,
     SimpleSigning, Statement, media_type, pre_authentication_encoding, predicate_type, to_bytes,
     verify, vex,
 };
@@ -159,7 +159,7 @@ fn who_is_not_affected_says_why() {
 
 /// One claim in each form, and the key that signed it.
 struct Signed {
-    keys: Vec<PublicKey>,
+    keys: Vec<Authority>,
     forms: Vec<(Form, Vec<u8>, Descriptor)>,
 }
 
@@ -189,7 +189,7 @@ fn signed() -> &'static Signed {
             .insert("dev.cosignproject.cosign/signature".to_owned(), signature);
         let of = |bytes: &[u8]| Descriptor::of(media_type::BUNDLE, bytes);
         Signed {
-            keys: vec![key.public_key().clone()],
+            keys: vec![Authority::Key(key.public_key().clone())],
             forms: vec![
                 (Form::Bundle, bundle.clone(), of(&bundle)),
                 (Form::Envelope, envelope.clone(), of(&envelope)),
@@ -238,13 +238,13 @@ proptest! {
                 manifest: Digest::of(b"manifest"),
                 layer: layer.clone(),
             };
-            let good = verify(&attached, bytes, &signed.keys).expect("it is good as it is");
+            let good = verify(&attached, bytes, &signed.keys, None).expect("it is good as it is");
             let mut bytes = bytes.clone();
             let index = place.index(bytes.len());
             bytes[index] ^= change;
             attached.layer.digest = Digest::of(&bytes);
             // Some bytes are not signed: blanks, the media type's version, unused bits of base64.
-            if let Ok(verified) = verify(&attached, &bytes, &signed.keys) {
+            if let Ok(verified) = verify(&attached, &bytes, &signed.keys, None) {
                 prop_assert_eq!(verified.claim, good.claim);
             }
         }

@@ -373,6 +373,14 @@ fn a_policy_that_is_wrong_says_where_and_what_was_meant() {
             &["would count twice"],
         ),
         ("signers: {}\n", &["no signers"]),
+        (
+            "signers: {a: {key: ours.pub, identity: b}}\n",
+            &["policy.yaml:1", "either `key`, or `identity` and `issuer`"],
+        ),
+        (
+            "signers: {a: {identity: b, issuer: c}}\n",
+            &["add `trusted-root: FILE`"],
+        ),
     ] {
         write(path, "policy.yaml", text);
         let run = basalt(path, &["verify", "app", "--policy", "policy.yaml"]);
@@ -505,4 +513,28 @@ fn buildkits_attestations_within_the_index_are_listed() {
     assert_eq!(listed[0]["type"], "https://slsa.dev/provenance/v0.2");
     let shown = basalt(path, &["attestations", "app", "--show", "1"]);
     assert_eq!(shown.json(), statement);
+}
+
+#[test]
+fn an_identity_is_asked_for_with_its_issuer_and_a_root() {
+    let folder = folder();
+    let path = folder.path();
+    let root = include_str!("../../basalt-attest/tests/fixtures/trusted-root.json");
+    write(path, "root.json", root);
+    basalt(path, &["sign", "app", "--key", "ours.key"]);
+    let mut arguments = vec!["verify", "app", "--certificate-identity", "me@example.com"];
+    assert_eq!(basalt(path, &arguments).status, 2, "without an issuer");
+    arguments.extend(["--certificate-oidc-issuer", "https://example.com"]);
+    assert_eq!(basalt(path, &arguments).status, 2, "without a root");
+    arguments.extend(["--trusted-root", "root.json"]);
+    let run = basalt(path, &arguments);
+    assert_eq!(run.status, 10, "{}", run.error);
+    assert!(run.out.contains("me@example.com"), "{}", run.out);
+    write(path, "root.json", "{}");
+    assert_eq!(basalt(path, &arguments).status, 2, "no root");
+    let policy = "signers: {a: {identity: me@example.com, issuer: 'https://example.com'}}\ntrusted-root: whole.json\n";
+    write(path, "policy.yaml", policy);
+    write(path, "whole.json", root);
+    let run = basalt(path, &["verify", "app", "--policy", "policy.yaml"]);
+    assert_eq!(run.status, 10, "{}", run.error);
 }

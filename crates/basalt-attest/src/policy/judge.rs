@@ -8,10 +8,9 @@ use super::{Age, Policy, Signers, predicate_name, predicate_uri};
 use crate::attached::{Attached, attached};
 use crate::claim::Claim;
 use crate::error::AttestError;
-use crate::key::PublicKey;
 use crate::provenance::Provenance;
 use crate::statement::predicate_type;
-use crate::verify::{Refusal, Verified, verify};
+use crate::verify::{Authority, Refusal, Verified, verify};
 
 /// How far a clock may be behind the signer's, in seconds.
 const CLOCK_SKEW: i64 = 300;
@@ -56,13 +55,14 @@ pub fn gather(
     judged: &Judged<'_>,
     signers: &Signers,
 ) -> Result<Vec<Evidence>, AttestError> {
-    let keys: Vec<PublicKey> = signers.iter().map(|(_, key)| key.clone()).collect();
+    let authorities: Vec<Authority> = signers.named.iter().map(|(_, one)| one.clone()).collect();
+    let root = signers.root.as_ref();
     let mut found = Vec::new();
     for subject in std::iter::once(judged.target).chain(judged.images) {
         for attached in attached(store, subject)? {
             if attached.is_signed() {
                 let bytes = attached.read(store)?;
-                let outcome = verify(&attached, &bytes, &keys);
+                let outcome = verify(&attached, &bytes, &authorities, root);
                 found.push(Evidence { attached, outcome });
             }
         }
@@ -123,7 +123,9 @@ impl Policy {
             return None;
         }
         let names = |places: &[usize]| {
-            let names = places.iter().filter_map(|place| case.signers.get(*place));
+            let names = places
+                .iter()
+                .filter_map(|place| case.signers.named.get(*place));
             names
                 .map(|(name, _)| name.as_str())
                 .collect::<Vec<_>>()
@@ -269,10 +271,15 @@ struct Case<'a> {
 impl Case<'_> {
     /// The places of the signers of these names; all, when none is named.
     fn places(&self, names: &[String]) -> Vec<usize> {
-        let named = |(place, (name, _)): (usize, &(String, PublicKey))| {
+        let named = |(place, (name, _)): (usize, &(String, Authority))| {
             (names.is_empty() || names.contains(name)).then_some(place)
         };
-        self.signers.iter().enumerate().filter_map(named).collect()
+        self.signers
+            .named
+            .iter()
+            .enumerate()
+            .filter_map(named)
+            .collect()
     }
 
     /// Verified claims of this kind about this manifest by one of these signers.
@@ -286,7 +293,7 @@ impl Case<'_> {
             let verified = one.outcome.as_ref().ok()?;
             (one.attached.subject == *subject).then_some(verified)
         });
-        let by = |verified: &&Verified| verified.keys.iter().any(|key| places.contains(key));
+        let by = |verified: &&Verified| verified.signers.iter().any(|one| places.contains(one));
         verified
             .filter(by)
             .map(|verified| &verified.claim)
@@ -314,7 +321,7 @@ impl Case<'_> {
         let name = predicate_name(uri);
         let signers: Vec<&str> = places
             .iter()
-            .filter_map(|place| self.signers.get(*place))
+            .filter_map(|place| self.signers.named.get(*place))
             .map(|(name, _)| name.as_str())
             .collect();
         let unmet = |digest, problem| Unmet {

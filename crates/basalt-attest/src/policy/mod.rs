@@ -12,8 +12,9 @@ use serde::Deserialize;
 pub use age::Age;
 pub use judge::{Evidence, Judged, Unmet, gather};
 
-use crate::key::PublicKey;
+use crate::keyless::TrustedRoot;
 use crate::statement::predicate_type;
+use crate::verify::Authority;
 
 /// A policy, as a person writes it in YAML. A key that is not listed is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -21,6 +22,8 @@ use crate::statement::predicate_type;
 pub struct Policy {
     /// Who may vouch, by names of your own.
     pub signers: BTreeMap<String, SignerRule>,
+    /// The authorities and logs that certificates are verified against: a file relative to the policy.
+    pub trusted_root: Option<String>,
     /// How many of them must have signed the image.
     #[serde(default)]
     pub signatures: SignatureRule,
@@ -42,12 +45,16 @@ pub struct Policy {
     pub no_declared_effects: bool,
 }
 
-/// Who may vouch.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+/// Who may vouch: whoever has a key, or got a certificate of an identity from an issuer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SignerRule {
     /// A public key: a file relative to the policy, or `env://NAME`.
-    pub key: String,
+    pub key: Option<String>,
+    /// The identity in a certificate: an address, or the URI of a workflow.
+    pub identity: Option<String>,
+    /// The OIDC issuer that vouched for the identity.
+    pub issuer: Option<String>,
 }
 
 /// How many signers must have signed the image.
@@ -77,8 +84,14 @@ pub struct AttestationRule {
     pub maximum_age: Option<Age>,
 }
 
-/// The signers of a policy, with their keys.
-pub type Signers = Vec<(String, PublicKey)>;
+/// The signers of a policy, each once.
+#[derive(Debug, Default)]
+pub struct Signers {
+    /// Their names, and who they are.
+    pub named: Vec<(String, Authority)>,
+    /// What their certificates are verified against.
+    pub root: Option<TrustedRoot>,
+}
 
 /// The URI of a type of predicate that is named in short.
 pub fn predicate_uri(name: &str) -> Option<&str> {
@@ -113,12 +126,9 @@ pub const NAMES: [(&str, &str); 9] = [
 impl Policy {
     /// That all of these signers have signed the image, or as many as the threshold says.
     pub fn of_signers(names: impl IntoIterator<Item = String>, threshold: Option<usize>) -> Self {
-        let rule = |name: String| {
-            let key = name.clone();
-            (name, SignerRule { key })
-        };
+        let named = names.into_iter().map(|name| (name, SignerRule::default()));
         Self {
-            signers: names.into_iter().map(rule).collect(),
+            signers: named.collect(),
             signatures: SignatureRule {
                 threshold,
                 ..SignatureRule::default()
@@ -133,6 +143,28 @@ impl Policy {
         if self.signers.is_empty() {
             return Err(("signers".to_owned(), "there are no signers".to_owned()));
         }
+        for (name, rule) in &self.signers {
+            let is_identity = rule.identity.is_some() && rule.issuer.is_some();
+            let is_whole = match &rule.key {
+                Some(_) => rule.identity.is_none() && rule.issuer.is_none(),
+                None => is_identity,
+            };
+            if !is_whole {
+                let message = format!("`{name}` needs either `key`, or `identity` and `issuer`");
+                return Err((name.clone(), message));
+            }
+            if is_identity && self.trusted_root.is_none() {
+                let message = format!(
+                    "`{name}` has an identity, and nothing says which authorities vouch for it: add `trusted-root: FILE`"
+                );
+                return Err((name.clone(), message));
+            }
+        }
+        self.check_rules()
+    }
+
+    /// Likewise of the rules, whoever the signers are.
+    pub fn check_rules(&self) -> Result<(), (String, String)> {
         let lists = self.attestations.iter().map(|rule| &rule.by);
         for name in lists.chain([&self.signatures.by]).flatten() {
             if !self.signers.contains_key(name) {

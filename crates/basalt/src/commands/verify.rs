@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use basalt_attest::policy::{Evidence, Judged, Policy, Signers, Unmet, gather, predicate_name};
-use basalt_attest::{Form, images};
+use basalt_attest::{Authority, Form, Identity, TrustedRoot, images};
 use basalt_oci::Descriptor;
 use clap::Args;
 use fs_err as fs;
@@ -31,13 +31,23 @@ pub struct VerifyArguments {
     #[arg(value_name = "REF")]
     pub reference: String,
     /// A public key whose owner must have signed the image: a file, or env://NAME; may repeat
-    #[arg(long, value_name = "KEY", required_unless_present = "policy")]
+    #[arg(long, value_name = "KEY", required_unless_present_any = ["policy", "certificate_identity"])]
     pub key: Vec<String>,
-    /// How many of the keys must have signed [default: all of them]
-    #[arg(long, value_name = "N", requires = "key")]
+    /// An identity whose certificate must have signed the image, letter by letter: an address, or
+    /// the URI of a workflow
+    #[arg(long, value_name = "NAME", requires = "certificate_oidc_issuer")]
+    pub certificate_identity: Option<String>,
+    /// The OIDC issuer that vouched for the identity
+    #[arg(long, value_name = "URL", requires_all = ["certificate_identity", "trusted_root"])]
+    pub certificate_oidc_issuer: Option<String>,
+    /// The authorities and logs that certificates are verified against, offline
+    #[arg(long, value_name = "FILE", requires = "certificate_identity")]
+    pub trusted_root: Option<PathBuf>,
+    /// How many of these must have signed [default: all of them]
+    #[arg(long, value_name = "N", conflicts_with = "policy")]
     pub threshold: Option<usize>,
     /// A policy: who must have signed, what must be attested, and what that must say
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "certificate_identity"])]
     pub policy: Option<PathBuf>,
     /// How registries are reached.
     #[command(flatten)]
@@ -47,7 +57,7 @@ pub struct VerifyArguments {
 pub(super) fn run(own: &VerifyArguments, terminal: &Terminal) -> Result<Status, Failure> {
     let (policy, signers) = match &own.policy {
         Some(path) => of_file(path)?,
-        None => of_keys(own)?,
+        None => of_arguments(own)?,
     };
     let named = signing::image(&own.reference, &own.registries)?;
     let target = named.target()?;
@@ -78,38 +88,72 @@ fn of_file(path: &Path) -> Result<(Policy, Signers), Failure> {
         .check()
         .map_err(|(word, message)| basalt_spec::SpecError::at_word(path, &text, &word, message))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut signers = Signers::new();
+    let mut signers = Signers::default();
+    if let Some(root) = &policy.trusted_root {
+        signers.root = Some(trusted_root(&folder.join(root))?);
+    }
     for (name, rule) in &policy.signers {
-        let key = signing::public_key(&rule.key, folder)?;
-        if let Some((other, _)) = signers.iter().find(|(_, known)| *known == key) {
-            let message = format!("`{name}` has the same key as `{other}`, and would count twice");
+        let authority = match (&rule.key, &rule.identity, &rule.issuer) {
+            (Some(key), _, _) => Authority::Key(signing::public_key(key, folder)?),
+            (None, Some(subject), Some(issuer)) => Authority::Identity(Identity {
+                subject: subject.clone(),
+                issuer: issuer.clone(),
+            }),
+            // The check above leaves no other.
+            _ => continue,
+        };
+        let same = signers.named.iter().find(|(_, known)| *known == authority);
+        if let Some((other, _)) = same {
+            let message = format!("`{name}` is the same as `{other}`, and would count twice");
             return Err(basalt_spec::SpecError::at_word(path, &text, name, message).into());
         }
-        signers.push((name.clone(), key));
+        signers.named.push((name.clone(), authority));
     }
     Ok((policy, signers))
 }
 
-fn of_keys(own: &VerifyArguments) -> Result<(Policy, Signers), Failure> {
-    let mut signers = Signers::new();
+/// The authorities and logs in a file.
+fn trusted_root(path: &Path) -> Result<TrustedRoot, Failure> {
+    let text = fs::read_to_string(path)?;
+    TrustedRoot::read(&text).map_err(|error| {
+        let message = format!("{} cannot be used: {error}", path.display());
+        Failure::new(Status::Usage, message)
+    })
+}
+
+fn of_arguments(own: &VerifyArguments) -> Result<(Policy, Signers), Failure> {
+    let mut signers = Signers::default();
     for source in &own.key {
-        let key = signing::public_key(source, Path::new(""))?;
-        if signers.iter().any(|(_, known)| *known == key) {
+        let authority = Authority::Key(signing::public_key(source, Path::new(""))?);
+        if signers.named.iter().any(|(_, known)| *known == authority) {
             let message = format!("the key {source} is given twice, and would count twice");
             return Err(Failure::new(Status::Usage, message));
         }
-        signers.push((source.clone(), key));
+        signers.named.push((source.clone(), authority));
     }
-    let names = signers.iter().map(|(name, _)| name.clone());
+    if let (Some(subject), Some(issuer)) = (&own.certificate_identity, &own.certificate_oidc_issuer)
+    {
+        let identity = Identity {
+            subject: subject.clone(),
+            issuer: issuer.clone(),
+        };
+        signers
+            .named
+            .push((subject.clone(), Authority::Identity(identity)));
+    }
+    if let Some(path) = &own.trusted_root {
+        signers.root = Some(trusted_root(path)?);
+    }
+    let names = signers.named.iter().map(|(name, _)| name.clone());
     let policy = Policy::of_signers(names, own.threshold);
-    match policy.check() {
+    match policy.check_rules() {
         Ok(()) => Ok((policy, signers)),
         Err((_, message)) => Err(Failure::new(Status::Usage, message)),
     }
 }
 
 fn names<'a>(signers: &'a Signers, places: &[usize]) -> Vec<&'a str> {
-    let known = places.iter().filter_map(|place| signers.get(*place));
+    let known = places.iter().filter_map(|place| signers.named.get(*place));
     known.map(|(name, _)| name.as_str()).collect()
 }
 
@@ -142,7 +186,7 @@ fn document(
             match &one.outcome {
                 Ok(verified) => {
                     row["type"] = json!(verified.claim.predicate_type());
-                    row["by"] = json!(names(signers, &verified.keys));
+                    row["by"] = json!(names(signers, &verified.signers));
                     if let Some(date) = verified.claim.date() {
                         row["date"] = json!(basalt_oci::date(date));
                     }
@@ -184,7 +228,7 @@ fn text(target: &Descriptor, signers: &Signers, evidence: &[Evidence], unmet: &[
         };
         let line = match &one.outcome {
             Ok(verified) => {
-                let by = names(signers, &verified.keys).join(", ");
+                let by = names(signers, &verified.signers).join(", ");
                 let kind = predicate_name(verified.claim.predicate_type());
                 let date = verified.claim.date().map(basalt_oci::date);
                 let date = date.map_or_else(String::new, |date| format!(", {date}"));
