@@ -538,3 +538,18 @@ fn an_identity_is_asked_for_with_its_issuer_and_a_root() {
     let run = basalt(path, &["verify", "app", "--policy", "policy.yaml"]);
     assert_eq!(run.status, 10, "{}", run.error);
 }
+
+#[test]
+fn the_schema_of_a_policy_names_every_key_that_is_read() {
+    let folder = folder();
+    let schema = basalt(folder.path(), &["schema", "--policy"]).json();
+    let keys = schema["properties"].as_object().expect("a mapping").keys();
+    let run = {
+        write(folder.path(), "policy.yaml", "zzz: 1\n");
+        basalt(folder.path(), &["verify", "app", "--policy", "policy.yaml"])
+    };
+    for key in keys {
+        assert!(run.error.contains(key.as_str()), "{key}: {}", run.error);
+    }
+    assert_eq!(schema["additionalProperties"], false);
+}

@@ -123,6 +123,11 @@ pub const NAMES: [(&str, &str); 9] = [
     ("spdxjson", predicate_type::SPDX),
 ];
 
+/// The JSON Schema of a policy, for editors (draft 2020-12).
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Policy).to_value()
+}
+
 impl Policy {
     /// That all of these signers have signed the image, or as many as the threshold says.
     pub fn of_signers(names: impl IntoIterator<Item = String>, threshold: Option<usize>) -> Self {
