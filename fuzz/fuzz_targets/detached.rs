@@ -12,10 +12,8 @@ const SIGNED: [&str; 2] = [
     include_str!("../../crates/basalt-trust/tests/fixtures/Release"),
     "Suite: other\n",
 ];
-const FIRST: &[u8] =
-    include_bytes!("../../crates/basalt-trust/tests/fixtures/several/first.asc");
-const SECOND: &[u8] =
-    include_bytes!("../../crates/basalt-trust/tests/fixtures/several/second.asc");
+const FIRST: &[u8] = include_bytes!("../../crates/basalt-trust/tests/fixtures/several/first.asc");
+const SECOND: &[u8] = include_bytes!("../../crates/basalt-trust/tests/fixtures/several/second.asc");
 /// A day after they signed.
 const NOW: i64 = 1_767_398_400;
 

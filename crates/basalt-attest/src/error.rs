@@ -31,6 +31,20 @@ pub enum AttestError {
         /// Bytes, entries, …
         unit: &'static str,
     },
+    /// The place of the image failed.
+    #[error(transparent)]
+    Store(#[from] basalt_oci::OciError),
+    /// A manifest is missing.
+    #[error("{place} lacks manifest {digest}")]
+    Missing {
+        /// The place.
+        place: String,
+        /// The manifest.
+        digest: basalt_digest::Digest,
+    },
+    /// The key failed.
+    #[error(transparent)]
+    Key(#[from] crate::key::KeyError),
 }
 
 impl AttestError {

@@ -1,11 +1,17 @@
 //! What statements, envelopes and VEX documents promise.
 
 use basalt_attest::provenance::Provenance;
+use std::sync::LazyLock;
+
 use basalt_attest::{
-    Envelope, ResourceDescriptor, Signature, Statement, pre_authentication_encoding,
-    predicate_type, to_bytes, vex,
+    Attached, Authority, Bundle, Envelope, Form, PrivateKey, ResourceDescriptor, Signature, Signer,
+    SimpleSigning, Statement, media_type, pre_authentication_encoding, predicate_type, to_bytes,
+    verify, vex,
 };
 use basalt_digest::Digest;
+use basalt_oci::Descriptor;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -151,6 +157,49 @@ fn who_is_not_affected_says_why() {
     assert_eq!(vex::Document::read(&bytes).expect("a document"), document);
 }
 
+/// One claim in each form, and the key that signed it.
+struct Signed {
+    keys: Vec<Authority>,
+    forms: Vec<(Form, Vec<u8>, Descriptor)>,
+}
+
+fn signed() -> &'static Signed {
+    static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
+        let key = PrivateKey::generate().expect("a key");
+        let payload = to_bytes(&statement()).expect("JSON");
+        let message = pre_authentication_encoding(media_type::IN_TOTO, &payload);
+        let envelope = Envelope {
+            payload,
+            payload_type: media_type::IN_TOTO.to_owned(),
+            signatures: vec![Signature {
+                sig: key.sign(&message).expect("signed"),
+                keyid: String::new(),
+            }],
+        };
+        let bundle = Bundle::new(envelope.clone(), key.public_key().hint());
+        let (envelope, bundle) = (
+            to_bytes(&envelope).expect("JSON"),
+            to_bytes(&bundle).expect("JSON"),
+        );
+        let legacy = to_bytes(&SimpleSigning::new("app", Digest::of(b"image"), 1)).expect("JSON");
+        let mut layer = Descriptor::of(media_type::SIMPLE_SIGNING, &legacy);
+        let signature = STANDARD.encode(key.sign(&legacy).expect("signed"));
+        layer
+            .annotations
+            .insert("dev.cosignproject.cosign/signature".to_owned(), signature);
+        let of = |bytes: &[u8]| Descriptor::of(media_type::BUNDLE, bytes);
+        Signed {
+            keys: vec![Authority::Key(key.public_key().clone())],
+            forms: vec![
+                (Form::Bundle, bundle.clone(), of(&bundle)),
+                (Form::Envelope, envelope.clone(), of(&envelope)),
+                (Form::LegacySignature, legacy, layer),
+            ],
+        }
+    });
+    &SIGNED
+}
+
 proptest! {
     #[test]
     fn an_envelope_comes_back_as_it_went(payload: Vec<u8>, payload_type: String, sig in proptest::collection::vec(any::<u8>(), 1..100)) {
@@ -175,5 +224,29 @@ proptest! {
         let _ = Envelope::read(&bytes);
         let _ = Statement::read(&bytes);
         let _ = vex::Document::read(&bytes);
+        let _ = Bundle::read(&bytes);
+        let _ = SimpleSigning::read(&bytes);
+    }
+
+    #[test]
+    fn a_changed_byte_never_makes_a_signature_say_something_else(place: prop::sample::Index, change in 1u8..=255) {
+        let signed = signed();
+        for (form, bytes, layer) in &signed.forms {
+            let mut attached = Attached {
+                form: *form,
+                subject: Digest::of(b"image"),
+                manifest: Digest::of(b"manifest"),
+                layer: layer.clone(),
+            };
+            let good = verify(&attached, bytes, &signed.keys, None).expect("it is good as it is");
+            let mut bytes = bytes.clone();
+            let index = place.index(bytes.len());
+            bytes[index] ^= change;
+            attached.layer.digest = Digest::of(&bytes);
+            // Some bytes are not signed: blanks, the media type's version, unused bits of base64.
+            if let Ok(verified) = verify(&attached, &bytes, &signed.keys, None) {
+                prop_assert_eq!(verified.claim, good.claim);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Whether a path within an archive is plain: relative, without `..`, without control
 /// characters, and no longer than any real one.
-pub(crate) fn is_plain_path(path: &str) -> bool {
+pub fn is_plain_path(path: &str) -> bool {
     !path.is_empty()
         && path.len() <= 1024
         && !path
@@ -14,7 +14,7 @@ pub(crate) fn is_plain_path(path: &str) -> bool {
 }
 
 /// Writes a path as it stands in a URL (RFC 3986, section 3.3).
-pub(crate) fn encode(path: &str) -> String {
+pub fn encode(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/+:=,@".contains(&byte) {
@@ -27,7 +27,7 @@ pub(crate) fn encode(path: &str) -> String {
 }
 
 /// Where a redirect leads (RFC 3986, section 5.2, as far as servers use it).
-pub(crate) fn resolve(from: &str, location: &str) -> Option<String> {
+pub fn resolve(from: &str, location: &str) -> Option<String> {
     let location = location.split('#').next().unwrap_or_default();
     if location.contains("://") {
         return Some(location.to_owned());
@@ -47,7 +47,7 @@ pub(crate) fn resolve(from: &str, location: &str) -> Option<String> {
 }
 
 /// A URL as it may be shown: without the user name and password in it.
-pub(crate) fn shown(url: &str) -> String {
+pub fn shown(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));

@@ -3,8 +3,9 @@
 //! Nothing here is trusted because of where it lies: a blob is checked against its digest each
 //! time it is read, a fact counts only when its owner could have written it himself.
 
-mod address;
+pub mod address;
 pub mod cache;
+pub mod connection;
 pub mod distribution;
 mod error;
 mod fetcher;
@@ -24,5 +25,6 @@ pub use http::Limits;
 pub use mirrors::{Mirror, MirrorError, MirrorOptions, Mirrors};
 pub use observer::{Event, Observer, Silent};
 pub use release::{Provenance, ReleaseFile, ReleaseText};
+pub use resolver::Remembering;
 pub use snapshots::Snapshots;
 pub use vendor::VendorStore;

@@ -18,7 +18,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 
 /// Remembers what another resolver answered.
 #[derive(Debug)]
-pub(crate) struct Remembering<R> {
+pub struct Remembering<R> {
     inner: R,
     known: Mutex<HashMap<String, (Instant, ResolvedSocketAddrs)>>,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use basalt_oci::Platform;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::commands::Command;
@@ -18,7 +19,8 @@ Exit codes:
     6  a maintainer script is not explained
     7  an assertion of the spec does not hold
     8  differences were found
-    9  a mirror cannot be reached or does not deliver
+    9  a mirror or registry cannot be reached or does not deliver
+   10  a rule of `verify` is not met
   129  the terminal was closed
   130  interrupted (Ctrl-C)
   143  ended by SIGTERM";
@@ -117,6 +119,63 @@ pub struct ArchiveArguments {
     pub jobs: Option<u16>,
 }
 
+/// How registries are reached.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct RegistryArguments {
+    /// Speak plain HTTP to this host; may repeat
+    ///
+    /// To this machine itself (localhost, 127.0.0.1) it is spoken without being asked for.
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "BASALT_INSECURE",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub insecure: Vec<String>,
+    /// File of CAs (PEM) to trust beside the usual ones; may repeat
+    #[arg(long, value_name = "FILE")]
+    pub ca: Vec<PathBuf>,
+    /// Seconds that a registry may be silent or slower than 1 kB/s [default: 30, 15 to connect]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "BASALT_TIMEOUT",
+        hide_env_values = true,
+        value_parser = clap::value_parser!(u16).range(1..=3600)
+    )]
+    pub timeout: Option<u16>,
+}
+
+impl RegistryArguments {
+    /// As the environment has them, for a command that takes none of its own.
+    pub fn of_environment() -> Self {
+        let value = |name: &str| std::env::var(name).unwrap_or_default();
+        let insecure = value("BASALT_INSECURE");
+        let hosts = insecure.split(',').filter(|host| !host.is_empty());
+        Self {
+            insecure: hosts.map(str::to_owned).collect(),
+            ca: Vec::new(),
+            timeout: value("BASALT_TIMEOUT").parse().ok(),
+        }
+    }
+}
+
+/// What is copied of an image, and how.
+#[derive(Debug, Clone, Args)]
+pub struct CopyArguments {
+    /// Only the image of this platform: `amd64`, `linux/arm64`, `linux/arm/v7`
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub platform: Option<Platform>,
+    /// Leave out what refers to the image: signatures, SBOMs, attestations
+    #[arg(long)]
+    pub no_referrers: bool,
+    /// So many blobs at once
+    #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+}
+
 /// What is made of an image.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArguments {
@@ -185,6 +244,26 @@ fn archive(text: &str) -> Result<(Format, PathBuf), String> {
         true => Err(wrong()),
         false => Ok((form, PathBuf::from(file))),
     }
+}
+
+/// Reads `OS/ARCHITECTURE[/VARIANT]`, or an architecture of Linux.
+fn platform(text: &str) -> Result<Platform, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (os, architecture, variant) = match parts.as_slice() {
+        [architecture] => ("linux", *architecture, None),
+        [os, architecture] => (*os, *architecture, None),
+        [os, architecture, variant] => (*os, *architecture, Some((*variant).to_owned())),
+        _ => ("", "", None),
+    };
+    if os.is_empty() || architecture.is_empty() || variant.as_deref() == Some("") {
+        return Err("write it as OS/ARCHITECTURE, such as linux/arm64".to_owned());
+    }
+    Ok(Platform {
+        architecture: architecture.to_owned(),
+        os: os.to_owned(),
+        os_version: None,
+        variant,
+    })
 }
 
 /// Splits `ARCHIVE=URL`.

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use basalt_attest::AttestError;
 use basalt_build::BuildError;
+use basalt_client::ClientError;
 use basalt_fetch::CacheError;
 use basalt_lock::LockError;
 use basalt_oci::OciError;
@@ -33,8 +35,10 @@ pub enum Status {
     Assertion = 7,
     /// `diff` found differences.
     Different = 8,
-    /// A mirror cannot be reached or does not deliver; that tells nothing of its honesty.
+    /// A mirror or registry cannot be reached or does not deliver; that tells nothing of its honesty.
     Network = 9,
+    /// A rule of `verify` is not met: a signature or an attestation is missing, or says something else.
+    Unmet = 10,
     /// Stopped because the terminal was closed.
     HungUp = 129,
     /// Stopped from the keyboard.
@@ -148,20 +152,49 @@ impl From<CacheError> for Failure {
     }
 }
 
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let status = status_of(&error);
+        Self::new(status, error)
+    }
+}
+
+/// The exit code of what a registry did not do.
+fn status_of(error: &ClientError) -> Status {
+    match error {
+        ClientError::Reference(_) => Status::Usage,
+        error if error.is_distrust() => Status::Trust,
+        error if error.is_network() => Status::Network,
+        _ => Status::Failed,
+    }
+}
+
 impl From<OciError> for Failure {
     fn from(error: OciError) -> Self {
-        let status = match &error {
-            OciError::WrongDigest { .. } | OciError::WrongSize { .. } => Status::Trust,
-            // A digest that is found wrong in the middle of a stream.
-            OciError::Io(cause)
-                if cause
-                    .get_ref()
-                    .is_some_and(|inner| inner.downcast_ref::<OciError>().is_some()) =>
-            {
-                Status::Trust
+        match error {
+            // An error in the middle of a stream comes wrapped: what is in it says what to do.
+            OciError::Io(cause) => match cause.downcast::<OciError>() {
+                Ok(OciError::Store { place, cause }) => OciError::Store { place, cause }.into(),
+                Ok(inner) => Self::new(Status::Trust, inner),
+                Err(cause) => Self::new(Status::Failed, OciError::Io(cause)),
+            },
+            OciError::Store { cause, place } => match cause.downcast::<ClientError>() {
+                Ok(cause) => (*cause).into(),
+                Err(cause) => Self::new(Status::Failed, OciError::Store { cause, place }),
+            },
+            OciError::WrongDigest { .. } | OciError::WrongSize { .. } => {
+                Self::new(Status::Trust, error)
             }
-            _ => Status::Failed,
-        };
-        Self::new(status, error)
+            _ => Self::new(Status::Failed, error),
+        }
+    }
+}
+
+impl From<AttestError> for Failure {
+    fn from(error: AttestError) -> Self {
+        match error {
+            AttestError::Store(error) => error.into(),
+            error => Self::new(Status::Failed, error),
+        }
     }
 }

@@ -9,7 +9,10 @@ pub mod interruption;
 pub mod loading;
 pub mod packages;
 pub mod reference;
+pub mod registries;
+pub mod signing;
 pub mod terminal;
+pub mod transfer;
 
 use std::process::ExitCode;
 

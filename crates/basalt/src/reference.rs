@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use basalt_client::{Client, ClientError};
 use basalt_digest::Digest;
 use basalt_oci::{Descriptor, ImageStore, LayoutStore};
 
+use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
+use crate::registries;
 
 /// The tag where none is named.
-const DEFAULT_TAG: &str = "latest";
+pub const DEFAULT_TAG: &str = "latest";
 
 /// What a person named, as the text says it: nothing has been looked at but whether a path exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,39 +102,103 @@ impl Reference {
         })
     }
 
-    /// Opens the place.
+    /// Reads `PATH[:TAG]` of a layout that may still have to be made.
+    ///
+    /// # Errors
+    /// When nothing is named, or a digest is.
+    pub fn parse_layout(text: &str) -> Result<Self, Failure> {
+        let explicit = ["oci:", "./", "../", "/"];
+        let parsed = match explicit.iter().any(|start| text.starts_with(start)) {
+            true => Self::parse(text)?,
+            false => Self::parse(&format!("oci:{text}"))?,
+        };
+        match parsed.digest() {
+            Some(_) => Err(wrong(
+                text,
+                "what a layout holds has its digest from itself",
+            )),
+            None => Ok(parsed),
+        }
+    }
+
+    /// The same place with this tag.
+    #[must_use]
+    pub fn with_tag(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        match &mut other {
+            Self::Layout { tag, .. } | Self::Registry { tag, .. } => *tag = Some(name.to_owned()),
+        }
+        other
+    }
+
+    /// Opens the place; a registry is reached as the environment says.
     ///
     /// # Errors
     /// When it is not there, or cannot be reached.
     pub fn open(self) -> Result<Named, Failure> {
-        let store = match &self {
-            Self::Layout { path, .. } => Box::new(LayoutStore::open(path)?),
-            Self::Registry { repository, .. } => registry(repository)?,
-        };
-        Ok(Named {
-            store,
-            reference: self,
-        })
+        match &self {
+            Self::Layout { path, .. } => Ok(Named {
+                store: Box::new(LayoutStore::open(path)?),
+                reference: self,
+            }),
+            Self::Registry { .. } => {
+                let client = registries::client(&RegistryArguments::of_environment(), None)?;
+                self.open_with(&client)
+            }
+        }
     }
 
-    fn tag(&self) -> Option<&str> {
+    /// Opens the place; a registry is reached by this client.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be reached.
+    pub fn open_with(self, client: &Client) -> Result<Named, Failure> {
+        match self.in_registry()? {
+            None => self.open(),
+            Some(reference) => Ok(Named {
+                store: Box::new(client.repository(&reference)?),
+                reference: self,
+            }),
+        }
+    }
+
+    /// What is named, if it is in a registry.
+    ///
+    /// # Errors
+    /// When it cannot be the name of an image there.
+    pub fn in_registry(&self) -> Result<Option<basalt_client::Reference>, Failure> {
+        let Self::Registry {
+            repository,
+            tag,
+            digest,
+        } = self
+        else {
+            return Ok(None);
+        };
+        let mut text = repository.clone();
+        if let Some(tag) = tag {
+            text.push_str(&format!(":{tag}"));
+        }
+        if let Some(digest) = digest {
+            text.push_str(&format!("@{digest}"));
+        }
+        let parsed = text.parse().map_err(ClientError::Reference)?;
+        Ok(Some(parsed))
+    }
+
+    /// The tag that is named.
+    pub fn tag(&self) -> Option<&str> {
         match self {
             Self::Layout { tag, .. } | Self::Registry { tag, .. } => tag.as_deref(),
         }
     }
 
-    fn digest(&self) -> Option<&Digest> {
+    /// The digest that is named.
+    pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Layout { digest, .. } | Self::Registry { digest, .. } => digest.as_ref(),
         }
     }
-}
-
-/// The repository of a registry as a place of images.
-fn registry(repository: &str) -> Result<Box<dyn ImageStore>, Failure> {
-    let message = format!("{repository} is no folder that exists, and registries are not read yet");
-    Err(Failure::new(Status::Failed, message)
-        .help("name a layout: a folder, or a path that begins with `./`"))
 }
 
 impl Named {

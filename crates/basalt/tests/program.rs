@@ -117,7 +117,21 @@ fn two(folder: &Path) {
     );
 }
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 21] = [
+    "key",
+    "sign",
+    "attest",
+    "attestations",
+    "verify",
+    "push",
+    "pull",
+    "copy",
+    "mirror",
+    "tags",
+    "referrers",
+    "delete",
+    "login",
+    "logout",
     "effects",
     "slice",
     "inspect",
@@ -149,7 +163,8 @@ fn help_lists_the_commands_and_exit_codes() {
       6  a maintainer script is not explained
       7  an assertion of the spec does not hold
       8  differences were found
-      9  a mirror cannot be reached or does not deliver
+      9  a mirror or registry cannot be reached or does not deliver
+     10  a rule of `verify` is not met
     129  the terminal was closed
     130  interrupted (Ctrl-C)
     143  ended by SIGTERM

@@ -1,22 +1,38 @@
 //! One file a command.
 
+mod attest;
+mod attestations;
 mod build;
 mod cache;
 mod completions;
+mod copy;
+mod delete;
 mod diff;
 mod effects;
 mod explain;
 mod init;
 mod inspect;
+mod key;
 mod lock;
+mod login;
+mod logout;
 mod man;
+mod mirror;
+mod pull;
+mod push;
+mod referrers;
 mod sbom;
 mod schema;
 mod session;
+mod sign;
 mod slice;
+mod tags;
 mod vendor;
+mod verify;
 
 use clap::Subcommand;
+
+pub(crate) use session::source_date_epoch;
 
 use crate::arguments::Arguments;
 use crate::failure::{Failure, Status};
@@ -45,6 +61,34 @@ pub enum Command {
     Sbom(sbom::SbomArguments),
     /// Compare two locks, or two images: packages, files, modes, config
     Diff(diff::DiffArguments),
+    /// Push an image and what refers to it (signatures, SBOMs) from a layout to a registry
+    Push(push::PushArguments),
+    /// Pull an image and what refers to it from a registry into a layout
+    Pull(pull::PullArguments),
+    /// Copy an image and what refers to it, between registries and layouts
+    Copy(copy::CopyCommandArguments),
+    /// Copy the tags of a repository that fit a pattern; what is there already costs nothing
+    Mirror(mirror::MirrorArguments),
+    /// List the tags of a repository
+    Tags(tags::TagsArguments),
+    /// List what refers to an image: signatures, SBOMs, attestations
+    Referrers(referrers::ReferrersArguments),
+    /// Delete a tag, or a manifest with all its tags, from a registry
+    Delete(delete::DeleteArguments),
+    /// Keep a password for a registry, where Docker and podman find it too
+    Login(login::LoginArguments),
+    /// Forget the password for a registry
+    Logout(logout::LogoutArguments),
+    /// Make keys that sign images
+    Key(key::KeyArguments),
+    /// Sign an image in a layout or a registry, as cosign does
+    Sign(sign::SignArguments),
+    /// Sign a statement about an image, and attach it: an SBOM, a provenance, any predicate
+    Attest(attest::AttestArguments),
+    /// List what is attached to an image, signed or not, by whichever tool
+    Attestations(attestations::AttestationsArguments),
+    /// Verify who signed an image and what is attested of it, by keys or by a policy
+    Verify(verify::VerifyArguments),
     /// Look after the cache
     Cache(cache::CacheArguments),
     /// Write the JSON Schema of the image spec, or its reference, to the standard output
@@ -72,6 +116,20 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Inspect(own) => inspect::run(own, terminal),
         Command::Sbom(own) => sbom::run(own, terminal),
         Command::Diff(own) => diff::run(own, terminal),
+        Command::Push(own) => push::run(own, terminal),
+        Command::Pull(own) => pull::run(own, terminal),
+        Command::Copy(own) => copy::run(own, terminal),
+        Command::Mirror(own) => mirror::run(own, terminal),
+        Command::Tags(own) => tags::run(own, terminal),
+        Command::Referrers(own) => referrers::run(own, terminal),
+        Command::Delete(own) => delete::run(own, terminal),
+        Command::Login(own) => login::run(own, terminal),
+        Command::Logout(own) => logout::run(own, terminal),
+        Command::Key(own) => key::run(own, terminal),
+        Command::Sign(own) => sign::run(own, terminal),
+        Command::Attest(own) => attest::run(own, terminal),
+        Command::Attestations(own) => attestations::run(own, terminal),
+        Command::Verify(own) => verify::run(own, terminal),
         Command::Cache(own) => cache::run(own, global, terminal),
         Command::Schema(own) => schema::run(own, terminal),
         Command::Completions(own) => completions::run(own, terminal),

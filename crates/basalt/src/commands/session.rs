@@ -82,7 +82,7 @@ fn snapshots(argument: Option<&str>) -> Result<Snapshots, Failure> {
 }
 
 /// `SOURCE_DATE_EPOCH` of the Reproducible Builds specification, if it is set.
-fn source_date_epoch() -> Result<Option<i64>, Failure> {
+pub(crate) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().map(Some).map_err(|_| {
             Failure::new(

@@ -80,6 +80,13 @@ impl Progress {
         }
     }
 
+    /// Says what came of the stage at hand, for the line that stays of it.
+    pub fn result(&self, text: &str) {
+        if let Some(stage) = &mut self.state().stage {
+            stage.result = text.to_owned();
+        }
+    }
+
     /// Ends the last stage; returns each stage's name and time.
     pub fn finish(&self) -> Vec<(String, Duration)> {
         let mut state = self.state();
@@ -188,8 +195,8 @@ impl Stage {
         } else if self.done > 0 {
             text.push_str(&format!("{} done, ", self.done));
         }
-        // The result of fetching says it already.
-        if self.downloads > 0 && self.name != basalt_build::Stage::Fetch.name() {
+        // A result, such as that of fetching, says it already.
+        if self.downloads > 0 && self.result.is_empty() {
             text.push_str(&format!(
                 "{} downloads, {}, ",
                 self.downloads,

@@ -1,0 +1,193 @@
+//! What is attached to an image, in every form that is met: referrers (OCI distribution specification 1.1), cosign's
+//! tags, and BuildKit's manifests within the index.
+
+use std::io::Read;
+
+use basalt_digest::Digest;
+use basalt_oci::{Descriptor, ImageStore, Index, Manifest};
+
+use crate::bundle::is_bundle;
+use crate::error::AttestError;
+use crate::statement::media_type;
+
+/// The annotation that has a signature of cosign's older format.
+pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+/// The annotation that has an unsigned statement's type of predicate.
+pub const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+/// BuildKit's annotations: what a manifest in an index is, and what it is about.
+const DOCKER_TYPE: &str = "vnd.docker.reference.type";
+const DOCKER_DIGEST: &str = "vnd.docker.reference.digest";
+
+/// Longest document that is read.
+const MAXIMUM_DOCUMENT: u64 = 192 << 20;
+/// Most things attached to one manifest that are looked at.
+const MAXIMUM_ATTACHED: usize = 2000;
+
+/// In which form something is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// A Sigstore bundle, as a referrer: cosign 3.
+    Bundle,
+    /// A signature under the tag `sha256-….sig`: cosign's older format.
+    LegacySignature,
+    /// An envelope under the tag `sha256-….att`, or as a referrer.
+    Envelope,
+    /// A document that nobody signed: a referrer, or under the tag `sha256-….sbom`.
+    Document,
+    /// A statement that nobody signed, in a manifest within the index: BuildKit.
+    BuildKit,
+}
+
+/// Something that is attached to an image. Nothing about it has been verified but its digest.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// In which form.
+    pub form: Form,
+    /// The manifest it is attached to.
+    pub subject: Digest,
+    /// The manifest it is in.
+    pub manifest: Digest,
+    /// The layer that it is.
+    pub layer: Descriptor,
+}
+
+/// The tag of cosign's older format for a manifest: `sha256-….sig`.
+pub(crate) fn legacy_tag(digest: &Digest, suffix: &str) -> String {
+    format!("sha256-{}.{suffix}", digest.hex())
+}
+
+/// All that is attached to a manifest, or, within an index, by BuildKit to one that it lists.
+///
+/// # Errors
+/// When the place cannot be read, or there is too much.
+pub fn attached(
+    store: &dyn ImageStore,
+    subject: &Descriptor,
+) -> Result<Vec<Attached>, AttestError> {
+    let mut found = Vec::new();
+    for referrer in store.referrers(&subject.digest)? {
+        // An index may refer to an image too, but holds no document itself.
+        if referrer.is_manifest() {
+            add(store, &referrer.digest, subject.digest, None, &mut found)?;
+        }
+    }
+    for (suffix, form) in [
+        ("sig", Some(Form::LegacySignature)),
+        ("att", Some(Form::Envelope)),
+        ("sbom", None),
+    ] {
+        if let Some(tagged) = store.resolve(&legacy_tag(&subject.digest, suffix))? {
+            add(store, &tagged.digest, subject.digest, form, &mut found)?;
+        }
+    }
+    if subject.is_index() {
+        for inner in index(store, subject)?.manifests {
+            let about = inner.annotations.get(DOCKER_DIGEST);
+            let is_attestation = inner.annotations.get(DOCKER_TYPE).map(String::as_str)
+                == Some("attestation-manifest");
+            if let (true, Some(about)) = (is_attestation, about) {
+                let about = about.parse().map_err(|error| {
+                    AttestError::malformed("BuildKit's attestation", format!("{error}"))
+                })?;
+                let form = Some(Form::BuildKit);
+                add(store, &inner.digest, about, form, &mut found)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The images that an index lists, without BuildKit's attestations.
+///
+/// # Errors
+/// When it is missing or not sound.
+pub fn images(store: &dyn ImageStore, target: &Descriptor) -> Result<Vec<Descriptor>, AttestError> {
+    if !target.is_index() {
+        return Ok(Vec::new());
+    }
+    let mut images = index(store, target)?.manifests;
+    images.retain(|inner| inner.is_manifest() && !inner.annotations.contains_key(DOCKER_TYPE));
+    Ok(images)
+}
+
+fn index(store: &dyn ImageStore, target: &Descriptor) -> Result<Index, AttestError> {
+    document(store, &target.digest)
+}
+
+/// The manifest or index of this digest as its type.
+pub(crate) fn document<T: serde::de::DeserializeOwned>(
+    store: &dyn ImageStore,
+    digest: &Digest,
+) -> Result<T, AttestError> {
+    let (_, bytes) = store
+        .manifest(digest)?
+        .ok_or_else(|| AttestError::Missing {
+            place: store.place(),
+            digest: *digest,
+        })?;
+    serde_json::from_slice(&bytes).map_err(|cause| AttestError::Json {
+        what: format!("manifest {digest}"),
+        cause,
+    })
+}
+
+/// Adds the layers of a manifest.
+fn add(
+    store: &dyn ImageStore,
+    digest: &Digest,
+    subject: Digest,
+    form: Option<Form>,
+    found: &mut Vec<Attached>,
+) -> Result<(), AttestError> {
+    let manifest: Manifest = document(store, digest)?;
+    for layer in manifest.layers {
+        if found.len() >= MAXIMUM_ATTACHED {
+            return Err(AttestError::TooLarge {
+                what: "what is attached to the image",
+                limit: MAXIMUM_ATTACHED as u64,
+                unit: "documents",
+            });
+        }
+        let form = match form {
+            Some(form) => form,
+            None if is_bundle(&layer.media_type) => Form::Bundle,
+            None if layer.media_type == media_type::DSSE => Form::Envelope,
+            None if layer.media_type == media_type::SIMPLE_SIGNING => Form::LegacySignature,
+            None => Form::Document,
+        };
+        found.push(Attached {
+            form,
+            subject,
+            manifest: *digest,
+            layer,
+        });
+    }
+    Ok(())
+}
+
+impl Attached {
+    /// Its bytes, compared with their digest.
+    ///
+    /// # Errors
+    /// When they are missing, too many, or others.
+    pub fn read(&self, store: &dyn ImageStore) -> Result<Vec<u8>, AttestError> {
+        if self.layer.size > MAXIMUM_DOCUMENT {
+            return Err(AttestError::TooLarge {
+                what: "the attached document",
+                limit: MAXIMUM_DOCUMENT,
+                unit: "bytes",
+            });
+        }
+        let mut bytes = Vec::new();
+        store
+            .blob(&self.layer)?
+            .read_to_end(&mut bytes)
+            .map_err(|error| AttestError::Store(error.into()))?;
+        Ok(bytes)
+    }
+
+    /// Whether somebody signed it; whether the signature is good is another matter.
+    pub fn is_signed(&self) -> bool {
+        !matches!(self.form, Form::Document | Form::BuildKit)
+    }
+}

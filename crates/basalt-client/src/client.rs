@@ -1,0 +1,189 @@
+//! What all registries share: time limits, certificates, credentials, mirrors.
+
+use std::collections::{BTreeSet, HashMap};
+use std::env;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use basalt_fetch::{Limits, Observer, Silent};
+
+use crate::credentials::Credentials;
+use crate::error::ClientError;
+use crate::reference::{Reference, check_host};
+use crate::registries_conf::RegistriesConf;
+use crate::registry::Registry;
+use crate::repository::{Repository, Source};
+use crate::transport::Transport;
+
+/// How registries are reached.
+#[derive(Clone)]
+pub struct Settings {
+    /// The bounds on each request.
+    pub limits: Limits,
+    /// Hosts that may be spoken to without TLS: `registry.example:5000`, or a name for all its ports.
+    pub insecure: Vec<String>,
+    /// Files of CAs that count beside the usual ones.
+    pub authorities: Vec<PathBuf>,
+    /// Folders (`certs.d`) with one folder for each host that has certificates of its own.
+    pub certificate_folders: Vec<PathBuf>,
+    /// Who one is.
+    pub credentials: Credentials,
+    /// Mirrors and rewritten names.
+    pub registries: RegistriesConf,
+    /// The largest piece of a blob that is sent in one request, in bytes.
+    pub chunk: u64,
+    /// Hears about attempts that failed.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Default for Settings {
+    /// Nobody, without certificates, mirrors or names of this machine.
+    fn default() -> Self {
+        Self {
+            limits: Limits {
+                attempts: 5,
+                ..Limits::default()
+            },
+            insecure: Vec::new(),
+            authorities: Vec::new(),
+            certificate_folders: Vec::new(),
+            credentials: Credentials::none(),
+            registries: RegistriesConf::default(),
+            // Small enough for the proxies that stand before registries, large enough to cost nothing.
+            chunk: 64 << 20,
+            observer: Arc::new(Silent),
+        }
+    }
+}
+
+impl Settings {
+    /// As this machine and its user have it configured for Docker and podman.
+    ///
+    /// # Errors
+    /// When a configuration file is not sound.
+    pub fn of_environment() -> Result<Self, ClientError> {
+        let path = |name: &str| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let own = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")));
+        let folders = [
+            own.map(|folder| folder.join("containers/certs.d")),
+            Some(PathBuf::from("/etc/containers/certs.d")),
+            Some(PathBuf::from("/etc/docker/certs.d")),
+        ];
+        Ok(Self {
+            certificate_folders: folders.into_iter().flatten().collect(),
+            credentials: Credentials::of_environment(),
+            registries: RegistriesConf::of_environment()?,
+            ..Self::default()
+        })
+    }
+
+    /// Waits so long, and no longer, for a registry that is silent.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.limits = self.limits.with_patience(patience);
+        self
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("limits", &self.limits)
+            .field("insecure", &self.insecure)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the registries of one client share.
+pub(crate) struct Shared {
+    pub transport: Transport,
+    pub credentials: Credentials,
+    pub registries: RegistriesConf,
+    pub chunk: u64,
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Reaches registries; keeps connections and tokens for the next request.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    registries: Arc<Mutex<HashMap<String, Arc<Registry>>>>,
+}
+
+impl Client {
+    /// A client with these settings.
+    ///
+    /// # Errors
+    /// When a host is none, or a file of certificates is not sound.
+    pub fn new(settings: Settings) -> Result<Self, ClientError> {
+        let mut insecure = BTreeSet::new();
+        for host in &settings.insecure {
+            let host = check_host(host).map_err(|cause| ClientError::Configuration {
+                path: PathBuf::from("--insecure"),
+                cause,
+            })?;
+            insecure.insert(host);
+        }
+        let transport = Transport::new(
+            settings.limits,
+            insecure,
+            settings.authorities,
+            settings.certificate_folders,
+        )?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                transport,
+                credentials: settings.credentials,
+                registries: settings.registries,
+                chunk: settings.chunk.max(1),
+                observer: settings.observer,
+            }),
+            registries: Arc::default(),
+        })
+    }
+
+    /// The registry at a host.
+    pub fn registry(&self, host: &str) -> Arc<Registry> {
+        let mut known = self
+            .registries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Registry::new(self.shared.clone(), host.to_owned()));
+        known.entry(host.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// The repository that a reference names, with its mirrors.
+    ///
+    /// # Errors
+    /// When it is blocked.
+    pub fn repository(&self, reference: &Reference) -> Result<Repository, ClientError> {
+        let places = self
+            .shared
+            .registries
+            .places(reference.host(), reference.repository())?;
+        let sources = places.into_iter().map(|place| {
+            if place.insecure {
+                self.shared.transport.allow_plain(&place.host);
+            }
+            Source {
+                registry: self.registry(&place.host),
+                name: place.repository,
+                tags: place.tags,
+                digests: place.digests,
+            }
+        });
+        Ok(Repository::new(reference.name(), sources.collect()))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,39 @@
+//! Registries as their clients see them (OCI distribution specification 1.1): blobs, manifests, tags and
+//! referrers are read and written, and nothing that comes is believed before its digest was compared.
+//!
+//! [`Client`] holds what all registries share: time limits, certificates, credentials, mirrors.
+//! [`Repository`] is one repository of a registry, an [`ImageStore`](basalt_oci::ImageStore). Requests that fail
+//! in passing are tried again, downloads and uploads go on where they broke off.
+
+mod blob;
+mod certificates;
+pub mod challenge;
+mod client;
+mod copy;
+mod credentials;
+pub mod docker_config;
+mod error;
+mod helper;
+mod layout_target;
+pub mod link;
+mod reference;
+mod referrers;
+pub mod registries_conf;
+mod registry;
+mod repository;
+mod retry;
+mod secret;
+mod store;
+mod token;
+mod transport;
+mod upload;
+
+pub use client::{Client, Settings};
+pub use copy::{Copied, CopyOptions, Target, copy};
+pub use credentials::{Credential, Credentials};
+pub use error::ClientError;
+pub use layout_target::LayoutTarget;
+pub use reference::{Reference, ReferenceError, host};
+pub use registry::Registry;
+pub use repository::Repository;
+pub use secret::Secret;

@@ -1,0 +1,39 @@
+//! The client of registries that commands use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use basalt_client::{Client, Settings};
+
+use crate::arguments::RegistryArguments;
+use crate::failure::Failure;
+use crate::terminal::Progress;
+
+/// A client as these arguments and this machine's files ask for; the progress hears of what is tried again.
+///
+/// # Errors
+/// When an argument or a file is not sound.
+pub fn client(
+    arguments: &RegistryArguments,
+    progress: Option<Arc<Progress>>,
+) -> Result<Client, Failure> {
+    let mut settings = settings(arguments)?;
+    if let Some(progress) = progress {
+        settings.observer = progress;
+    }
+    Ok(Client::new(settings)?)
+}
+
+/// The settings of such a client.
+///
+/// # Errors
+/// When an argument or a file is not sound.
+pub fn settings(arguments: &RegistryArguments) -> Result<Settings, Failure> {
+    let mut settings = Settings::of_environment()?;
+    settings.insecure = arguments.insecure.clone();
+    settings.authorities = arguments.ca.clone();
+    if let Some(seconds) = arguments.timeout {
+        settings = settings.with_patience(Duration::from_secs(seconds.into()));
+    }
+    Ok(settings)
+}
