@@ -37,6 +37,8 @@ pub mod predicate_type {
     pub const OPENVEX: &str = "https://openvex.dev/ns";
     /// The result of a vulnerability scan, as cosign names it.
     pub const VULNERABILITIES: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
+    /// The result of tests (in-toto, *Test Result*).
+    pub const TEST_RESULT: &str = "https://in-toto.io/attestation/test-result/v0.1";
     /// That an image is signed, and nothing more: what cosign 3 writes for `sign`.
     pub const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 }

@@ -5,18 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use basalt_attest::predicate_type;
 use basalt_digest::Digest;
 use basalt_oci::{Descriptor, LayoutWriter, MADE_BY, Manifest, media_type};
 use basalt_sbom::{
     CYCLONEDX_MEDIA_TYPE, ImageDocument, ImageIndex, SPDX_MEDIA_TYPE, Sbom, Sha1, cyclonedx,
     cyclonedx_of_index, spdx, spdx_of_index,
 };
-use basalt_spec::LoadedSpec;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::build::{ImageRecord, Job};
+use crate::layout;
+use crate::provenance::{BaseImage, Materials};
 use crate::sbom;
 use crate::session::Session;
 
@@ -85,11 +87,12 @@ impl CachedBill {
 
 /// All that a build attaches to its images and to their index.
 pub(crate) fn all(
-    spec: &LoadedSpec,
+    materials: &Materials<'_>,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
     index: &Descriptor,
-) -> Vec<Attachment> {
+) -> Result<Vec<Attachment>, BuildError> {
+    let spec = materials.spec;
     let mut all = Vec::new();
     let mut images = Vec::new();
     for (job, record) in jobs.iter().zip(records) {
@@ -102,6 +105,27 @@ pub(crate) fn all(
             let document = Document::Cached { digest, size };
             all.push(Attachment::new(&subject, kind, document));
         }
+        let digest = subject.digest;
+        let bases: Vec<BaseImage> = record
+            .bases
+            .iter()
+            .map(|base| BaseImage {
+                name: base.name.clone(),
+                digest: Digest::of(&base.manifest),
+            })
+            .collect();
+        let provenance = materials.provenance(&[job], &digest, &bases)?;
+        all.push(Attachment::statement(
+            &subject,
+            predicate_type::SLSA_V1,
+            provenance,
+        ));
+        let verdict = materials.verdict(job, &record.hardened, &digest)?;
+        all.push(Attachment::statement(
+            &subject,
+            predicate_type::TEST_RESULT,
+            verdict,
+        ));
         images.push((
             sbom::image(spec, job, &job.locked.architecture, subject.digest),
             ImageDocument {
@@ -123,8 +147,16 @@ pub(crate) fn all(
         ] {
             all.push(Attachment::new(index, kind, Document::Bytes(bytes)));
         }
+        let bases = layout::bases(spec, jobs, records)?;
+        let jobs: Vec<&Job<'_>> = jobs.iter().collect();
+        let provenance = materials.provenance(&jobs, &index.digest, &bases)?;
+        all.push(Attachment::statement(
+            index,
+            predicate_type::SLSA_V1,
+            provenance,
+        ));
     }
-    all
+    Ok(all)
 }
 
 impl Attachment {
@@ -136,6 +168,18 @@ impl Attachment {
             annotations: BTreeMap::new(),
             document,
         }
+    }
+
+    /// A statement, with its type of predicate as an annotation.
+    fn statement(subject: &Descriptor, kind: &str, bytes: Vec<u8>) -> Self {
+        let mut one = Self::new(
+            subject,
+            basalt_attest::media_type::IN_TOTO,
+            Document::Bytes(bytes),
+        );
+        let annotation = basalt_attest::PREDICATE_TYPE.to_owned();
+        one.annotations.insert(annotation, kind.to_owned());
+        one
     }
 
     /// The manifest that attaches it.

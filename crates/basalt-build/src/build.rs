@@ -24,6 +24,7 @@ use crate::lock_file::{lock_path, misfit, read_lock};
 use crate::lower;
 use crate::minimize;
 use crate::pack::{self, DirectoryTimes, LockedFacts, PackedLayer};
+use crate::provenance::Materials;
 use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::records::count_files;
 use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, SlicedReport, Stage};
@@ -45,6 +46,8 @@ pub struct BuildRequest {
     pub compression: Option<Compression>,
     /// Whether a lock that does not fit the spec is an error, rather than made anew.
     pub locked: bool,
+    /// A URI that names who builds, for the provenance; someone with this program, if not given.
+    pub builder: Option<String>,
 }
 
 impl BuildRequest {
@@ -71,6 +74,21 @@ pub(crate) struct ImageRecord {
     pub sliced: Option<SlicedReport>,
     /// Its bill of materials.
     pub bill: CachedBill,
+    /// The images that it is laid over, the innermost first.
+    pub bases: Vec<BaseManifest>,
+    /// What hardening changed, in words.
+    pub hardened: Vec<String>,
+}
+
+/// The manifest that an image has by itself which others are laid over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BaseManifest {
+    /// The image's name.
+    pub name: String,
+    /// The manifest.
+    pub manifest: Vec<u8>,
+    /// The image's date.
+    pub epoch: i64,
 }
 
 /// One image to be built.
@@ -128,7 +146,8 @@ pub fn build(
         .map(|job| remembered(session, job))
         .collect::<Result<_, _>>()?;
     if let Some(records) = records.iter().cloned().collect::<Option<Vec<_>>>() {
-        let index = layout::indexes(spec, request, &jobs, &records)?.layout;
+        let materials = Materials::read(session, spec, &lock, request)?;
+        let index = layout::indexes(&materials, request, &jobs, &records)?.layout;
         if is_current(&request.output, &index, true) {
             return report(
                 session,
@@ -163,7 +182,8 @@ pub fn build(
         }
     }
     let records: Vec<ImageRecord> = records.into_iter().flatten().collect();
-    layout::write(session, spec, request, &jobs, &records)?;
+    let materials = Materials::read(session, spec, &lock, request)?;
+    layout::write(session, &materials, request, &jobs, &records)?;
     report(session, spec, request, &jobs, &records, cache, false)
 }
 
@@ -476,16 +496,17 @@ fn pack_one(
         ..
     } = job.locked;
     let lower = lower::trees(session, spec, lock, job, packages)?;
+    let facts = LockedFacts {
+        sources: sources(lock, job),
+        times: directory_times(lock, job),
+    };
     let (layers, cached) = pack::layers(
         &session.cache,
         &assembled.tree,
         &lower,
         packages,
         plan,
-        &LockedFacts {
-            sources: sources(lock, job),
-            times: directory_times(lock, job),
-        },
+        &facts,
         job.codec,
     )?;
     let size: u64 = layers.iter().map(|layer| layer.info.size).sum();
@@ -517,6 +538,8 @@ fn pack_one(
     let bill = sbom::of_image(spec, lock, job, packages, &assembled.tree, digest);
     let record = ImageRecord {
         bill: CachedBill::write(session, &bill)?,
+        bases: lower::manifests(session, spec, job, &lower, &facts)?,
+        hardened: assembled.hardened.iter().map(ToString::to_string).collect(),
         config,
         manifest,
         layers,

@@ -169,6 +169,9 @@ pub enum BuildError {
     /// A download fails.
     #[error(transparent)]
     Fetch(#[from] basalt_fetch::FetchError),
+    /// A statement about the image cannot be written.
+    #[error(transparent)]
+    Statement(basalt_attest::AttestError),
     /// A derived record cannot be written.
     #[error("a derived record cannot be written: {0}")]
     Record(postcard::Error),

@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use crate::BuildError;
 use crate::attach::{self, Attachment};
-use crate::build::{BuildRequest, ImageRecord, Job};
+use crate::build::{BaseManifest, BuildRequest, ImageRecord, Job};
 use crate::image;
+use crate::provenance::{BaseImage, Materials};
 use crate::report::Stage;
 use crate::session::Session;
 
@@ -31,34 +32,84 @@ pub(crate) fn images(
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<Vec<u8>, BuildError> {
-    let mut manifests = Vec::new();
-    for (job, record) in jobs.iter().zip(records) {
-        let mut descriptor = Descriptor::of(media_type::MANIFEST, &record.manifest);
-        descriptor.platform = Some(image::platform(&job.locked.architecture)?);
-        manifests.push(descriptor);
-    }
-    let mut images = Index::new(manifests);
     let newest = jobs.iter().map(|job| job.epoch).max().unwrap_or(0);
-    if let Some(job) = jobs.first() {
-        images.annotations = image::annotations(job.image, &spec.release, &request.variant, newest);
+    let annotations = jobs.first().map_or_else(BTreeMap::new, |job| {
+        image::annotations(job.image, &spec.release, &request.variant, newest)
+    });
+    let each = jobs.iter().zip(records);
+    index_of(
+        each.map(|(job, record)| (job.locked.architecture.as_str(), record.manifest.as_slice())),
+        annotations,
+    )
+}
+
+/// An index of manifests, each with its architecture, as bytes.
+fn index_of<'m>(
+    manifests: impl Iterator<Item = (&'m str, &'m [u8])>,
+    annotations: BTreeMap<String, String>,
+) -> Result<Vec<u8>, BuildError> {
+    let mut listed = Vec::new();
+    for (architecture, manifest) in manifests {
+        let mut descriptor = Descriptor::of(media_type::MANIFEST, manifest);
+        descriptor.platform = Some(image::platform(architecture)?);
+        listed.push(descriptor);
     }
-    Ok(basalt_oci::to_bytes(&images)?)
+    let mut index = Index::new(listed);
+    index.annotations = annotations;
+    Ok(basalt_oci::to_bytes(&index)?)
+}
+
+/// The indexes that the images which these are laid over have by themselves, for the same architectures.
+pub(crate) fn bases(
+    spec: &LoadedSpec,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+) -> Result<Vec<BaseImage>, BuildError> {
+    let Some(first) = records.first() else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for base in &first.bases {
+        let image = spec.below.iter().chain([spec]).map(|one| &one.base);
+        let Some(image) = image.into_iter().find(|image| image.name == base.name) else {
+            continue;
+        };
+        let of_each = records
+            .iter()
+            .filter_map(|record| record.bases.iter().find(|one| one.name == base.name));
+        let of_each: Vec<&BaseManifest> = of_each.collect();
+        if of_each.len() != jobs.len() {
+            continue;
+        }
+        let newest = of_each.iter().map(|one| one.epoch).max().unwrap_or(0);
+        let manifests = jobs.iter().zip(of_each);
+        let index = index_of(
+            manifests.map(|(job, one)| (job.locked.architecture.as_str(), one.manifest.as_slice())),
+            image::annotations(image, &spec.release, "", newest),
+        )?;
+        found.push(BaseImage {
+            name: base.name.clone(),
+            digest: Digest::of(&index),
+        });
+    }
+    Ok(found)
 }
 
 /// The indexes of the images and of what is attached to them.
 pub(crate) fn indexes(
-    spec: &LoadedSpec,
+    materials: &Materials<'_>,
     request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<Indexes, BuildError> {
+    let spec = materials.spec;
     let bytes = images(spec, request, jobs, records)?;
     let mut descriptor = Descriptor::of(media_type::INDEX, &bytes);
     let tag = match request.variant.as_str() {
         "" => "latest".to_owned(),
         variant => variant.to_owned(),
     };
-    let attachments = attach::all(spec, jobs, records, &descriptor);
+    let attachments = attach::all(materials, jobs, records, &descriptor)?;
     descriptor
         .annotations
         .insert(annotation::REFERENCE_NAME.to_owned(), tag);
@@ -75,7 +126,7 @@ pub(crate) fn indexes(
 
 pub(crate) fn write(
     session: &Session,
-    spec: &LoadedSpec,
+    materials: &Materials<'_>,
     request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
@@ -84,7 +135,7 @@ pub(crate) fn write(
         images,
         attachments,
         layout: index,
-    } = indexes(spec, request, jobs, records)?;
+    } = indexes(materials, request, jobs, records)?;
     session.stage(Stage::Write, 0, || {
         if let Some(parent) = request
             .output

@@ -21,6 +21,7 @@ mod minimize;
 mod origin;
 mod pack;
 mod passing;
+mod provenance;
 mod read;
 mod records;
 mod report;

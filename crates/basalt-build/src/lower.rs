@@ -8,11 +8,12 @@ use basalt_spec::LoadedSpec;
 
 use crate::BuildError;
 use crate::assemble::{Wanted, assemble};
-use crate::build::{Job, policy};
+use crate::build::{BaseManifest, Job, policy};
 use crate::contents::PackageContents;
 use crate::gather::request_of;
+use crate::image;
 use crate::lock_file::layered_on;
-use crate::pack::Lower;
+use crate::pack::{self, LockedFacts, Lower};
 use crate::read::{self, ReadPackage};
 use crate::resolve::fetch;
 use crate::session::Session;
@@ -23,13 +24,13 @@ use crate::session::Session;
 ///
 /// # Errors
 /// When a package that the other image has other slices of cannot be read.
-pub(crate) fn trees(
+pub(crate) fn trees<'s>(
     session: &Session,
-    spec: &LoadedSpec,
+    spec: &'s LoadedSpec,
     lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
-) -> Result<Vec<Lower>, BuildError> {
+) -> Result<Vec<Lower<'s>>, BuildError> {
     let architecture = &job.locked.architecture;
     let mut levels = Vec::with_capacity(job.locked.below.len());
     for (below, sliced) in job.locked.below.iter().zip(&job.below) {
@@ -60,16 +61,47 @@ pub(crate) fn trees(
             epoch: session.options.source_date_epoch.or(newest).unwrap_or(0),
             sliced,
         };
+        let epoch = wanted.epoch;
         let contents = PackageContents::new(&session.cache, &mine);
         if let Ok(assembled) = assemble(wanted, &mine, &contents) {
             levels.push(Lower {
                 layers: below.layers,
                 tree: assembled.tree,
                 packages: mine,
+                image,
+                epoch,
             });
         }
     }
     Ok(levels)
+}
+
+/// The manifests that those images have by themselves, of the packages that the lock names: their layers are those
+/// that are shared, and one of what was generated.
+///
+/// # Errors
+/// When a layer cannot be packed.
+pub(crate) fn manifests(
+    session: &Session,
+    spec: &LoadedSpec,
+    job: &Job<'_>,
+    lower: &[Lower<'_>],
+    facts: &LockedFacts<'_>,
+) -> Result<Vec<BaseManifest>, BuildError> {
+    let of_one = |(level, base): (usize, &Lower<'_>)| {
+        let plan = job.locked.layers.get(..base.layers).unwrap_or_default();
+        let below = lower.get(..level).unwrap_or_default();
+        let (cache, packages) = (&session.cache, &base.packages);
+        let (layers, _) = pack::layers(cache, &base.tree, below, packages, plan, facts, job.codec)?;
+        let config = image::config(base.image, &job.locked.architecture, base.epoch, &layers)?;
+        let annotations = image::annotations(base.image, &spec.release, "", base.epoch);
+        Ok(BaseManifest {
+            name: base.image.name.clone(),
+            manifest: image::manifest(&config, &layers, annotations)?,
+            epoch: base.epoch,
+        })
+    };
+    lower.iter().enumerate().map(of_one).collect()
 }
 
 /// A package as an image reads it that has other slices of it; the package itself is in the cache.

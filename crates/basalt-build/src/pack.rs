@@ -9,6 +9,7 @@ use basalt_fetch::Cache;
 use basalt_layer::{
     Codec, Fragment, FragmentReader, FragmentWriter, LayerInfo, LayerWriter, Repacked, repack,
 };
+use basalt_spec::ImageSpec;
 use basalt_tree::{Entry, Kind, Owner, Placed, Source, Tree, TreePath};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -99,10 +100,14 @@ fn sort(tree: &Tree) -> Sorted<'_> {
 
 /// An image that lower layers are shared with: its own tree of the packages as it has them, and how
 /// many of the layers are its.
-pub(crate) struct Lower {
+pub(crate) struct Lower<'a> {
     pub layers: usize,
     pub tree: Tree,
     pub packages: BTreeMap<String, ReadPackage>,
+    /// What its spec says of it.
+    pub image: &'a ImageSpec,
+    /// Its own date.
+    pub epoch: i64,
 }
 
 /// What the lock says of an image's packages.
@@ -298,7 +303,7 @@ impl<'v> Group<'v> {
 pub(crate) fn layers(
     cache: &Cache,
     tree: &Tree,
-    lower: &[Lower],
+    lower: &[Lower<'_>],
     packages: &BTreeMap<String, ReadPackage>,
     plan: &[Vec<String>],
     facts: &LockedFacts<'_>,

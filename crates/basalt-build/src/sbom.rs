@@ -7,12 +7,10 @@ use basalt_deb::relation::{Constraint, Possibility, Provide, parse_dependencies,
 use basalt_deb::stanza::Stanza;
 use basalt_deb::version::Version;
 use basalt_digest::Digest;
-use basalt_fetch::distribution;
 use basalt_lock::{Lock, LockedPackage};
 use basalt_oci::annotation;
 use basalt_sbom::{
-    File, FileOwner, Image, LeftOut, Link, OperatingSystem, Original, Package, Sbom, Sha1, Source,
-    Tool,
+    File, FileOwner, Image, LeftOut, Link, Original, Package, Sbom, Sha1, Source, Tool,
 };
 use basalt_spec::LoadedSpec;
 use basalt_tree::{Kind, Owner, Placed, Source as Content, Tree, TreePath};
@@ -20,6 +18,7 @@ use basalt_tree::{Kind, Owner, Placed, Source as Content, Tree, TreePath};
 use crate::build::Job;
 use crate::image;
 use crate::minimize;
+use crate::provenance;
 use crate::read::{ReadPackage, packed_path};
 use crate::stated;
 
@@ -55,8 +54,6 @@ pub(crate) fn of_image(
     tree: &Tree,
     manifest: Digest,
 ) -> Sbom {
-    let release = &spec.release;
-    let number = distribution::find(&job.image.distribution, release).map_or("", |row| row.version);
     let places: BTreeMap<&str, usize> = packages
         .keys()
         .enumerate()
@@ -71,11 +68,7 @@ pub(crate) fn of_image(
     Sbom {
         tool: tool(),
         image: image(spec, job, &job.locked.architecture, manifest),
-        system: OperatingSystem {
-            id: job.image.distribution.clone(),
-            version: if number.is_empty() { release } else { number }.to_owned(),
-            release: release.clone(),
-        },
+        system: provenance::system(&job.image.distribution, &spec.release),
         packages: all_packages(lock, job, packages, tree),
         files,
         links,

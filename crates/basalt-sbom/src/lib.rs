@@ -26,7 +26,7 @@ pub use model::{
     File, FileOwner, Image, LeftOut, Link, OperatingSystem, Original, Package, Sbom, Sha1,
     Sha1Hasher, Source, Tool,
 };
-pub use purl::{of_debian, of_image};
+pub use purl::{of_binary, of_debian, of_image};
 pub use spdx2_write::write as spdx;
 pub use spdx3::from_spdx as spdx3_of_spdx;
 pub use summary::{

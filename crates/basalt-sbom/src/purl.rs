@@ -9,24 +9,34 @@ use crate::model::{Image, OperatingSystem, Package, Source};
 /// The package URL of a binary package of a distribution. The epoch stays in the version; the source is named where
 /// it differs, as scanners match vulnerabilities on it.
 pub fn of_debian(package: &Package, system: &OperatingSystem) -> String {
+    let Package {
+        name,
+        version,
+        architecture,
+        source,
+        ..
+    } = package;
+    of_binary((name, version, architecture), source, system)
+}
+
+/// As [`of_debian`], of a package of which only name, version, architecture and source are known.
+pub fn of_binary(
+    (name, version, architecture): (&str, &str, &str),
+    source: &Source,
+    system: &OperatingSystem,
+) -> String {
     let mut upstream = String::new();
-    let source = &package.source;
-    if source.version != package.version {
+    if source.version != version {
         upstream = format!("{}@{}", source.name, source.version);
-    } else if source.name != package.name {
+    } else if source.name != name {
         upstream.clone_from(&source.name);
     }
     let qualifiers = [
-        ("arch", package.architecture.as_str()),
+        ("arch", architecture),
         ("distro", &distribution(system)),
         ("upstream", &upstream),
     ];
-    of(
-        "deb",
-        &[&system.id, &package.name],
-        &package.version,
-        &qualifiers,
-    )
+    of("deb", &[&system.id, name], version, &qualifiers)
 }
 
 /// The package URL of a source package.

@@ -90,6 +90,11 @@ impl Library {
         Some(Digest::of(entry.text.as_bytes()))
     }
 
+    /// The text of a package's definition, as its file has it.
+    pub fn text(&self, package: &str) -> Option<&str> {
+        self.entries.get(package).map(|entry| entry.text.as_str())
+    }
+
     /// The slice of a package.
     pub(crate) fn slice(&self, reference: &Reference) -> Result<(&Definition, &Slice), SliceError> {
         let Some(entry) = self.entries.get(&reference.package) else {

@@ -76,6 +76,14 @@ impl LoadedSpec {
         })
     }
 
+    /// The files that it was read from, each with its name relative to the spec's folder.
+    pub fn named_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        self.files.iter().map(|path| {
+            let name = path.strip_prefix(&self.folder).unwrap_or(path);
+            (tidy(name), path.as_path())
+        })
+    }
+
     /// Digest of what the spec says for this release; how it is written does not matter.
     pub fn digest(&self) -> Digest {
         let said = (&self.release, &self.base, &self.variants);

@@ -1,5 +1,7 @@
 //! Hardening: what a fresh installation leaves that an image must not have.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::edit::Attributes;
@@ -45,6 +47,17 @@ pub enum Change {
     Removed,
     /// Content that is to differ between machines was emptied.
     Emptied,
+}
+
+impl fmt::Display for Hardened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.path.absolute())?;
+        match &self.change {
+            Change::Mode { from, to } => write!(f, "has mode {to:04o}, not {from:04o}"),
+            Change::Removed => f.write_str("is left out"),
+            Change::Emptied => f.write_str("is empty"),
+        }
+    }
 }
 
 const SET_ID: u32 = 0o6000;

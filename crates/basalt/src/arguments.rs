@@ -191,6 +191,14 @@ pub struct OutputArguments {
     /// Fail when the lock is missing or the spec has moved since
     #[arg(long)]
     pub locked: bool,
+    /// URI that names who builds, for the provenance [default: someone with this program]
+    #[arg(
+        long,
+        value_name = "URI",
+        env = "BASALT_BUILDER_ID",
+        hide_env_values = true
+    )]
+    pub builder_id: Option<String>,
     /// How layers are compressed [default: the spec's, else gzip]
     #[arg(long, value_name = "CODEC")]
     pub compression: Option<Compression>,

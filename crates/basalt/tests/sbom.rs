@@ -111,8 +111,9 @@ fn each_image_and_the_index_carry_two_bills() {
             .into_iter()
             .filter_map(|one| one.artifact_type)
             .collect();
-        let expected = ["application/spdx+json", "application/vnd.cyclonedx+json"];
-        assert_eq!(kinds, expected.map(str::to_owned).into());
+        for kind in ["application/spdx+json", "application/vnd.cyclonedx+json"] {
+            assert!(kinds.contains(kind), "{subject} has {kinds:?}");
+        }
     }
     let shown = place
         .basalt(&["inspect", "out", "--arch", "arm64"])

@@ -110,13 +110,14 @@ pub fn predicate_name(uri: &str) -> &str {
 }
 
 /// The types of predicates that have short names: cosign's.
-pub const NAMES: [(&str, &str); 9] = [
+pub const NAMES: [(&str, &str); 10] = [
     ("slsaprovenance1", predicate_type::SLSA_V1),
     ("slsaprovenance02", predicate_type::SLSA_V0_2),
     ("spdx", predicate_type::SPDX),
     ("cyclonedx", predicate_type::CYCLONEDX),
     ("openvex", predicate_type::OPENVEX),
     ("vuln", predicate_type::VULNERABILITIES),
+    ("test-result", predicate_type::TEST_RESULT),
     ("signature", predicate_type::COSIGN_SIGN),
     // cosign's other names of the same.
     ("slsaprovenance", predicate_type::SLSA_V0_2),

@@ -53,6 +53,7 @@ pub(super) fn run(
             Compression::ZstdSmallest => basalt_spec::Compression::ZstdSmallest,
         }),
         locked: own.output.locked,
+        builder: own.output.builder_id.clone(),
     };
     let report = basalt_build::build(&session, &spec, &request)?;
     progress.finish();

@@ -1,0 +1,378 @@
+//! The provenance of an image (SLSA provenance 1): all that went into it, the small things whole, so that who has it can
+//! build the image again. And the verdict of the checks that the image passed (in-toto, *Test Result* 0.1).
+//!
+//! The same build gives the same statement: it names no machine and no clock, and its date is that of the image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use basalt_attest::provenance::{BuildDefinition, Builder, Metadata, Provenance, RunDetails};
+use basalt_attest::{ResourceDescriptor, Statement, predicate_type, to_bytes};
+use basalt_digest::Digest;
+use basalt_fetch::distribution;
+use basalt_lock::{ArchiveSnapshot, Lock, LockedPackage};
+use basalt_sbom::{OperatingSystem, Source, of_binary};
+use basalt_spec::LoadedSpec;
+use serde_json::{Value, json};
+
+use crate::BuildError;
+use crate::build::{BuildRequest, Job};
+use crate::lock_file::{local_file, lock_path};
+use crate::sbom;
+use crate::session::Session;
+use crate::slices;
+
+/// What the rest of a provenance is to be read by (docs/provenance.md).
+const BUILD_TYPE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/docs/provenance.md#v1");
+/// Who builds, when nobody says: someone with this program.
+const BUILDER: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#local");
+/// What the names of slice definitions begin with that are compiled into the program.
+pub(crate) const BUILT_IN: &str = "basalt:slices/";
+/// Longest local file that a provenance has whole, in bytes. A longer one stands in the image.
+const MAXIMUM_CONTENT: usize = 64 << 10;
+
+/// An image that others are laid over, as it is by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct BaseImage {
+    /// Its name.
+    pub name: String,
+    /// Its manifest, or its index.
+    pub digest: Digest,
+}
+
+/// What all the statements of one build share.
+pub(crate) struct Materials<'a> {
+    session: &'a Session,
+    pub(crate) spec: &'a LoadedSpec,
+    lock: &'a Lock,
+    request: &'a BuildRequest,
+    own: Vec<ResourceDescriptor>,
+}
+
+impl<'a> Materials<'a> {
+    /// Reads the files that the spec is made of.
+    ///
+    /// # Errors
+    /// When one cannot be read any more.
+    pub(crate) fn read(
+        session: &'a Session,
+        spec: &'a LoadedSpec,
+        lock: &'a Lock,
+        request: &'a BuildRequest,
+    ) -> Result<Self, BuildError> {
+        let mut own = Vec::new();
+        for (name, path) in spec.named_files() {
+            let bytes = std::fs::read(path).map_err(|cause| BuildError::LocalFile {
+                path: path.to_owned(),
+                cause,
+            })?;
+            own.push(whole(name, bytes, "application/yaml"));
+        }
+        let lock_name = lock_path(spec)
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let text = lock.render().map_err(|cause| BuildError::Lock {
+            path: lock_path(spec),
+            cause,
+        })?;
+        own.push(whole(lock_name, text.into_bytes(), "application/json"));
+        for (name, digest) in &lock.files {
+            let bytes = local_file(spec, name)?;
+            own.push(match bytes.len() <= MAXIMUM_CONTENT {
+                true => whole(name.clone(), bytes, ""),
+                false => ResourceDescriptor::of_digest(name, digest),
+            });
+        }
+        if !lock.slice_definitions.is_empty() {
+            let library = slices::library(spec)?;
+            for package in lock.slice_definitions.keys() {
+                let text = library.text(package).unwrap_or_default();
+                let name = definition_name(spec, package, text);
+                own.push(whole(name, text.as_bytes().to_vec(), "application/yaml"));
+            }
+        }
+        Ok(Self {
+            session,
+            spec,
+            lock,
+            request,
+            own,
+        })
+    }
+
+    /// The provenance of the image or index of this digest, made by these jobs, laid over these images.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn provenance(
+        &self,
+        jobs: &[&Job<'_>],
+        subject: &Digest,
+        bases: &[BaseImage],
+    ) -> Result<Vec<u8>, BuildError> {
+        let newest = jobs.iter().map(|job| job.epoch).max().unwrap_or(0);
+        let builder = self.request.builder.as_deref().unwrap_or(BUILDER);
+        let tool = sbom::tool();
+        let provenance = Provenance {
+            build_definition: BuildDefinition {
+                build_type: BUILD_TYPE.to_owned(),
+                external_parameters: self.parameters(jobs),
+                internal_parameters: json!({
+                    "compatibility": self.lock.compatibility,
+                    "scripts": self.scripts(jobs),
+                }),
+                resolved_dependencies: self.dependencies(jobs, bases),
+            },
+            run_details: RunDetails {
+                builder: Builder {
+                    id: builder.to_owned(),
+                    version: BTreeMap::from([(tool.name, tool.version)]),
+                    builder_dependencies: Vec::new(),
+                },
+                metadata: Metadata {
+                    finished_on: Some(basalt_oci::date(newest)),
+                    ..Metadata::default()
+                },
+                byproducts: Vec::new(),
+            },
+        };
+        self.statement(subject, predicate_type::SLSA_V1, &provenance)
+    }
+
+    /// That the image of this digest passed its spec's assertions and was hardened.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn verdict(
+        &self,
+        job: &Job<'_>,
+        hardened: &[String],
+        subject: &Digest,
+    ) -> Result<Vec<u8>, BuildError> {
+        // Without content: the provenance has it.
+        let configuration: Vec<ResourceDescriptor> = self
+            .own
+            .iter()
+            .map(|one| ResourceDescriptor {
+                content: None,
+                ..one.clone()
+            })
+            .collect();
+        let verdict = json!({
+            "result": "PASSED",
+            "configuration": configuration,
+            "passedTests": passed(job),
+            "warnedTests": [],
+            "failedTests": [],
+            "hardened": hardened,
+        });
+        self.statement(subject, predicate_type::TEST_RESULT, &verdict)
+    }
+
+    fn statement(
+        &self,
+        subject: &Digest,
+        kind: &str,
+        predicate: &impl serde::Serialize,
+    ) -> Result<Vec<u8>, BuildError> {
+        let name = &self.spec.base.name;
+        let subject = ResourceDescriptor::of_digest(name, subject);
+        let statement = Statement::new(vec![subject], kind, predicate);
+        statement
+            .and_then(|statement| to_bytes(&statement))
+            .map_err(BuildError::Statement)
+    }
+
+    /// What was asked for.
+    fn parameters(&self, jobs: &[&Job<'_>]) -> Value {
+        let spec = self.own.first().map_or("", |spec| spec.name.as_str());
+        let architectures: Vec<&str> = jobs
+            .iter()
+            .map(|job| job.locked.architecture.as_str())
+            .collect();
+        let mut parameters = json!({
+            "spec": spec,
+            "release": self.spec.release,
+            "architectures": architectures,
+        });
+        let mut add = |key: &str, value: Value| parameters[key] = value;
+        if !self.request.variant.is_empty() {
+            add("variant", json!(self.request.variant));
+        }
+        if let Some(compression) = self.request.compression {
+            add("compression", json!(compression));
+        }
+        if let Some(date) = self.session.options.source_date_epoch {
+            add("sourceDateEpoch", json!(date));
+        }
+        parameters
+    }
+
+    /// The scripts that nothing explains, as the lock has them, and the packages whose effects the spec declares.
+    fn scripts(&self, jobs: &[&Job<'_>]) -> Value {
+        let mut unexplained = BTreeSet::new();
+        let is_declared = |package: &LockedPackage| {
+            jobs.iter()
+                .all(|job| job.image.effects.contains_key(&package.name))
+        };
+        for package in self.packages(jobs) {
+            if is_declared(package) {
+                continue;
+            }
+            let scripts = package.scripts.iter();
+            let unknown = scripts.filter(|(_, script)| script.verdict == UNEXPLAINED);
+            unexplained.extend(unknown.map(|(name, _)| format!("{} {name}", package.name)));
+        }
+        let declared: BTreeSet<&String> = jobs
+            .iter()
+            .flat_map(|job| job.image.effects.keys())
+            .collect();
+        json!({"unexplained": unexplained, "declaredEffects": declared})
+    }
+
+    /// The packages of the images, each once.
+    fn packages<'j>(&'j self, jobs: &'j [&'j Job<'_>]) -> Vec<&'j LockedPackage> {
+        let all = jobs
+            .iter()
+            .flat_map(|job| self.lock.packages_of(job.locked));
+        let each: BTreeMap<(&str, &str), &LockedPackage> = all
+            .map(|package| {
+                (
+                    (package.name.as_str(), package.architecture.as_str()),
+                    package,
+                )
+            })
+            .collect();
+        each.into_values().collect()
+    }
+
+    fn dependencies(&self, jobs: &[&Job<'_>], bases: &[BaseImage]) -> Vec<ResourceDescriptor> {
+        let distribution = jobs
+            .first()
+            .map_or("", |job| job.image.distribution.as_str());
+        let system = system(distribution, &self.spec.release);
+        let packages = self.packages(jobs);
+        let used: BTreeSet<(&str, &str)> = packages
+            .iter()
+            .map(|package| (package.archive.as_str(), package.suite.as_str()))
+            .collect();
+        let releases = self
+            .lock
+            .archives
+            .iter()
+            .filter(|one| used.contains(&(one.archive.as_str(), one.suite.as_str())));
+        self.own
+            .iter()
+            .cloned()
+            .chain(bases.iter().map(base))
+            .chain(releases.map(release))
+            .chain(packages.iter().map(|one| package(one, &system)))
+            .collect()
+    }
+}
+
+/// The word of `basalt-effects` for a script that nothing explains.
+const UNEXPLAINED: &str = "unexplained";
+
+/// Where a slice definition is, relative to the spec; `basalt:…` when it is this program's own.
+fn definition_name(spec: &LoadedSpec, package: &str, text: &str) -> String {
+    let file = format!("{package}.yaml");
+    spec.images()
+        .flat_map(|(_, image)| &image.slice_definitions)
+        .map(|folder| format!("{folder}/{file}"))
+        .find(|name| local_file(spec, name).is_ok_and(|bytes| bytes == text.as_bytes()))
+        .unwrap_or_else(|| format!("{BUILT_IN}{file}"))
+}
+
+fn whole(name: String, content: Vec<u8>, media_type: &str) -> ResourceDescriptor {
+    ResourceDescriptor {
+        media_type: media_type.to_owned(),
+        content: Some(content.clone()),
+        ..ResourceDescriptor::of_digest(name, &Digest::of(&content))
+    }
+}
+
+fn base(base: &BaseImage) -> ResourceDescriptor {
+    ResourceDescriptor {
+        annotations: BTreeMap::from([("name".to_owned(), json!(base.name))]),
+        ..ResourceDescriptor::of_digest("base", &base.digest)
+    }
+}
+
+fn release(snapshot: &ArchiveSnapshot) -> ResourceDescriptor {
+    let name = format!("{}/{} Release", snapshot.archive, snapshot.suite);
+    ResourceDescriptor {
+        annotations: BTreeMap::from([
+            ("date".to_owned(), json!(basalt_oci::date(snapshot.date))),
+            ("signers".to_owned(), json!(snapshot.signers)),
+        ]),
+        ..ResourceDescriptor::of_digest(name, &snapshot.release)
+    }
+}
+
+fn package(package: &LockedPackage, system: &OperatingSystem) -> ResourceDescriptor {
+    let source = Source {
+        name: package.source.clone(),
+        version: package.source_version.clone(),
+    };
+    let identity = (
+        package.name.as_str(),
+        package.version.as_str(),
+        package.architecture.as_str(),
+    );
+    ResourceDescriptor {
+        uri: of_binary(identity, &source, system),
+        annotations: BTreeMap::from([
+            ("archive".to_owned(), json!(package.archive)),
+            ("suite".to_owned(), json!(package.suite)),
+            ("path".to_owned(), json!(package.path)),
+        ]),
+        ..ResourceDescriptor::of_digest(&package.name, &package.sha256)
+    }
+}
+
+/// The distribution's release, as documents name it.
+pub(crate) fn system(distribution: &str, release: &str) -> OperatingSystem {
+    let number = distribution::find(distribution, release).map_or("", |row| row.version);
+    OperatingSystem {
+        id: distribution.to_owned(),
+        version: if number.is_empty() { release } else { number }.to_owned(),
+        release: release.to_owned(),
+    }
+}
+
+/// What a finished image was held against: the spec's assertions, and what every build demands.
+fn passed(job: &Job<'_>) -> Vec<String> {
+    let wanted = &job.image.assertions;
+    let mut all: Vec<String> = vec![
+        "every script of its packages is explained or its effects are declared".to_owned(),
+        "no set-user-ID or set-group-ID file but those that the spec keeps".to_owned(),
+        "nothing is writable by all but directories with the sticky bit".to_owned(),
+    ];
+    for (asserted, name) in [
+        (wanted.no_shell, "no-shell"),
+        (wanted.no_setuid, "no-setuid"),
+        (wanted.no_package_manager, "no-package-manager"),
+        (wanted.non_root, "non-root"),
+    ] {
+        if asserted == Some(true) {
+            all.push(name.to_owned());
+        }
+    }
+    let sizes = [
+        ("max-size", &wanted.max_size),
+        ("min-size", &wanted.min_size),
+    ];
+    all.extend(
+        sizes
+            .into_iter()
+            .filter_map(|(name, size)| Some(format!("{name}: {}", size.as_ref()?))),
+    );
+    let patterns = |name: &'static str, patterns: &[String]| -> Vec<String> {
+        let each = patterns.iter();
+        each.map(|pattern| format!("{name}: {pattern}")).collect()
+    };
+    all.extend(patterns("must-contain", &wanted.must_contain));
+    all.extend(patterns("must-not-contain", &wanted.must_not_contain));
+    all
+}

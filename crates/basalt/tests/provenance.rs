@@ -1,0 +1,246 @@
+//! Provenance: each build says what went into it, so that the same image can be built again of nothing else, and
+//! policies can be held against it.
+//!
+//! These tests need the archive's mirror.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use basalt_attest::provenance::Provenance;
+use basalt_attest::{ResourceDescriptor, Statement, attached, images, predicate_type};
+use basalt_digest::Digest;
+use basalt_oci::{Descriptor, ImageStore, LayoutStore};
+use serde_json::Value;
+use support::mirror::Mirror;
+use support::workplace::Workplace;
+
+const BELOW: &str = "\
+name: below
+releases: [trixie]
+architectures: [amd64, arm64]
+packages:
+  - { name: base-files, dependencies: false }
+";
+
+const OVER: &str = "\
+include: [image.yaml]
+name: over
+packages:
+  - { name: netbase, dependencies: false }
+slices:
+  libc6: [libs]
+files:
+  - { path: /etc/probe.conf, source: probe.conf }
+assertions: { no-shell: true }
+";
+
+/// An image laid over another, both built.
+fn built() -> (Workplace, Mirror) {
+    let place = Workplace::warm(BELOW);
+    place.write("over.yaml", OVER);
+    place.write("probe.conf", "of the spec\n");
+    let mirror = Mirror::honest();
+    for (spec, output) in [("image.yaml", "below"), ("over.yaml", "over")] {
+        place
+            .basalt_from(&mirror, &["build", spec, "--output", output])
+            .succeeded();
+    }
+    (place, mirror)
+}
+
+fn target(place: &Workplace, layout: &str) -> (LayoutStore, Descriptor) {
+    let store = LayoutStore::open(&place.path(layout)).expect("a layout");
+    let target = store.resolve("latest").expect("readable").expect("tagged");
+    (store, target)
+}
+
+/// The statements of this kind that are attached to a manifest.
+fn statements(store: &LayoutStore, subject: &Descriptor, kind: &str) -> Vec<Statement> {
+    let all = attached(store, subject).expect("readable");
+    let in_toto = all
+        .into_iter()
+        .filter(|one| one.layer.media_type == basalt_attest::media_type::IN_TOTO);
+    in_toto
+        .map(|one| Statement::read(&one.read(store).expect("readable")).expect("a statement"))
+        .filter(|one| one.predicate_type == kind)
+        .collect()
+}
+
+fn provenance(store: &LayoutStore, subject: &Descriptor) -> Provenance {
+    let found = statements(store, subject, predicate_type::SLSA_V1);
+    let [statement] = found.as_slice() else {
+        panic!("{} provenances of {}", found.len(), subject.digest);
+    };
+    assert!(statement.is_about(&subject.digest));
+    statement.predicate_as().expect("SLSA provenance 1")
+}
+
+fn dependency<'p>(provenance: &'p Provenance, name: &str) -> &'p ResourceDescriptor {
+    let all = &provenance.build_definition.resolved_dependencies;
+    all.iter()
+        .find(|one| one.name == name)
+        .unwrap_or_else(|| panic!("{name} is not there"))
+}
+
+#[test]
+fn each_image_and_the_index_say_what_went_into_them() {
+    let (place, _) = built();
+    let (store, index) = target(&place, "over");
+    let lock: Value = serde_json::from_str(&place.read("over.trixie.lock.json")).expect("JSON");
+    let mut architectures = BTreeSet::new();
+    for image in images(&store, &index).expect("sound") {
+        let provenance = provenance(&store, &image);
+        let asked = &provenance.build_definition.external_parameters;
+        assert_eq!(asked["spec"], "over.yaml");
+        assert_eq!(asked["release"], "trixie");
+        architectures.insert(asked["architectures"].to_string());
+        for file in [
+            "over.yaml",
+            "image.yaml",
+            "probe.conf",
+            "over.trixie.lock.json",
+        ] {
+            let named = dependency(&provenance, file);
+            let content = named.content.as_deref().expect("it is whole");
+            assert_eq!(content, place.read(file).as_bytes());
+            assert_eq!(named.sha256(), Some(Digest::of(content)));
+        }
+        for package in ["base-files", "netbase", "libc6"] {
+            let named = dependency(&provenance, package);
+            let packages = lock["packages"].as_array().expect("a list");
+            let sha256 = format!("sha256:{}", named.digest["sha256"]);
+            let locked = packages
+                .iter()
+                .find(|one| one["sha256"] == sha256.as_str())
+                .expect("the lock has it");
+            assert!(named.uri.starts_with(&format!("pkg:deb/debian/{package}@")));
+            assert_eq!(named.annotations["path"], locked["path"]);
+        }
+        let release = dependency(&provenance, "debian/trixie Release");
+        assert!(
+            !release.annotations["signers"]
+                .as_array()
+                .expect("a list")
+                .is_empty()
+        );
+        let verdicts = statements(&store, &image, predicate_type::TEST_RESULT);
+        let [verdict] = verdicts.as_slice() else {
+            panic!("{} verdicts", verdicts.len());
+        };
+        assert_eq!(verdict.predicate["result"], "PASSED");
+        let passed = verdict.predicate["passedTests"].as_array().expect("a list");
+        assert!(passed.contains(&"no-shell".into()), "{passed:?}");
+    }
+    assert_eq!(
+        architectures,
+        ["[\"amd64\"]", "[\"arm64\"]"].map(str::to_owned).into()
+    );
+    let of_index = provenance(&store, &index);
+    let asked = &of_index.build_definition.external_parameters;
+    assert_eq!(asked["architectures"].to_string(), "[\"amd64\",\"arm64\"]");
+    let builder = &of_index.run_details.builder;
+    assert_eq!(builder.version["basalt"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_base_that_is_named_is_the_image_that_the_base_is_by_itself() {
+    let (place, _) = built();
+    let (below_store, below) = target(&place, "below");
+    let (store, index) = target(&place, "over");
+    let of_index = provenance(&store, &index);
+    assert_eq!(dependency(&of_index, "base").sha256(), Some(below.digest));
+    let bases = images(&below_store, &below).expect("sound");
+    let overs = images(&store, &index).expect("sound");
+    assert_eq!(bases.len(), 2);
+    for (over, base) in overs.iter().zip(&bases) {
+        let provenance = provenance(&store, over);
+        assert_eq!(dependency(&provenance, "base").sha256(), Some(base.digest));
+    }
+    let by_itself = provenance(&below_store, &below);
+    let dependencies = by_itself.build_definition.resolved_dependencies;
+    assert!(dependencies.iter().all(|one| one.name != "base"));
+}
+
+#[test]
+fn the_same_build_says_the_same_and_names_no_machine() {
+    let (place, mirror) = built();
+    let (store, index) = target(&place, "over");
+    let first = provenance(&store, &index);
+    let text = serde_json::to_string(&first).expect("JSON");
+    let folder = place.path("").display().to_string();
+    for word in [folder.as_str(), "http://", "127.0.0.1"] {
+        assert!(!text.contains(word), "it has `{word}`");
+    }
+    place
+        .basalt_from(&mirror, &["build", "over.yaml", "--output", "again"])
+        .succeeded();
+    assert_eq!(
+        place.read("over/index.json"),
+        place.read("again/index.json")
+    );
+}
+
+#[test]
+fn a_policy_is_held_against_the_provenance_of_a_build() {
+    let (place, mirror) = built();
+    let builder = "https://example.com/builders/one";
+    place
+        .basalt_from(
+            &mirror,
+            &[
+                "build",
+                "over.yaml",
+                "--output",
+                "over",
+                "--builder-id",
+                builder,
+            ],
+        )
+        .succeeded();
+    place.write("password", "a password\n");
+    use std::os::unix::fs::PermissionsExt;
+    let secret = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(place.path("password"), secret).expect("it is there");
+    let with = ["--password-file", "password"];
+    place
+        .basalt(&[&["key", "generate", "own"], &with[..]].concat())
+        .succeeded();
+    place
+        .basalt(
+            &[
+                &["attest", "over", "--provenance", "--key", "own.key"],
+                &with[..],
+            ]
+            .concat(),
+        )
+        .succeeded();
+    let (_, below) = target(&place, "below");
+    let policy = |builder: &str, base: &Digest| {
+        format!(
+            "signers: {{own: {{key: own.pub}}}}\nsignatures: {{threshold: 0}}\nattestations: [{{type: slsaprovenance1}}]\n\
+             builders: ['{builder}']\nbase-images: ['{base}']\nno-unexplained-scripts: true\nno-declared-effects: true\n"
+        )
+    };
+    place.write("policy.yaml", policy(builder, &below.digest));
+    place
+        .basalt(&["verify", "over", "--policy", "policy.yaml"])
+        .succeeded();
+    place.write(
+        "policy.yaml",
+        policy("https://example.com/other", &below.digest),
+    );
+    refused_for(&place, &["builders", builder]);
+    place.write("policy.yaml", policy(builder, &Digest::of(b"another")));
+    refused_for(&place, &["base-images", &below.digest.to_string()]);
+}
+
+/// Asserts that the policy refuses the image, in these words.
+fn refused_for(place: &Workplace, words: &[&str]) {
+    let run = place.basalt(&["verify", "over", "--policy", "policy.yaml"]);
+    assert_eq!(run.status, 10, "{}{}", run.out, run.error);
+    for word in words {
+        let said = run.out.contains(word) || run.error.contains(word);
+        assert!(said, "`{word}` is not in:\n{}{}", run.out, run.error);
+    }
+}
