@@ -23,6 +23,7 @@ mod pack;
 mod passing;
 mod provenance;
 mod read;
+mod recipe;
 mod records;
 mod report;
 mod resolve;
@@ -40,6 +41,7 @@ pub use closures::reasons;
 pub use error::BuildError;
 pub use lock_file::{lock_path, read_lock};
 pub use origin::{Origin, origin, paths_named};
+pub use recipe::{Recipe, RecipeError};
 pub use report::{
     BuildReport, CacheReport, ImageReport, LayerReport, Observer, Silent, Stage, StageTime,
 };

@@ -22,7 +22,7 @@ use crate::session::Session;
 use crate::slices;
 
 /// What the rest of a provenance is to be read by (docs/provenance.md).
-const BUILD_TYPE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/docs/provenance.md#v1");
+pub(crate) const BUILD_TYPE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/docs/provenance.md#v1");
 /// Who builds, when nobody says: someone with this program.
 const BUILDER: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#local");
 /// What the names of slice definitions begin with that are compiled into the program.

@@ -18,7 +18,9 @@ mod values;
 
 pub use error::{Place, SpecError};
 pub use image::{ARCHITECTURES, ImageSpec};
-pub use load::{LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, load_text, parse};
+pub use load::{
+    LoadedSpec, MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_LENGTH, load, load_text, parse, tidy,
+};
 pub use overlay::Overlay;
 pub use parts::{
     Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, Minimize,

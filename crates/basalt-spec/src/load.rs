@@ -304,7 +304,7 @@ fn rebase(overlay: &mut Overlay, prefix: &Path) {
 }
 
 /// A path without `.` and without `x/..`.
-fn tidy(path: &Path) -> String {
+pub fn tidy(path: &Path) -> String {
     let mut tidied = PathBuf::new();
     for part in path.components() {
         match part {

@@ -119,10 +119,10 @@ pub struct ArchiveArguments {
     pub jobs: Option<u16>,
 }
 
-/// How registries are reached.
+/// Which registries are trusted, and how.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registries")]
-pub struct RegistryArguments {
+pub struct HostArguments {
     /// Speak plain HTTP to this host; may repeat
     ///
     /// To this machine itself (localhost, 127.0.0.1) it is spoken without being asked for.
@@ -137,6 +137,15 @@ pub struct RegistryArguments {
     /// File of CAs (PEM) to trust beside the usual ones; may repeat
     #[arg(long, value_name = "FILE")]
     pub ca: Vec<PathBuf>,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct RegistryArguments {
+    /// Which are trusted, and how.
+    #[command(flatten)]
+    pub hosts: HostArguments,
     /// Seconds that a registry may be silent or slower than 1 kB/s [default: 30, 15 to connect]
     #[arg(
         long,
@@ -155,8 +164,10 @@ impl RegistryArguments {
         let insecure = value("BASALT_INSECURE");
         let hosts = insecure.split(',').filter(|host| !host.is_empty());
         Self {
-            insecure: hosts.map(str::to_owned).collect(),
-            ca: Vec::new(),
+            hosts: HostArguments {
+                insecure: hosts.map(str::to_owned).collect(),
+                ca: Vec::new(),
+            },
             timeout: value("BASALT_TIMEOUT").parse().ok(),
         }
     }

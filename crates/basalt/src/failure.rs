@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use basalt_attest::AttestError;
-use basalt_build::BuildError;
+use basalt_build::{BuildError, RecipeError};
 use basalt_client::ClientError;
 use basalt_fetch::CacheError;
 use basalt_lock::LockError;
@@ -125,6 +125,16 @@ impl From<BuildError> for Failure {
             _ => Status::Failed,
         };
         Self::new(status, error)
+    }
+}
+
+impl From<RecipeError> for Failure {
+    fn from(error: RecipeError) -> Self {
+        match error {
+            RecipeError::Spec(cause) => cause.into(),
+            RecipeError::Io(cause) => cause.into(),
+            error => Self::new(Status::Trust, error),
+        }
     }
 }
 

@@ -22,10 +22,12 @@ use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
 /// The first argument of a process that begins anew. The others: the signal's number, `json` or
-/// `text`, caches behind [`CACHE`], targets.
+/// `text`, caches behind [`CACHE`], folders behind [`FOLDER`], targets.
 const AFTER_SIGNAL: &str = "--after-signal";
 /// Stands before the path of a cache.
 const CACHE: &str = "--cache";
+/// Stands before the path of a folder that is needed for this run alone.
+const FOLDER: &str = "--folder";
 
 /// Clears the line of a progress bar, where `^C` now stands too, and shows the cursor.
 const CLEAR_LINE: &[u8] = b"\r\x1b[2K\x1b[?25h";
@@ -41,6 +43,11 @@ pub fn writes_into(cache: &Path) {
 /// Notes a file or a layout beside which it may be made.
 pub fn writes(target: &Path) {
     note(&[target.into()]);
+}
+
+/// Notes a folder that is to be gone when the run ends.
+pub fn works_in(folder: &Path) {
+    note(&[FOLDER.into(), folder.into()]);
 }
 
 fn note(arguments: &[OsString]) {
@@ -110,6 +117,10 @@ pub fn after_signal(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
                 && let Ok(cache) = Cache::open(folder)
             {
                 cache.sweep_after(std::process::id());
+            }
+        } else if argument == FOLDER {
+            if let Some(folder) = arguments.next() {
+                let _ = std::fs::remove_dir_all(folder);
             }
         } else {
             basalt_oci::clear_unfinished(Path::new(&argument));

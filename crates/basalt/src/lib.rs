@@ -10,6 +10,7 @@ pub mod loading;
 pub mod packages;
 pub mod reference;
 pub mod registries;
+mod reproduction;
 pub mod signing;
 pub mod terminal;
 pub mod transfer;

@@ -30,8 +30,8 @@ pub fn client(
 /// When an argument or a file is not sound.
 pub fn settings(arguments: &RegistryArguments) -> Result<Settings, Failure> {
     let mut settings = Settings::of_environment()?;
-    settings.insecure = arguments.insecure.clone();
-    settings.authorities = arguments.ca.clone();
+    settings.insecure = arguments.hosts.insecure.clone();
+    settings.authorities = arguments.hosts.ca.clone();
     if let Some(seconds) = arguments.timeout {
         settings = settings.with_patience(Duration::from_secs(seconds.into()));
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use basalt_attest::provenance::Provenance;
 use basalt_attest::{ResourceDescriptor, Statement, attached, images, predicate_type};
 use basalt_digest::Digest;
-use basalt_oci::{Descriptor, ImageStore, LayoutStore};
+use basalt_oci::{Descriptor, ImageStore, LayoutStore, Manifest, media_type};
 use serde_json::Value;
 use support::mirror::Mirror;
 use support::workplace::Workplace;
@@ -243,4 +243,132 @@ fn refused_for(place: &Workplace, words: &[&str]) {
         let said = run.out.contains(word) || run.error.contains(word);
         assert!(said, "`{word}` is not in:\n{}{}", run.out, run.error);
     }
+}
+
+#[test]
+fn an_image_is_built_again_from_its_own_provenance_and_an_empty_cache() {
+    let (place, mirror) = built();
+    let (_, index) = target(&place, "over");
+    let elsewhere = Workplace::cold("");
+    let layout = place.path("over").display().to_string();
+    let run = elsewhere
+        .basalt_from(&mirror, &["reproduce", &layout, "--output", "again"])
+        .succeeded();
+    assert!(run.out.contains(&index.digest.to_string()), "{}", run.out);
+    assert_eq!(
+        place.read("over/index.json"),
+        elsewhere.read("again/index.json"),
+        "what is attached is the same too"
+    );
+    let (store, _) = target(&place, "over");
+    for image in images(&store, &index).expect("sound") {
+        let one = format!("{layout}@{}", image.digest);
+        let run = elsewhere
+            .basalt_from(&mirror, &["reproduce", &one, "--json"])
+            .succeeded();
+        assert_eq!(run.json()["built"], image.digest.to_string());
+    }
+}
+
+#[test]
+fn what_was_asked_for_on_the_command_line_is_asked_for_again() {
+    let spec = format!("{BELOW}variants: {{more: {{files: [{{path: /large, source: large}}]}}}}\n");
+    let place = Workplace::warm(&spec);
+    // Longer than a provenance has whole: it is found in the image.
+    place.write("large", vec![b'x'; 100_000]);
+    let mirror = Mirror::honest();
+    let arguments = [
+        "build",
+        "image.yaml",
+        "--output",
+        "out",
+        "--variant",
+        "more",
+        "--arch",
+        "arm64",
+        "--compression",
+        "zstd",
+    ];
+    let built = place
+        .command_from(&mirror, &arguments)
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .output()
+        .expect("it runs");
+    assert!(built.status.success());
+    let elsewhere = Workplace::cold("");
+    let layout = place.path("out").display().to_string();
+    elsewhere
+        .basalt_from(&mirror, &["reproduce", &layout])
+        .succeeded();
+}
+
+#[test]
+fn an_image_that_is_not_what_its_provenance_says_is_told_by_layer_file_and_byte() {
+    let (place, mirror) = built();
+    place.write("probe.conf", "of the Spec\n");
+    place
+        .basalt_from(&mirror, &["build", "over.yaml", "--output", "other"])
+        .succeeded();
+    let (other, other_index) = target(&place, "other");
+    let statements = statements(&other, &other_index, predicate_type::SLSA_V1);
+    place
+        .basalt(&["copy", "./over", "./bare:latest", "--no-referrers"])
+        .succeeded();
+    let (bare, index) = target(&place, "bare");
+    let mut forged = statements.into_iter().next().expect("there is one");
+    forged.subject = vec![ResourceDescriptor::of_digest("over", &index.digest)];
+    attach(
+        &bare,
+        &index,
+        &basalt_attest::to_bytes(&forged).expect("JSON"),
+    );
+    let run = place.basalt_from(&mirror, &["reproduce", "./bare"]);
+    assert_eq!(run.status, 8, "{}{}", run.out, run.error);
+    for words in [
+        "is not reproduced",
+        "image linux/amd64",
+        "etc/probe.conf: the first byte that differs is number 7",
+        &index.digest.to_string(),
+        &other_index.digest.to_string(),
+    ] {
+        assert!(run.out.contains(words), "`{words}` is not in:\n{}", run.out);
+    }
+    let json = place
+        .basalt_from(&mirror, &["reproduce", "./bare", "--json"])
+        .json();
+    let layers = json["images"][0]["layers"].as_array().expect("a list");
+    assert_eq!(layers.len(), 1, "the file is in the last layer: {layers:?}");
+}
+
+/// Attaches a statement that nobody signed.
+fn attach(store: &LayoutStore, subject: &Descriptor, statement: &[u8]) {
+    let kind = basalt_attest::media_type::IN_TOTO;
+    let layer = store.put_blob(kind, statement).expect("it is added");
+    let config = store
+        .put_blob(media_type::EMPTY, media_type::EMPTY_DOCUMENT)
+        .expect("it is added");
+    let manifest = Manifest {
+        artifact_type: Some(kind.to_owned()),
+        subject: Some(Descriptor::new(
+            &subject.media_type,
+            subject.digest,
+            subject.size,
+        )),
+        ..Manifest::new(config, vec![layer])
+    };
+    let bytes = basalt_oci::to_bytes(&manifest).expect("JSON");
+    store
+        .put_manifest(media_type::MANIFEST, &bytes, None)
+        .expect("it is added");
+}
+
+#[test]
+fn an_image_without_provenance_is_an_error_that_says_so() {
+    let (place, mirror) = built();
+    place
+        .basalt(&["copy", "./over", "./bare:latest", "--no-referrers"])
+        .succeeded();
+    place
+        .basalt_from(&mirror, &["reproduce", "./bare"])
+        .refused(1, &["no provenance is attached", "basalt attestations"]);
 }

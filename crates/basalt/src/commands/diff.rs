@@ -130,7 +130,8 @@ fn lines(found: &ImageDifference) -> String {
     }
 }
 
-fn compare(
+/// What differs between two images.
+pub(super) fn compare(
     former: (&Layout, &Image),
     latter: (&Layout, &Image),
 ) -> Result<ImageDifference, Failure> {

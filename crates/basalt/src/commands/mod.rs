@@ -21,6 +21,7 @@ mod mirror;
 mod pull;
 mod push;
 mod referrers;
+mod reproduce;
 mod sbom;
 mod schema;
 mod session;
@@ -47,6 +48,8 @@ pub enum Command {
     Lock(lock::LockArguments),
     /// Build the images of a spec: lock if need be, fetch, verify, assemble, pack
     Build(build::BuildArguments),
+    /// Build an image again from its own provenance, and compare the two
+    Reproduce(reproduce::ReproduceArguments),
     /// Save everything that the lock of a spec names, to build without the archive
     Vendor(vendor::VendorArguments),
     /// Say why a package is in an image, or where a path of it came from
@@ -109,6 +112,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Init(own) => init::run(own, terminal),
         Command::Lock(own) => lock::run(own, global, terminal),
         Command::Build(own) => build::run(own, global, terminal),
+        Command::Reproduce(own) => reproduce::run(own, global, terminal),
         Command::Vendor(own) => vendor::run(own, global, terminal),
         Command::Explain(own) => explain::run(own, global, terminal),
         Command::Effects(own) => effects::run(own, global, terminal),

@@ -32,6 +32,17 @@ pub(super) fn open_for(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<(Session, Arc<Progress>), Failure> {
+    open_dated(spec, source, source_date_epoch()?, global, terminal)
+}
+
+/// As [`open_for`], with the date of everything generated, whatever `SOURCE_DATE_EPOCH` says.
+pub(super) fn open_dated(
+    spec: &LoadedSpec,
+    source: &ArchiveArguments,
+    date: Option<i64>,
+    global: &GlobalArguments,
+    terminal: &Terminal,
+) -> Result<(Session, Arc<Progress>), Failure> {
     let mut mirrors = MirrorOptions::default();
     for (archive, url) in &source.mirror {
         let mirror = url
@@ -53,7 +64,7 @@ pub(super) fn open_for(
             .map(|seconds| Duration::from_secs(seconds.into())),
         vendor: source.vendor.clone(),
         jobs: source.jobs.map_or(0, usize::from),
-        source_date_epoch: source_date_epoch()?,
+        source_date_epoch: date,
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .ok()
