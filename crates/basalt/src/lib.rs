@@ -8,6 +8,7 @@ pub mod image_difference;
 pub mod interruption;
 pub mod loading;
 pub mod packages;
+mod path_origin;
 pub mod reference;
 pub mod registries;
 mod reproduction;

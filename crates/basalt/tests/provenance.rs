@@ -372,3 +372,55 @@ fn an_image_without_provenance_is_an_error_that_says_so() {
         .basalt_from(&mirror, &["reproduce", "./bare"])
         .refused(1, &["no provenance is attached", "basalt attestations"]);
 }
+
+#[test]
+fn a_path_of_an_image_is_told_by_what_the_image_carries_alone() {
+    let (place, _) = built();
+    let explained = |path: &str| {
+        let run = place.basalt(&["explain", "./over", path, "--arch", "arm64", "--json"]);
+        run.succeeded().json()
+    };
+    let lock: Value = serde_json::from_str(&place.read("over.trixie.lock.json")).expect("JSON");
+    let protocols = explained("/etc/protocols");
+    assert_eq!(protocols["package"]["name"], "netbase");
+    assert_eq!(protocols["by"], "its package, as it is there");
+    assert_eq!(protocols["verified"], true);
+    let packages = lock["packages"].as_array().expect("a list");
+    let locked = packages.iter().find(|one| one["name"] == "netbase");
+    let locked = locked.expect("it is locked");
+    let sha256 = protocols["package"]["sha256"].as_str().expect("a text");
+    assert_eq!(locked["sha256"], format!("sha256:{sha256}"));
+    let archives = lock["archives"].as_array().expect("a list");
+    let snapshot = archives.iter().find(|one| one["suite"] == locked["suite"]);
+    let snapshot = snapshot.expect("its suite is locked");
+    assert_eq!(protocols["vouched"]["signers"], snapshot["signers"]);
+    let probe = explained("/etc/probe.conf");
+    assert_eq!(probe["by"], "the spec: files[0] (/etc/probe.conf)");
+    assert_eq!(
+        probe["content"],
+        Digest::of(b"of the spec\n").to_string().as_str()
+    );
+    // What the architecture's slice leaves out, and what nobody has.
+    let left_out = explained("/usr/lib/aarch64-linux-gnu/libnss_compat.so.2");
+    assert_eq!(left_out["left-out"], true);
+    let text = place
+        .basalt(&["explain", "./over", "/etc/protocols"])
+        .succeeded();
+    for words in [
+        "package  netbase",
+        "vouched  debian/trixie Release of",
+        "compared with the image",
+    ] {
+        assert!(
+            text.out.contains(words),
+            "`{words}` is not in:\n{}",
+            text.out
+        );
+    }
+    place
+        .basalt(&["explain", "./over", "/nothing"])
+        .refused(1, &["nothing stands at /nothing"]);
+    place
+        .basalt(&["explain", "./over", "netbase"])
+        .refused(2, &["no absolute path", "basalt explain SPEC PACKAGE"]);
+}

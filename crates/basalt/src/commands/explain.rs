@@ -1,14 +1,19 @@
 //! `basalt explain`.
 
+use std::path::Path;
+
 use basalt_build::{LeftOutPath, Origin, Session};
 use basalt_spec::LoadedSpec;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::arguments::{GlobalArguments, SourceArguments};
+use crate::arguments::{GlobalArguments, RegistryArguments, SourceArguments};
+use crate::commands::sbom::chosen;
 use crate::commands::session;
 use crate::failure::{Failure, Status};
+use crate::path_origin::PathOrigin;
+use crate::signing;
 use crate::terminal::Terminal;
 
 /// What `explain` takes.
@@ -17,7 +22,9 @@ use crate::terminal::Terminal;
 Examples:
   basalt explain images/base.yaml libssl3t64
   basalt explain images/base.yaml /etc/ssl/certs/ca-certificates.crt
-  basalt explain images/python.yaml --variant dev /usr/bin/awk")]
+  basalt explain images/python.yaml --variant dev /usr/bin/awk
+  basalt explain ./out/base /etc/passwd                        of an image, by what is attached to it
+  basalt explain registry.example/team/base:trixie /bin/sh")]
 pub struct ExplainArguments {
     #[command(flatten)]
     source: SourceArguments,
@@ -42,6 +49,9 @@ pub(super) fn run(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
+    if !is_spec(&own.source.spec) {
+        return of_image(own, terminal);
+    }
     let (spec, session, progress) = session::open(&own.source, global, terminal)?;
     let first = spec.base.architectures.first().map(ToString::to_string);
     let architecture = own.arch.clone().or(first).unwrap_or_default();
@@ -106,6 +116,31 @@ pub(super) fn run(
         }
         text
     })?;
+    Ok(Status::Done)
+}
+
+/// A file is a spec, and so is what is named like one, whether it is there or not; all else names an image.
+fn is_spec(path: &Path) -> bool {
+    let is_named_so = path
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    is_named_so || path.is_file()
+}
+
+/// A path of an image that is built, as its own documents have it.
+fn of_image(own: &ExplainArguments, terminal: &Terminal) -> Result<Status, Failure> {
+    if !own.subject.starts_with('/') {
+        let message = format!("`{}` is no absolute path", own.subject);
+        return Err(Failure::new(Status::Usage, message).help(
+            "why a package is in an image is known to its spec: basalt explain SPEC PACKAGE",
+        ));
+    }
+    let reference = own.source.spec.to_string_lossy();
+    let named = signing::image(&reference, &RegistryArguments::of_environment())?;
+    let store = named.store.as_ref();
+    let (image, beside) = chosen(own.arch.as_deref(), false, store, named.target()?)?;
+    let origin = PathOrigin::find(&named, &image, beside.as_ref(), &own.subject)?;
+    terminal.answer(&origin, || origin.to_string())?;
     Ok(Status::Done)
 }
 

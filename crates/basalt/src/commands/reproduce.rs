@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use basalt_attest::provenance::Provenance;
-use basalt_attest::{Form, Statement, attached, images, media_type, predicate_type};
+use basalt_attest::images;
 use basalt_build::{BuildRequest, Recipe};
 use basalt_digest::Digest;
 use basalt_oci::{ContentLimits, Descriptor, FileKind, Image, Layout, filesystem};
@@ -16,6 +15,7 @@ use crate::arguments::{
 };
 use crate::failure::{Failure, Status};
 use crate::interruption;
+use crate::path_origin::provenance;
 use crate::reference::{Named, Reference};
 use crate::registries;
 use crate::reproduction::Reproduction;
@@ -115,17 +115,8 @@ pub(super) fn run(
 
 /// The provenance that is attached to the image, as what to do.
 fn recipe(named: &Named, target: &Descriptor) -> Result<Recipe, Failure> {
-    let store = named.store.as_ref();
-    for document in attached(store, target)? {
-        if document.form != Form::Document || document.layer.media_type != media_type::IN_TOTO {
-            continue;
-        }
-        let statement = Statement::read(&document.read(store)?)?;
-        if statement.predicate_type == predicate_type::SLSA_V1 && statement.is_about(&target.digest)
-        {
-            let provenance: Provenance = statement.predicate_as()?;
-            return Ok(Recipe::of(&provenance)?);
-        }
+    if let Some(provenance) = provenance(named.store.as_ref(), target)? {
+        return Ok(Recipe::of(&provenance)?);
     }
     let message = format!("no provenance is attached to {}", target.digest);
     Err(Failure::new(Status::Failed, message)

@@ -65,7 +65,7 @@ impl WantedFormat {
 pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Failure> {
     let named = Named::open(&own.image)?;
     let store = named.store.as_ref();
-    let (subject, beside) = chosen(own, store, named.target()?)?;
+    let (subject, beside) = chosen(own.arch.as_deref(), own.index, store, named.target()?)?;
     let bills = bills::of(store, &subject, beside.as_ref())?;
     let wanted = match (own.format, &own.output) {
         (None, Some(_)) => Some(WantedFormat::Spdx),
@@ -89,13 +89,14 @@ pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Fa
     Ok(Status::Done)
 }
 
-/// What the document is to be about, with the index that it is in.
-fn chosen(
-    own: &SbomArguments,
+/// What a document is to be about, with the index that it is in: the index itself, or its image of an architecture.
+pub(super) fn chosen(
+    architecture: Option<&str>,
+    whole: bool,
     store: &dyn ImageStore,
     target: Descriptor,
 ) -> Result<(Descriptor, Option<Index>), Failure> {
-    if !target.is_index() || own.index {
+    if !target.is_index() || whole {
         return Ok((target, None));
     }
     let Some((_, bytes)) = store.manifest(&target.digest)? else {
@@ -103,17 +104,17 @@ fn chosen(
         return Err(Failure::new(Status::Failed, message));
     };
     let index: Index = bills::parse(&bytes, &target)?;
-    let architecture = |entry: &Descriptor| {
+    let architecture_of = |entry: &Descriptor| {
         let platform = entry.platform.as_ref()?;
         (platform.architecture != "unknown").then(|| platform.architecture.clone())
     };
     let images: Vec<(String, &Descriptor)> = index
         .manifests
         .iter()
-        .filter_map(|entry| Some((architecture(entry)?, entry)))
+        .filter_map(|entry| Some((architecture_of(entry)?, entry)))
         .collect();
     let of = |wanted: &str| images.iter().find(|(name, _)| name == wanted);
-    let found = match &own.arch {
+    let found = match architecture {
         Some(wanted) => of(wanted),
         None => of(crate::loading::host_architecture()).or(images.first()),
     };
@@ -121,7 +122,7 @@ fn chosen(
         Some((_, entry)) => Ok(((*entry).clone(), Some(index.clone()))),
         None => {
             let names: Vec<&str> = images.iter().map(|(name, _)| name.as_str()).collect();
-            let what = own.arch.as_deref().unwrap_or("any architecture");
+            let what = architecture.unwrap_or("any architecture");
             let message = format!("{} has no image for {what}", store.place());
             Err(Failure::new(Status::Failed, message).help(format!("it has: {}", names.join(", "))))
         }
