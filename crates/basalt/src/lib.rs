@@ -1,6 +1,7 @@
 //! The program `basalt`: arguments, terminal output and exit codes around the stages.
 
 pub mod arguments;
+mod attached_provenance;
 pub mod bills;
 pub mod commands;
 pub mod failure;

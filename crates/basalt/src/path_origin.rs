@@ -4,13 +4,13 @@
 use std::fmt;
 
 use basalt_attest::provenance::Provenance;
-use basalt_attest::{Form, Statement, attached, media_type, predicate_type};
 use basalt_digest::Digest;
-use basalt_oci::{ContentLimits, Descriptor, FileKind, ImageStore, Index, Layout, filesystem};
+use basalt_oci::{ContentLimits, Descriptor, FileKind, Index, Layout, filesystem};
 use basalt_sbom::Format;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::attached_provenance::provenance;
 use crate::bills;
 use crate::failure::{Failure, Status};
 use crate::reference::{Named, Reference};
@@ -132,28 +132,6 @@ impl Component {
     fn sha256(&self) -> Option<&str> {
         self.hashes.first().map(|hash| hash.content.as_str())
     }
-}
-
-/// The SLSA provenance that is attached, unsigned, to a manifest or index.
-///
-/// # Errors
-/// When the place cannot be read, or a statement is not sound.
-pub fn provenance(
-    store: &dyn ImageStore,
-    subject: &Descriptor,
-) -> Result<Option<Provenance>, Failure> {
-    for document in attached(store, subject)? {
-        if document.form != Form::Document || document.layer.media_type != media_type::IN_TOTO {
-            continue;
-        }
-        let statement = Statement::read(&document.read(store)?)?;
-        if statement.predicate_type == predicate_type::SLSA_V1
-            && statement.is_about(&subject.digest)
-        {
-            return Ok(Some(statement.predicate_as()?));
-        }
-    }
-    Ok(None)
 }
 
 impl PathOrigin {

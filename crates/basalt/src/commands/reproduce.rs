@@ -13,9 +13,9 @@ use super::session;
 use crate::arguments::{
     ArchiveArguments, CopyArguments, GlobalArguments, HostArguments, RegistryArguments,
 };
+use crate::attached_provenance::provenance;
 use crate::failure::{Failure, Status};
 use crate::interruption;
-use crate::path_origin::provenance;
 use crate::reference::{Named, Reference};
 use crate::registries;
 use crate::reproduction::Reproduction;
