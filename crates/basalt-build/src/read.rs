@@ -22,7 +22,7 @@ use crate::slicing::{LeftOutPath, Slicing};
 use crate::stated::StatedLicence;
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 8;
+const GENERATION: u32 = 9;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
