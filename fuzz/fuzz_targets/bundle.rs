@@ -5,7 +5,8 @@
 use std::sync::LazyLock;
 
 use basalt_attest::{
-    Attached, Authority, Bundle, Form, Identity, PrivateKey, Signer, TrustedRoot, media_type, verify,
+    Attached, Authority, Bundle, Form, Identity, PrivateKey, Signer, TrustedRoot, media_type,
+    verify,
 };
 use basalt_digest::Digest;
 use basalt_oci::Descriptor;

@@ -1,10 +1,13 @@
 #![no_main]
-//! A bill of materials from anywhere is read or refused; one in SPDX 2.3 becomes one in SPDX 3 that names as much.
+//! A bill of materials from anywhere is read or refused, whole or for one path; one in SPDX 2.3 becomes one in SPDX 3 that names as much.
 
-use basalt_sbom::{Format, read_summary, spdx3_of_spdx};
+use basalt_sbom::{Format, path_record, read_summary, spdx3_of_spdx};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok(Some(record)) = path_record(bytes, "/etc/passwd") {
+        assert_eq!(record.path, "/etc/passwd");
+    }
     let Ok(summary) = read_summary(bytes) else {
         return;
     };

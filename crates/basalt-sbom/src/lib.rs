@@ -10,6 +10,7 @@ mod cyclonedx;
 mod index;
 mod licence;
 mod model;
+mod path;
 mod purl;
 mod spdx2;
 mod spdx2_write;
@@ -26,6 +27,7 @@ pub use model::{
     File, FileOwner, Image, LeftOut, Link, OperatingSystem, Original, Package, Sbom, Sha1,
     Sha1Hasher, Source, Tool,
 };
+pub use path::{PackageRecord, PathRecord, path_record};
 pub use purl::{of_binary, of_debian, of_image};
 pub use spdx2_write::write as spdx;
 pub use spdx3::from_spdx as spdx3_of_spdx;

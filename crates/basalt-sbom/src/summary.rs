@@ -108,10 +108,7 @@ struct Statement<T> {
 /// # Errors
 /// When it is too long, not JSON, of another kind, or not as its format has it.
 pub fn read(bytes: &[u8]) -> Result<Summary, SbomError> {
-    if bytes.len() > MAXIMUM_DOCUMENT {
-        return Err(SbomError::TooLarge { size: bytes.len() });
-    }
-    let marks: Marks = parse(bytes, "JSON object")?;
+    let marks: Marks = bounded(bytes, "JSON object")?;
     match summary(&marks, |what| Parsed::bare(bytes, what)) {
         Err(SbomError::Unknown) => {
             let Ok(inner) = serde_json::from_slice::<Statement<Marks>>(bytes) else {
@@ -151,6 +148,17 @@ impl<'b> Parsed<'b> {
             true => parse::<Statement<T>>(self.bytes, self.what).map(|one| one.predicate),
             false => parse(self.bytes, self.what),
         }
+    }
+}
+
+/// Parses a document from outside, unless it is too long.
+pub(crate) fn bounded<T: DeserializeOwned>(
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<T, SbomError> {
+    match bytes.len() {
+        size if size > MAXIMUM_DOCUMENT => Err(SbomError::TooLarge { size }),
+        _ => parse(bytes, what),
     }
 }
 
