@@ -141,13 +141,13 @@ pub fn build(
 ) -> Result<BuildReport, BuildError> {
     let lock = current_lock(session, spec, request.locked)?;
     let jobs = jobs(session, spec, &lock, request)?;
+    let materials = Materials::read(session, spec, &lock, request)?;
     let mut records: Vec<Option<ImageRecord>> = jobs
         .iter()
         .map(|job| remembered(session, job))
         .collect::<Result<_, _>>()?;
     if let Some(records) = records.iter().cloned().collect::<Option<Vec<_>>>() {
-        let materials = Materials::read(session, spec, &lock, request)?;
-        let index = layout::indexes(&materials, request, &jobs, &records)?.layout;
+        let index = layout::indexes(&materials, &jobs, &records)?.layout;
         if is_current(&request.output, &index, true) {
             return report(
                 session,
@@ -182,8 +182,7 @@ pub fn build(
         }
     }
     let records: Vec<ImageRecord> = records.into_iter().flatten().collect();
-    let materials = Materials::read(session, spec, &lock, request)?;
-    layout::write(session, &materials, request, &jobs, &records)?;
+    layout::write(&materials, &jobs, &records)?;
     report(session, spec, request, &jobs, &records, cache, false)
 }
 

@@ -98,11 +98,10 @@ pub(crate) fn bases(
 /// The indexes of the images and of what is attached to them.
 pub(crate) fn indexes(
     materials: &Materials<'_>,
-    request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<Indexes, BuildError> {
-    let spec = materials.spec;
+    let Materials { spec, request, .. } = *materials;
     let bytes = images(spec, request, jobs, records)?;
     let mut descriptor = Descriptor::of(media_type::INDEX, &bytes);
     let tag = match request.variant.as_str() {
@@ -125,9 +124,7 @@ pub(crate) fn indexes(
 }
 
 pub(crate) fn write(
-    session: &Session,
     materials: &Materials<'_>,
-    request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<(), BuildError> {
@@ -135,7 +132,10 @@ pub(crate) fn write(
         images,
         attachments,
         layout: index,
-    } = indexes(materials, request, jobs, records)?;
+    } = indexes(materials, jobs, records)?;
+    let Materials {
+        session, request, ..
+    } = *materials;
     session.stage(Stage::Write, 0, || {
         if let Some(parent) = request
             .output

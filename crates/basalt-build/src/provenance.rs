@@ -4,10 +4,12 @@
 //! The same build gives the same statement: it names no machine and no clock, and its date is that of the image.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use basalt_attest::provenance::{BuildDefinition, Builder, Metadata, Provenance, RunDetails};
 use basalt_attest::{ResourceDescriptor, Statement, predicate_type, to_bytes};
 use basalt_digest::Digest;
+use basalt_effects::Verdict;
 use basalt_fetch::distribution;
 use basalt_lock::{ArchiveSnapshot, Lock, LockedPackage};
 use basalt_sbom::{OperatingSystem, Source, of_binary};
@@ -41,10 +43,10 @@ pub(crate) struct BaseImage {
 
 /// What all the statements of one build share.
 pub(crate) struct Materials<'a> {
-    session: &'a Session,
+    pub(crate) session: &'a Session,
     pub(crate) spec: &'a LoadedSpec,
+    pub(crate) request: &'a BuildRequest,
     lock: &'a Lock,
-    request: &'a BuildRequest,
     own: Vec<ResourceDescriptor>,
 }
 
@@ -86,9 +88,10 @@ impl<'a> Materials<'a> {
         if !lock.slice_definitions.is_empty() {
             let library = slices::library(spec)?;
             for package in lock.slice_definitions.keys() {
-                let text = library.text(package).unwrap_or_default();
-                let name = definition_name(spec, package, text);
-                own.push(whole(name, text.as_bytes().to_vec(), "application/yaml"));
+                if let Some((path, text)) = library.source(package) {
+                    let name = definition_name(spec, package, path);
+                    own.push(whole(name, text.as_bytes().to_vec(), "application/yaml"));
+                }
             }
         }
         Ok(Self {
@@ -154,8 +157,10 @@ impl<'a> Materials<'a> {
             .own
             .iter()
             .map(|one| ResourceDescriptor {
-                content: None,
-                ..one.clone()
+                name: one.name.clone(),
+                digest: one.digest.clone(),
+                media_type: one.media_type.clone(),
+                ..ResourceDescriptor::default()
             })
             .collect();
         let verdict = json!({
@@ -211,6 +216,7 @@ impl<'a> Materials<'a> {
     /// The scripts that nothing explains, as the lock has them, and the packages whose effects the spec declares.
     fn scripts(&self, jobs: &[&Job<'_>]) -> Value {
         let mut unexplained = BTreeSet::new();
+        let verdict = Verdict::Unexplained.to_string();
         let is_declared = |package: &LockedPackage| {
             jobs.iter()
                 .all(|job| job.image.effects.contains_key(&package.name))
@@ -220,7 +226,7 @@ impl<'a> Materials<'a> {
                 continue;
             }
             let scripts = package.scripts.iter();
-            let unknown = scripts.filter(|(_, script)| script.verdict == UNEXPLAINED);
+            let unknown = scripts.filter(|(_, script)| script.verdict == verdict);
             unexplained.extend(unknown.map(|(name, _)| format!("{} {name}", package.name)));
         }
         let declared: BTreeSet<&String> = jobs
@@ -271,24 +277,25 @@ impl<'a> Materials<'a> {
     }
 }
 
-/// The word of `basalt-effects` for a script that nothing explains.
-const UNEXPLAINED: &str = "unexplained";
-
 /// Where a slice definition is, relative to the spec; `basalt:…` when it is this program's own.
-fn definition_name(spec: &LoadedSpec, package: &str, text: &str) -> String {
-    let file = format!("{package}.yaml");
-    spec.images()
-        .flat_map(|(_, image)| &image.slice_definitions)
-        .map(|folder| format!("{folder}/{file}"))
-        .find(|name| local_file(spec, name).is_ok_and(|bytes| bytes == text.as_bytes()))
-        .unwrap_or_else(|| format!("{BUILT_IN}{file}"))
+fn definition_name(spec: &LoadedSpec, package: &str, path: &Path) -> String {
+    let folders = spec
+        .images()
+        .flat_map(|(_, image)| &image.slice_definitions);
+    for folder in folders {
+        if let Ok(file) = path.strip_prefix(spec.folder.join(folder)) {
+            return format!("{folder}/{}", file.display());
+        }
+    }
+    format!("{BUILT_IN}{package}.yaml")
 }
 
 fn whole(name: String, content: Vec<u8>, media_type: &str) -> ResourceDescriptor {
+    let digest = Digest::of(&content);
     ResourceDescriptor {
         media_type: media_type.to_owned(),
-        content: Some(content.clone()),
-        ..ResourceDescriptor::of_digest(name, &Digest::of(&content))
+        content: Some(content),
+        ..ResourceDescriptor::of_digest(name, &digest)
     }
 }
 

@@ -3,7 +3,7 @@
 //! A provenance comes from outside: nothing that it names may stand, or be looked for, outside the folder it is laid
 //! out in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use basalt_attest::ResourceDescriptor;
@@ -186,13 +186,13 @@ impl Recipe {
         home.extend(std::iter::repeat_n("spec", height));
         for (name, content) in &self.files {
             // Not by way of `..`: the folders may not be there yet.
-            let path = folder_of(&home, name);
+            let path = place_of(&home, name);
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent)?;
             }
             std::fs::write(&path, content)?;
         }
-        self.includes(&self.parameters.spec, 0)?;
+        self.knows_includes()?;
         let path = home.join(&self.parameters.spec);
         let spec = basalt_spec::load(&path, Some(&self.parameters.release))?;
         let below = spec.below.iter().map(|below| &below.base);
@@ -203,21 +203,24 @@ impl Recipe {
     }
 
     /// That a spec and all that it includes are among the files, before any of it is followed.
-    fn includes(&self, name: &str, depth: usize) -> Result<(), RecipeError> {
-        let unknown = || RecipeError::Unknown {
-            name: name.to_owned(),
-        };
-        let content = self.files.get(name).ok_or_else(unknown)?;
-        let text = std::str::from_utf8(content).map_err(|_| unknown())?;
-        let own = basalt_spec::parse(Path::new(name), text)?;
-        if depth > basalt_spec::MAXIMUM_DEPTH {
-            // Loading says so, with the place.
-            return Ok(());
-        }
-        let variants = own.variants.values().flat_map(|variant| &variant.include);
-        for include in own.include.iter().chain(variants) {
-            let folder = Path::new(name).parent().unwrap_or(Path::new(""));
-            self.includes(&tidy(&folder.join(include)), depth + 1)?;
+    fn knows_includes(&self) -> Result<(), RecipeError> {
+        let mut seen = BTreeSet::new();
+        let mut left = vec![self.parameters.spec.clone()];
+        while let Some(name) = left.pop() {
+            let text = self
+                .files
+                .get(&name)
+                .map(|content| std::str::from_utf8(content));
+            let Some(Ok(text)) = text else {
+                return Err(RecipeError::Unknown { name });
+            };
+            let own = basalt_spec::parse(Path::new(&name), text)?;
+            let folder = Path::new(&name).parent().unwrap_or(Path::new(""));
+            let variants = own.variants.values().flat_map(|variant| &variant.include);
+            let includes = own.include.iter().chain(variants);
+            left.extend(includes.map(|include| tidy(&folder.join(include))));
+            seen.insert(name);
+            left.retain(|name| !seen.contains(name));
         }
         Ok(())
     }
@@ -282,7 +285,7 @@ fn is_within(name: &str) -> bool {
 }
 
 /// Where a file of this name is, seen from a folder: as the name says, letter by letter.
-fn folder_of(home: &Path, name: &str) -> PathBuf {
+fn place_of(home: &Path, name: &str) -> PathBuf {
     let mut path = home.to_owned();
     for component in Path::new(name).components() {
         match component {
@@ -361,6 +364,25 @@ mod tests {
                 "{more}: {refused:?}"
             );
         }
+    }
+
+    #[test]
+    fn specs_that_include_each_other_many_times_are_looked_at_once() {
+        let many = |next: &str| format!("include: [{}]\n{SPEC}", vec![next; 200].join(", "));
+        let names: Vec<String> = (0..9).map(|level| format!("{level}.yaml")).collect();
+        let mut files = vec![("image.yaml", many("0.yaml"))];
+        for pair in names.windows(2) {
+            files.push((&pair[0], many(&pair[1])));
+        }
+        files.push(("8.yaml", SPEC.to_owned()));
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (*name, text.as_str()))
+            .collect();
+        let recipe = Recipe::of(&provenance(&files)).expect("sound");
+        let folder = tempfile::tempdir().expect("a folder");
+        let refused = recipe.lay_out(folder.path());
+        assert!(matches!(refused, Err(RecipeError::Spec(_))), "{refused:?}");
     }
 
     #[test]

@@ -90,9 +90,10 @@ impl Library {
         Some(Digest::of(entry.text.as_bytes()))
     }
 
-    /// The text of a package's definition, as its file has it.
-    pub fn text(&self, package: &str) -> Option<&str> {
-        self.entries.get(package).map(|entry| entry.text.as_str())
+    /// The file of a package's definition, and its text.
+    pub fn source(&self, package: &str) -> Option<(&Path, &str)> {
+        let entry = self.entries.get(package)?;
+        Some((&entry.path, &entry.text))
     }
 
     /// The slice of a package.
