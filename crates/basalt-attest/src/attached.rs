@@ -14,9 +14,12 @@ use crate::statement::media_type;
 pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// The annotation that has an unsigned statement's type of predicate.
 pub const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
-/// BuildKit's annotations: what a manifest in an index is, and what it is about.
-const DOCKER_TYPE: &str = "vnd.docker.reference.type";
-const DOCKER_DIGEST: &str = "vnd.docker.reference.digest";
+/// BuildKit's annotation of what a manifest in an index is.
+pub const BUILDKIT_TYPE: &str = "vnd.docker.reference.type";
+/// What it says of a manifest of statements.
+pub const BUILDKIT_ATTESTATION: &str = "attestation-manifest";
+/// BuildKit's annotation of the manifest that the statements are about.
+pub const BUILDKIT_SUBJECT: &str = "vnd.docker.reference.digest";
 
 /// Longest document that is read.
 const MAXIMUM_DOCUMENT: u64 = 192 << 20;
@@ -82,9 +85,9 @@ pub fn attached(
     }
     if subject.is_index() {
         for inner in index(store, subject)?.manifests {
-            let about = inner.annotations.get(DOCKER_DIGEST);
-            let is_attestation = inner.annotations.get(DOCKER_TYPE).map(String::as_str)
-                == Some("attestation-manifest");
+            let about = inner.annotations.get(BUILDKIT_SUBJECT);
+            let is_attestation = inner.annotations.get(BUILDKIT_TYPE).map(String::as_str)
+                == Some(BUILDKIT_ATTESTATION);
             if let (true, Some(about)) = (is_attestation, about) {
                 let about = about.parse().map_err(|error| {
                     AttestError::malformed("BuildKit's attestation", format!("{error}"))
@@ -106,7 +109,7 @@ pub fn images(store: &dyn ImageStore, target: &Descriptor) -> Result<Vec<Descrip
         return Ok(Vec::new());
     }
     let mut images = index(store, target)?.manifests;
-    images.retain(|inner| inner.is_manifest() && !inner.annotations.contains_key(DOCKER_TYPE));
+    images.retain(|inner| inner.is_manifest() && !inner.annotations.contains_key(BUILDKIT_TYPE));
     Ok(images)
 }
 

@@ -105,6 +105,19 @@ impl Source {
         self.registry.refusal(answer, &self.name)
     }
 
+    /// The answer to what asks for something, if that is there.
+    fn found(&self, ask: Ask<'_>) -> Result<Option<Answer>, ClientError> {
+        let answer = self.registry.call(ask)?;
+        match answer.status {
+            200 => Ok(Some(answer)),
+            404 => {
+                answer.finish();
+                Ok(None)
+            }
+            _ => Err(self.refusal(answer)),
+        }
+    }
+
     /// A manifest or index by tag or digest, with a descriptor, if it is there.
     fn manifest(
         &self,
@@ -117,15 +130,9 @@ impl Source {
             Right::Pull,
         );
         ask.headers.push(("Accept", ACCEPTED.to_owned()));
-        let answer = self.registry.call(ask)?;
-        match answer.status {
-            200 => {}
-            404 => {
-                answer.finish();
-                return Ok(None);
-            }
-            _ => return Err(self.refusal(answer)),
-        }
+        let Some(answer) = self.found(ask)? else {
+            return Ok(None);
+        };
         let url = address::shown(&answer.url);
         let promised = match digest {
             Some(digest) => Some(*digest),
@@ -168,15 +175,9 @@ impl Source {
             Right::Pull,
         );
         ask.headers.push(("Accept", ACCEPTED.to_owned()));
-        let answer = self.registry.call(ask)?;
-        match answer.status {
-            200 => {}
-            404 => {
-                answer.finish();
-                return Ok(None);
-            }
-            _ => return Err(self.refusal(answer)),
-        }
+        let Some(answer) = self.found(ask)? else {
+            return Ok(None);
+        };
         let facts = (announced(&answer)?, media_type_of(&answer), answer.length());
         if let (Some(digest), Some(media_type), Some(size)) = facts {
             return Ok(Some(Descriptor::new(&media_type, digest, size)));

@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use basalt_fetch::connection::{Pace, proxy};
-use basalt_fetch::{Limits, Remembering, address};
+use basalt_fetch::connection::{self, Pace};
+use basalt_fetch::{Limits, address};
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderMap, HeaderValue, Method, Request};
 use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, AsSendBody, SendBody};
 
 use crate::certificates;
@@ -178,22 +177,8 @@ fn run<B: AsSendBody>(
 }
 
 fn agent(limits: &Limits, tls: &TlsConfig, protected: bool) -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .accept_encoding("identity")
-        .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(limits.connect))
-        .timeout_connect(Some(limits.connect))
-        .timeout_recv_response(Some(limits.read))
-        .timeout_per_read(Some(limits.read))
-        .timeout_per_write(Some(limits.read))
-        .max_idle_connections_per_host(8)
-        .tls_config(tls.clone())
-        .proxy(proxy(protected))
-        .build();
-    Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
+    let configuration = connection::configuration(limits, tls, protected);
+    connection::agent(configuration.timeout_per_write(Some(limits.read)))
 }
 
 impl Answer {

@@ -1,13 +1,17 @@
-//! What all HTTP clients of the program share: the pace a body must keep, where a redirect may lead, and
-//! the proxies and certificates that the environment names.
+//! What all HTTP clients of the program share: how connections are made, the pace a body must keep, where a redirect
+//! may lead, and the proxies and certificates that the environment names.
 
 use std::env;
 use std::time::{Duration, Instant};
 
-use ureq::Proxy;
-use ureq::tls::{Certificate, PemItem};
+use ureq::config::ConfigBuilder;
+use ureq::tls::{Certificate, PemItem, TlsConfig};
+use ureq::typestate::AgentScope;
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Proxy};
 
 use crate::Limits;
+use crate::resolver::Remembering;
 
 /// Whether a redirect may lead from one URL to another: only to HTTP, and never from a protected
 /// connection to an open one. What comes is verified in any case, but whoever chose https also
@@ -56,6 +60,34 @@ impl Pace {
 pub fn range_start(header: Option<&str>) -> Option<u64> {
     let range = header?.strip_prefix("bytes ")?;
     range.split_once('-')?.0.parse().ok()
+}
+
+/// How every connection is made, for redirects that are followed by hand and errors that are read: within limits,
+/// with these certificates, by the proxy for protected (https) or open (http) connections.
+pub fn configuration(
+    limits: &Limits,
+    tls: &TlsConfig,
+    protected: bool,
+) -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .accept_encoding("identity")
+        .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
+        .timeout_resolve(Some(limits.connect))
+        .timeout_connect(Some(limits.connect))
+        .timeout_recv_response(Some(limits.read))
+        .timeout_per_read(Some(limits.read))
+        .max_idle_connections_per_host(8)
+        .tls_config(tls.clone())
+        .proxy(proxy(protected))
+}
+
+/// An agent that remembers where names lead.
+pub fn agent(configuration: ConfigBuilder<AgentScope>) -> Agent {
+    let (connector, resolver) = (DefaultConnector::default(), Remembering::default());
+    Agent::with_parts(configuration.build(), connector, resolver)
 }
 
 /// The proxy that the environment names for protected (https) or open (http) connections.

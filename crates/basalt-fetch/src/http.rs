@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::transport::DefaultConnector;
 
-use crate::connection::{Pace, may_lead, named_certificates, proxy, range_start};
-use crate::resolver::Remembering;
+use crate::connection::{self, Pace, may_lead, named_certificates, range_start};
 use crate::{FetchError, address};
 
 /// The bounds on a request.
@@ -92,26 +90,11 @@ impl Client {
     pub fn new(limits: Limits) -> Self {
         let roots = named_certificates().map_or(RootCerts::WebPki, RootCerts::from);
         let tls = TlsConfig::builder().root_certs(roots).build();
-        let agent = |proxy| {
-            let config = Agent::config_builder()
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .accept_encoding("identity")
-                .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
-                .timeout_resolve(Some(limits.connect))
-                .timeout_connect(Some(limits.connect))
-                .timeout_recv_response(Some(limits.read))
-                .timeout_per_read(Some(limits.read))
-                .max_idle_connections_per_host(8)
-                .tls_config(tls.clone())
-                .proxy(proxy)
-                .build();
-            Agent::with_parts(config, DefaultConnector::default(), Remembering::default())
-        };
+        let agent =
+            |protected| connection::agent(connection::configuration(&limits, &tls, protected));
         Self {
-            open: agent(proxy(false)),
-            protected: agent(proxy(true)),
+            open: agent(false),
+            protected: agent(true),
             limits,
         }
     }

@@ -25,6 +25,5 @@ pub use http::Limits;
 pub use mirrors::{Mirror, MirrorError, MirrorOptions, Mirrors};
 pub use observer::{Event, Observer, Silent};
 pub use release::{Provenance, ReleaseFile, ReleaseText};
-pub use resolver::Remembering;
 pub use snapshots::Snapshots;
 pub use vendor::VendorStore;

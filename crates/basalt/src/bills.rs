@@ -4,18 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use basalt_attest::media_type::IN_TOTO;
+use basalt_attest::{BUILDKIT_ATTESTATION, BUILDKIT_SUBJECT, BUILDKIT_TYPE, PREDICATE_TYPE};
 use basalt_oci::{Descriptor, ImageStore, Index, MADE_BY, Manifest};
 use basalt_sbom::{CYCLONEDX_MEDIA_TYPE, Format, MAXIMUM_DOCUMENT, SPDX_MEDIA_TYPE};
 
 use crate::failure::{Failure, Status};
-
-/// A statement of in-toto.
-const STATEMENT: &str = "application/vnd.in-toto+json";
-/// What a statement's layer says that it states.
-const PREDICATE: &str = "in-toto.io/predicate-type";
-/// What tells BuildKit's manifests of attestations, and whose they are.
-const BUILDKIT_TYPE: &str = "vnd.docker.reference.type";
-const BUILDKIT_SUBJECT: &str = "vnd.docker.reference.digest";
 
 /// A bill that is there to be read.
 #[derive(Debug, Clone)]
@@ -40,7 +34,7 @@ pub fn of(
     let wanted = subject.digest.to_string();
     let from_buildkit = |entry: &&Descriptor| {
         let says = |key, value| entry.annotations.get(key).is_some_and(|one| one == value);
-        says(BUILDKIT_TYPE, "attestation-manifest") && says(BUILDKIT_SUBJECT, wanted.as_str())
+        says(BUILDKIT_TYPE, BUILDKIT_ATTESTATION) && says(BUILDKIT_SUBJECT, wanted.as_str())
     };
     let entries = beside.iter().flat_map(|index| &index.manifests);
     holders.extend(entries.filter(from_buildkit).cloned());
@@ -69,9 +63,9 @@ fn format_of(layer: &Descriptor, annotations: &BTreeMap<String, String>) -> Opti
     match layer.media_type.as_str() {
         SPDX_MEDIA_TYPE => Some(Format::Spdx),
         CYCLONEDX_MEDIA_TYPE => Some(Format::CycloneDx),
-        STATEMENT => {
-            let own = layer.annotations.get(PREDICATE);
-            let kind = own.or_else(|| annotations.get(PREDICATE))?;
+        IN_TOTO => {
+            let own = layer.annotations.get(PREDICATE_TYPE);
+            let kind = own.or_else(|| annotations.get(PREDICATE_TYPE))?;
             let is = |base: &str| kind.starts_with(base);
             if is("https://spdx.dev/Document") {
                 Some(Format::Spdx)
@@ -98,7 +92,7 @@ impl Bill {
         }
         let mut bytes = Vec::new();
         store.blob(&self.layer)?.read_to_end(&mut bytes)?;
-        if self.layer.media_type != STATEMENT {
+        if self.layer.media_type != IN_TOTO {
             return Ok(bytes);
         }
         let statement: serde_json::Value = parse(&bytes, &self.layer)?;

@@ -58,6 +58,24 @@ pub struct DifferentLayer {
 }
 
 impl Reproduction {
+    /// What a program of this version published, and what was built now.
+    pub fn new(image: String, published: Digest, built: Digest, program: &str) -> Self {
+        let mine = env!("CARGO_PKG_VERSION");
+        let mut why = Vec::new();
+        if program != mine && published != built {
+            why.push(format!(
+                "it was built by basalt {program}, and this is {mine}"
+            ));
+        }
+        Self {
+            image,
+            published,
+            built,
+            images: Vec::new(),
+            why,
+        }
+    }
+
     /// Whether every byte is the same.
     pub fn is_same(&self) -> bool {
         self.published == self.built

@@ -7,11 +7,12 @@ use basalt_client::{Client, Copied, CopyOptions, LayoutTarget, Target};
 use basalt_oci::{Descriptor, annotation};
 use serde_json::{Value, json};
 
-use crate::arguments::CopyArguments;
+use crate::arguments::{CopyArguments, RegistryArguments};
 use crate::failure::{Failure, Status};
 use crate::interruption;
 use crate::reference::{DEFAULT_TAG, Named, Reference};
-use crate::terminal::{Progress, bytes};
+use crate::registries;
+use crate::terminal::{Progress, Terminal, bytes};
 
 /// What is copied where.
 pub struct Transfer<'a> {
@@ -29,6 +30,32 @@ pub struct Done {
     pub name: String,
     /// What was copied.
     pub copied: Copied,
+}
+
+/// Runs a command that copies one image from here to there: `what` is its name.
+///
+/// # Errors
+/// As [`Transfer::run`], and when a registry cannot be spoken to.
+pub fn carry(
+    what: &'static str,
+    (from, to): (Reference, &Reference),
+    arguments: &CopyArguments,
+    registries: &RegistryArguments,
+    terminal: &Terminal,
+) -> Result<Status, Failure> {
+    interruption::watch(terminal.json())?;
+    let progress = Arc::new(terminal.progress());
+    progress.stage(what, 0);
+    let client = registries::client(registries, Some(progress.clone()))?;
+    let transfer = Transfer {
+        client: &client,
+        arguments,
+        progress: &progress,
+    };
+    let done = transfer.run(from, to)?;
+    progress.finish();
+    terminal.summary(&done.document(), || done.text())?;
+    Ok(Status::Done)
 }
 
 impl Transfer<'_> {

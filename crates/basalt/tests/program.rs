@@ -1,41 +1,31 @@
 //! The program as a person meets it.
 
+#[path = "support/run.rs"]
+mod run;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use basalt_digest::Digest;
 use basalt_oci::{
     History, ImageConfig, Index, LayoutWriter, Manifest, Platform, RootFilesystem, RuntimeConfig,
     media_type,
 };
+use run::Run;
 
 /// A lock of format 1.
 const LOCK: &str = include_str!("../../basalt-lock/tests/fixtures/format-1.json");
 
-struct Run {
-    status: i32,
-    out: String,
-    error: String,
-}
-
 /// Runs the program in a folder, which has the cache too.
 fn basalt(folder: &Path, arguments: &[&str]) -> Run {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_basalt"))
+    let output = Command::new(env!("CARGO_BIN_EXE_basalt"))
         .args(arguments)
         .current_dir(folder)
         .env_clear()
         .env("BASALT_CACHE", folder.join("cache"))
         .output()
         .expect("the program starts");
-    Run {
-        status: status.code().expect("no signal"),
-        out: String::from_utf8(stdout).expect("UTF-8"),
-        error: String::from_utf8(stderr).expect("UTF-8"),
-    }
+    Run::of(output)
 }
 
 fn folder() -> tempfile::TempDir {

@@ -3,48 +3,23 @@
 #[path = "../../basalt-client/tests/support/mod.rs"]
 mod support;
 
+#[path = "support/run.rs"]
+mod run;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use basalt_digest::Digest;
 use basalt_oci::{
     Descriptor, ImageStore, Index, Layout, LayoutStore, LayoutWriter, Manifest, Platform,
     media_type,
 };
-use serde_json::{Value, json};
+use run::Run;
+use serde_json::json;
 use support::{Access, Behaviour, Fault, Response, TestRegistry};
-
-struct Run {
-    status: i32,
-    out: String,
-    error: String,
-}
-
-impl Run {
-    fn succeeded(self) -> Self {
-        assert_eq!(self.status, 0, "{}{}", self.out, self.error);
-        self
-    }
-
-    fn refused(self, status: i32, words: &[&str]) -> Self {
-        assert_eq!(self.status, status, "{}{}", self.out, self.error);
-        for word in words {
-            assert!(
-                self.error.contains(word),
-                "`{word}` is not in:\n{}",
-                self.error
-            );
-        }
-        self
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).expect("one JSON document")
-    }
-}
 
 /// A folder with a home of its own.
 struct Place {
@@ -82,16 +57,8 @@ impl Place {
         // One that fails at once does not read it.
         let _ = pipe.write_all(input.as_bytes());
         drop(pipe);
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = child.wait_with_output().expect("it ends");
-        Run {
-            status: status.code().expect("no signal"),
-            out: String::from_utf8(stdout).expect("UTF-8"),
-            error: String::from_utf8(stderr).expect("UTF-8"),
-        }
+        let output = child.wait_with_output().expect("it ends");
+        Run::of(output)
     }
 
     /// Writes a layout with an index of two platforms, and an SBOM of the first. Returns the index's descriptor.

@@ -1,27 +1,19 @@
 //! Signing and verifying as a person meets them.
 
+#[path = "support/run.rs"]
+mod run;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use basalt_attest::attach;
 use basalt_oci::{
     Descriptor, ImageStore, Index, LayoutStore, LayoutWriter, Manifest, Platform, annotation,
     media_type,
 };
+use run::Run;
 use serde_json::{Value, json};
-
-struct Run {
-    status: i32,
-    out: String,
-    error: String,
-}
-
-impl Run {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
-    }
-}
 
 /// Runs the program in a folder, with a password in the environment.
 fn basalt(folder: &Path, arguments: &[&str]) -> Run {
@@ -29,22 +21,14 @@ fn basalt(folder: &Path, arguments: &[&str]) -> Run {
 }
 
 fn with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_basalt"))
+    let output = Command::new(env!("CARGO_BIN_EXE_basalt"))
         .args(arguments)
         .current_dir(folder)
         .env_clear()
         .envs(variables.iter().copied())
         .output()
         .expect("the program starts");
-    Run {
-        status: status.code().expect("no signal"),
-        out: String::from_utf8(stdout).expect("UTF-8"),
-        error: String::from_utf8(stderr).expect("UTF-8"),
-    }
+    Run::of(output)
 }
 
 /// A folder with an image `app` for two architectures, and the keys `ours` and `theirs`.

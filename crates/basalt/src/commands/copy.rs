@@ -1,16 +1,12 @@
 //! `basalt copy SRC DST`.
 
-use std::sync::Arc;
-
 use clap::Args;
 
 use crate::arguments::{CopyArguments, RegistryArguments};
 use crate::failure::{Failure, Status};
-use crate::interruption;
 use crate::reference::Reference;
-use crate::registries;
 use crate::terminal::Terminal;
-use crate::transfer::Transfer;
+use crate::transfer;
 
 /// What `copy` takes.
 #[derive(Debug, Args)]
@@ -38,17 +34,5 @@ pub struct CopyCommandArguments {
 pub(super) fn run(own: &CopyCommandArguments, terminal: &Terminal) -> Result<Status, Failure> {
     let from = Reference::parse(&own.source)?;
     let to = Reference::parse(&own.destination)?;
-    interruption::watch(terminal.json())?;
-    let progress = Arc::new(terminal.progress());
-    progress.stage("copy", 0);
-    let client = registries::client(&own.registries, Some(progress.clone()))?;
-    let transfer = Transfer {
-        client: &client,
-        arguments: &own.copy,
-        progress: &progress,
-    };
-    let done = transfer.run(from, &to)?;
-    progress.finish();
-    terminal.summary(&done.document(), || done.text())?;
-    Ok(Status::Done)
+    transfer::carry("copy", (from, &to), &own.copy, &own.registries, terminal)
 }

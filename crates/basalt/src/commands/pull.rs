@@ -1,16 +1,12 @@
 //! `basalt pull REF LAYOUT`.
 
-use std::sync::Arc;
-
 use clap::Args;
 
 use crate::arguments::{CopyArguments, RegistryArguments};
 use crate::failure::{Failure, Status};
-use crate::interruption;
 use crate::reference::Reference;
-use crate::registries;
 use crate::terminal::Terminal;
-use crate::transfer::Transfer;
+use crate::transfer;
 
 /// What `pull` takes.
 #[derive(Debug, Args)]
@@ -45,17 +41,5 @@ pub(super) fn run(own: &PullArguments, terminal: &Terminal) -> Result<Status, Fa
         return Err(Failure::new(Status::Usage, message)
             .help("between other places: basalt copy; the other way: basalt push"));
     }
-    interruption::watch(terminal.json())?;
-    let progress = Arc::new(terminal.progress());
-    progress.stage("pull", 0);
-    let client = registries::client(&own.registries, Some(progress.clone()))?;
-    let transfer = Transfer {
-        client: &client,
-        arguments: &own.copy,
-        progress: &progress,
-    };
-    let done = transfer.run(from, &to)?;
-    progress.finish();
-    terminal.summary(&done.document(), || done.text())?;
-    Ok(Status::Done)
+    transfer::carry("pull", (from, &to), &own.copy, &own.registries, terminal)
 }

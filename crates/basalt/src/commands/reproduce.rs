@@ -100,7 +100,7 @@ pub(super) fn run(
     progress.finish();
     let again = Layout::open(&output)?;
     let built = built(&again, target.is_index())?;
-    let mut reproduction = Reproduction::new(&named, &target.digest, &built, recipe.program());
+    let mut reproduction = Reproduction::new(named.name(), target.digest, built, recipe.program());
     if !reproduction.is_same() {
         let layout = published.layout(&named, terminal)?;
         let before = published.images(&named, &layout)?;
@@ -210,24 +210,5 @@ impl Published<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl Reproduction {
-    fn new(named: &Named, published: &Digest, built: &Digest, program: &str) -> Self {
-        let mut why = Vec::new();
-        let mine = env!("CARGO_PKG_VERSION");
-        if program != mine && published != built {
-            why.push(format!(
-                "it was built by basalt {program}, and this is {mine}"
-            ));
-        }
-        Self {
-            image: named.name(),
-            published: *published,
-            built: *built,
-            images: Vec::new(),
-            why,
-        }
     }
 }

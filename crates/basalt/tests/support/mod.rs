@@ -6,5 +6,6 @@ pub mod debs;
 pub mod keys;
 pub mod mirror;
 pub mod own_archive;
+pub mod run;
 pub mod upstream;
 pub mod workplace;

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use basalt_digest::Digest;
 
 use super::mirror::Mirror;
+pub use super::run::Run;
 
 /// An image of one small package.
 pub const SPEC: &str = "\
@@ -17,40 +18,6 @@ architectures: [amd64]
 packages:
   - { name: tzdata, dependencies: false }
 ";
-
-/// How the program ended, and what it said.
-#[derive(Debug)]
-pub struct Run {
-    pub status: i32,
-    pub out: String,
-    pub error: String,
-}
-
-impl Run {
-    /// Asserts that it ended well.
-    pub fn succeeded(self) -> Self {
-        assert_eq!(self.status, 0, "{}{}", self.out, self.error);
-        self
-    }
-
-    /// Asserts that it ended with this exit code and that its words name these things.
-    pub fn refused(self, status: i32, words: &[&str]) -> Self {
-        assert_eq!(self.status, status, "{}{}", self.out, self.error);
-        for word in words {
-            assert!(
-                self.error.contains(word),
-                "`{word}` is not in:\n{}",
-                self.error
-            );
-        }
-        self
-    }
-
-    /// The JSON document that `--json` writes.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).expect("one JSON document")
-    }
-}
 
 /// A folder with `image.yaml`, a cache, and what the program makes.
 pub struct Workplace {
@@ -187,16 +154,7 @@ fn basalt(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ru
 }
 
 fn run(command: &mut Command) -> Run {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("the program starts");
-    Run {
-        status: status.code().expect("no signal"),
-        out: String::from_utf8(stdout).expect("UTF-8"),
-        error: String::from_utf8(stderr).expect("UTF-8"),
-    }
+    Run::of(command.output().expect("the program starts"))
 }
 
 /// A cache with the indexes: filled once for all tests of one program.
