@@ -1,6 +1,7 @@
-//! An envelope, a statement or a VEX document from anywhere is read, or refused.
+//! An envelope, a statement, a provenance or a VEX document from anywhere is read, or refused.
 #![no_main]
 
+use basalt_attest::provenance::Provenance;
 use basalt_attest::{Envelope, Statement, to_bytes, vex};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
             Statement::read(&written).expect("it is read again"),
             statement
         );
+        let _ = statement.predicate_as::<Provenance>();
     }
     let _ = vex::Document::read(bytes);
 });

@@ -1,25 +1,27 @@
 //! What is attached to an image, in every form that is met: referrers (OCI distribution specification 1.1), cosign's
 //! tags, and BuildKit's manifests within the index.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use basalt_digest::Digest;
 use basalt_oci::{Descriptor, ImageStore, Index, Manifest};
 
 use crate::bundle::is_bundle;
+use crate::claim::{Claim, SignedClaim};
 use crate::error::AttestError;
-use crate::statement::media_type;
+use crate::statement::{Statement, media_type};
 
 /// The annotation that has a signature of cosign's older format.
 pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// The annotation that has an unsigned statement's type of predicate.
 pub const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 /// BuildKit's annotation of what a manifest in an index is.
-pub const BUILDKIT_TYPE: &str = "vnd.docker.reference.type";
+const BUILDKIT_TYPE: &str = "vnd.docker.reference.type";
 /// What it says of a manifest of statements.
-pub const BUILDKIT_ATTESTATION: &str = "attestation-manifest";
+const BUILDKIT_ATTESTATION: &str = "attestation-manifest";
 /// BuildKit's annotation of the manifest that the statements are about.
-pub const BUILDKIT_SUBJECT: &str = "vnd.docker.reference.digest";
+const BUILDKIT_SUBJECT: &str = "vnd.docker.reference.digest";
 
 /// Longest document that is read.
 const MAXIMUM_DOCUMENT: u64 = 192 << 20;
@@ -50,6 +52,8 @@ pub struct Attached {
     pub subject: Digest,
     /// The manifest it is in.
     pub manifest: Digest,
+    /// The annotations of that manifest.
+    pub annotations: BTreeMap<String, String>,
     /// The layer that it is.
     pub layer: Descriptor,
 }
@@ -84,17 +88,30 @@ pub fn attached(
         }
     }
     if subject.is_index() {
-        for inner in index(store, subject)?.manifests {
-            let about = inner.annotations.get(BUILDKIT_SUBJECT);
-            let is_attestation = inner.annotations.get(BUILDKIT_TYPE).map(String::as_str)
-                == Some(BUILDKIT_ATTESTATION);
-            if let (true, Some(about)) = (is_attestation, about) {
-                let about = about.parse().map_err(|error| {
-                    AttestError::malformed("BuildKit's attestation", format!("{error}"))
-                })?;
-                let form = Some(Form::BuildKit);
-                add(store, &inner.digest, about, form, &mut found)?;
-            }
+        found.extend(attached_within(store, subject)?);
+    }
+    Ok(found)
+}
+
+/// What BuildKit attached to the images of an index.
+///
+/// # Errors
+/// When the place cannot be read, or there is too much.
+pub fn attached_within(
+    store: &dyn ImageStore,
+    target: &Descriptor,
+) -> Result<Vec<Attached>, AttestError> {
+    let mut found = Vec::new();
+    for inner in index(store, target)?.manifests {
+        let about = inner.annotations.get(BUILDKIT_SUBJECT);
+        let is_attestation =
+            inner.annotations.get(BUILDKIT_TYPE).map(String::as_str) == Some(BUILDKIT_ATTESTATION);
+        if let (true, Some(about)) = (is_attestation, about) {
+            let about = about.parse().map_err(|error| {
+                AttestError::malformed("BuildKit's attestation", format!("{error}"))
+            })?;
+            let form = Some(Form::BuildKit);
+            add(store, &inner.digest, about, form, &mut found)?;
         }
     }
     Ok(found)
@@ -162,6 +179,7 @@ fn add(
             form,
             subject,
             manifest: *digest,
+            annotations: manifest.annotations.clone(),
             layer,
         });
     }
@@ -187,6 +205,26 @@ impl Attached {
             .read_to_end(&mut bytes)
             .map_err(|error| AttestError::Store(error.into()))?;
         Ok(bytes)
+    }
+
+    /// The statement that it is, or that is signed in it; none when it is something else.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not sound.
+    pub fn statement(&self, store: &dyn ImageStore) -> Result<Option<Statement>, AttestError> {
+        match self.form {
+            Form::LegacySignature => Ok(None),
+            Form::Document | Form::BuildKit => match self.layer.media_type.as_str() {
+                media_type::IN_TOTO => Statement::read(&self.read(store)?).map(Some),
+                _ => Ok(None),
+            },
+            Form::Bundle | Form::Envelope => {
+                match SignedClaim::read(self, &self.read(store)?)?.claim {
+                    Claim::Statement(statement) => Ok(Some(statement)),
+                    Claim::Signature(_) => Ok(None),
+                }
+            }
+        }
     }
 
     /// Whether somebody signed it; whether the signature is good is another matter.

@@ -21,10 +21,7 @@ mod statement;
 mod verify;
 pub mod vex;
 
-pub use attached::{
-    Attached, BUILDKIT_ATTESTATION, BUILDKIT_SUBJECT, BUILDKIT_TYPE, Form, PREDICATE_TYPE,
-    attached, images,
-};
+pub use attached::{Attached, Form, PREDICATE_TYPE, attached, attached_within, images};
 pub use bundle::{Bundle, KeyHint, VerificationMaterial, is_bundle};
 pub use claim::{Claim, SignedClaim};
 pub use envelope::{Envelope, Signature, pre_authentication_encoding};

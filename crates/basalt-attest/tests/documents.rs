@@ -1,5 +1,7 @@
 //! What statements, envelopes and VEX documents promise.
 
+use std::collections::BTreeMap;
+
 use basalt_attest::provenance::Provenance;
 use std::sync::LazyLock;
 
@@ -236,6 +238,7 @@ proptest! {
                 form: *form,
                 subject: Digest::of(b"image"),
                 manifest: Digest::of(b"manifest"),
+                annotations: BTreeMap::new(),
                 layer: layer.clone(),
             };
             let good = verify(&attached, bytes, &signed.keys, None).expect("it is good as it is");

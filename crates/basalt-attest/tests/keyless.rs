@@ -2,6 +2,8 @@
 //! one by a workflow with Sigstore's public instance (an entry of its log tells the time), one by a person with its
 //! staging instance (a time stamp of RFC 3161 does).
 
+use std::collections::BTreeMap;
+
 use basalt_attest::{
     Attached, Authority, Form, Identity, Refusal, TrustedRoot, Verified, media_type, verify,
 };
@@ -20,6 +22,7 @@ fn attached(bytes: &[u8], subject: Digest) -> Attached {
         form: Form::Bundle,
         subject,
         manifest: Digest::of(b"manifest"),
+        annotations: BTreeMap::new(),
         layer: Descriptor::of(media_type::BUNDLE, bytes),
     }
 }

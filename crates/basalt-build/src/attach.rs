@@ -22,6 +22,10 @@ use crate::provenance::{BaseImage, Materials};
 use crate::sbom;
 use crate::session::Session;
 
+/// Whether documents are made. They always are, but for the program that is measured beside the real one, to see what
+/// they cost.
+pub(crate) const DOCUMENTED: bool = !cfg!(feature = "undocumented");
+
 /// One document about one manifest or index.
 pub(crate) struct Attachment {
     /// What it is about.
@@ -60,15 +64,27 @@ pub(crate) struct CachedBill {
 
 impl CachedBill {
     /// Writes a bill in both formats, and puts them into the cache.
-    pub(crate) fn write(session: &Session, bill: &Sbom) -> Result<Self, BuildError> {
+    pub(crate) fn write(
+        session: &Session,
+        bill: impl FnOnce() -> Sbom,
+    ) -> Result<Self, BuildError> {
+        if !DOCUMENTED {
+            let nothing = (Digest::of(b""), 0);
+            return Ok(Self {
+                spdx: nothing,
+                spdx_sha1: Sha1::of(b""),
+                cyclonedx: nothing,
+            });
+        }
+        let bill = bill();
         let put = |bytes: &[u8]| -> Result<(Digest, u64), BuildError> {
             Ok((session.cache.put(bytes)?, bytes.len() as u64))
         };
         let in_spdx = || {
-            let bytes = spdx(bill);
+            let bytes = spdx(&bill);
             Ok::<_, BuildError>((put(&bytes)?, Sha1::of(&bytes)))
         };
-        let (spdx, cyclonedx) = rayon::join(in_spdx, || put(&cyclonedx(bill)));
+        let (spdx, cyclonedx) = rayon::join(in_spdx, || put(&cyclonedx(&bill)));
         let (spdx, spdx_sha1) = spdx?;
         Ok(Self {
             spdx,
@@ -79,9 +95,8 @@ impl CachedBill {
 
     /// Whether the cache still has both documents.
     pub(crate) fn is_there(&self, session: &Session) -> bool {
-        [self.spdx, self.cyclonedx]
-            .iter()
-            .all(|(digest, size)| session.cache.seems_to_have(digest, Some(*size)))
+        let is_there = |(digest, size): &_| session.cache.seems_to_have(digest, Some(*size));
+        !DOCUMENTED || [self.spdx, self.cyclonedx].iter().all(is_there)
     }
 }
 
@@ -94,6 +109,9 @@ pub(crate) fn all(
 ) -> Result<Vec<Attachment>, BuildError> {
     let spec = materials.spec;
     let mut all = Vec::new();
+    if !DOCUMENTED {
+        return Ok(all);
+    }
     let mut images = Vec::new();
     for (job, record) in jobs.iter().zip(records) {
         let subject = Descriptor::of(media_type::MANIFEST, &record.manifest);

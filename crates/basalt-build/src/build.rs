@@ -534,9 +534,9 @@ fn pack_one(
     let annotations = image::annotations(job.image, &spec.release, variant, job.epoch);
     let manifest = image::manifest(&config, &layers, annotations)?;
     let digest = Digest::of(&manifest);
-    let bill = sbom::of_image(spec, lock, job, packages, &assembled.tree, digest);
+    let bill = || sbom::of_image(spec, lock, job, packages, &assembled.tree, digest);
     let record = ImageRecord {
-        bill: CachedBill::write(session, &bill)?,
+        bill: CachedBill::write(session, bill)?,
         bases: lower::manifests(session, spec, job, &lower, &facts)?,
         hardened: assembled.hardened.iter().map(ToString::to_string).collect(),
         config,

@@ -8,6 +8,7 @@ use basalt_spec::LoadedSpec;
 
 use crate::BuildError;
 use crate::assemble::{Wanted, assemble};
+use crate::attach::DOCUMENTED;
 use crate::build::{BaseManifest, Job, policy};
 use crate::contents::PackageContents;
 use crate::gather::request_of;
@@ -101,7 +102,8 @@ pub(crate) fn manifests(
             epoch: base.epoch,
         })
     };
-    lower.iter().enumerate().map(of_one).collect()
+    let named = lower.iter().take_while(|_| DOCUMENTED);
+    named.enumerate().map(of_one).collect()
 }
 
 /// A package as an image reads it that has other slices of it; the package itself is in the cache.

@@ -300,6 +300,7 @@ fn place_of(home: &Path, name: &str) -> PathBuf {
 mod tests {
     use super::*;
     use basalt_attest::provenance::BuildDefinition;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn provenance(files: &[(&str, &str)]) -> Provenance {
@@ -341,6 +342,21 @@ mod tests {
         for name in ["/etc/passwd", "a/../../x", "..", "", high.as_str()] {
             let refused = Recipe::of(&provenance(&[(name, "x")]));
             assert!(matches!(refused, Err(RecipeError::File { .. })), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_leads_outside_the_folder(name in "(\\.\\./|\\./|/|a|\\.|\\x00|[^/]){0,24}") {
+            let files = [("image.yaml", SPEC), (name.as_str(), "x")];
+            let Ok(recipe) = Recipe::of(&provenance(&files)) else {
+                return Ok(());
+            };
+            let outer = tempfile::tempdir().expect("a folder");
+            let folder = outer.path().join("folder");
+            std::fs::create_dir(&folder).expect("made");
+            let _ = recipe.lay_out(&folder);
+            prop_assert_eq!(std::fs::read_dir(outer.path()).expect("readable").count(), 1);
         }
     }
 

@@ -8,6 +8,7 @@ use basalt_deb::deb::{DataEntry, DataKind};
 use basalt_sbom::{Copyright, Licence, MAXIMUM_COPYRIGHT};
 use serde::{Deserialize, Serialize};
 
+use crate::attach::DOCUMENTED;
 use crate::read::ReadPackage;
 
 /// How many packages may refer to each other.
@@ -34,7 +35,8 @@ impl StatedLicence {
         data: &DataEntry,
         content: &mut dyn Read,
     ) -> io::Result<Vec<u8>> {
-        let Some(below) = below_documentation(package, &data.path) else {
+        let below = below_documentation(package, &data.path);
+        let Some(below) = below.filter(|_| DOCUMENTED) else {
             return Ok(Vec::new());
         };
         match (&data.kind, below) {

@@ -1,80 +1,77 @@
-//! The bills of materials that an image carries: referrers with such a document as their layer, those that Basalt's builds
-//! and `oras attach` make; in-toto statements around one, also in the manifests that BuildKit puts beside an image.
-
-use std::collections::BTreeMap;
-use std::io::Read;
+//! The bills of materials that an image carries: documents attached as Basalt's builds, `oras attach` and cosign do;
+//! in-toto statements around one, signed or not, also in the manifests that BuildKit puts beside an image.
 
 use basalt_attest::media_type::IN_TOTO;
-use basalt_attest::{BUILDKIT_ATTESTATION, BUILDKIT_SUBJECT, BUILDKIT_TYPE, PREDICATE_TYPE};
-use basalt_oci::{Descriptor, ImageStore, Index, MADE_BY, Manifest};
-use basalt_sbom::{CYCLONEDX_MEDIA_TYPE, Format, MAXIMUM_DOCUMENT, SPDX_MEDIA_TYPE};
+use basalt_attest::{Attached, PREDICATE_TYPE, attached, attached_within};
+use basalt_oci::{Descriptor, ImageStore, MADE_BY};
+use basalt_sbom::{CYCLONEDX_MEDIA_TYPE, Format, SPDX_MEDIA_TYPE};
 
 use crate::failure::{Failure, Status};
+
+/// The media type that `cosign attach sbom` gives an SPDX document.
+const COSIGN_SPDX: &str = "text/spdx+json";
 
 /// A bill that is there to be read.
 #[derive(Debug, Clone)]
 pub struct Bill {
-    /// Its format, as its media type has it.
+    /// Its format, as its media type, or that of the statement around it, has it.
     pub format: Format,
-    /// Its bytes, or those of the statement around it.
-    pub layer: Descriptor,
-    is_ours: bool,
+    attached: Attached,
 }
 
-/// The bills of what `subject` points at, those that a build of Basalt made first. `beside` is the index that it is in.
+/// The bills of what `subject` points at: those that a build of Basalt made, then others', then signed ones. `target` is
+/// the index that it is in, or itself.
 ///
 /// # Errors
 /// When the store cannot be read or a manifest is not sound.
 pub fn of(
     store: &dyn ImageStore,
     subject: &Descriptor,
-    beside: Option<&Index>,
+    target: &Descriptor,
 ) -> Result<Vec<Bill>, Failure> {
-    let mut holders = store.referrers(&subject.digest)?;
-    let wanted = subject.digest.to_string();
-    let from_buildkit = |entry: &&Descriptor| {
-        let says = |key, value| entry.annotations.get(key).is_some_and(|one| one == value);
-        says(BUILDKIT_TYPE, BUILDKIT_ATTESTATION) && says(BUILDKIT_SUBJECT, wanted.as_str())
-    };
-    let entries = beside.iter().flat_map(|index| &index.manifests);
-    holders.extend(entries.filter(from_buildkit).cloned());
-    let mut bills = Vec::new();
-    for holder in holders.iter().filter(|holder| holder.is_manifest()) {
-        let Some((_, bytes)) = store.manifest(&holder.digest)? else {
-            continue;
-        };
-        let manifest: Manifest = parse(&bytes, holder)?;
-        for layer in manifest.layers {
-            if let Some(format) = format_of(&layer, &manifest.annotations) {
-                let is_ours = manifest.annotations.contains_key(MADE_BY);
-                bills.push(Bill {
-                    format,
-                    layer,
-                    is_ours,
-                });
-            }
-        }
+    let mut found = attached(store, subject)?;
+    if target.is_index() && target.digest != subject.digest {
+        found.extend(attached_within(store, target)?);
     }
-    bills.sort_by_key(|bill| (!bill.is_ours, bill.layer.digest));
+    found.retain(|one| one.subject == subject.digest);
+    let mut bills: Vec<Bill> = found
+        .into_iter()
+        .filter_map(|attached| {
+            let format = format_of(store, &attached)?;
+            Some(Bill { format, attached })
+        })
+        .collect();
+    bills.sort_by_key(|Bill { attached, .. }| {
+        let is_ours = attached.annotations.contains_key(MADE_BY);
+        (attached.is_signed(), !is_ours, attached.layer.digest)
+    });
     Ok(bills)
 }
 
-fn format_of(layer: &Descriptor, annotations: &BTreeMap<String, String>) -> Option<Format> {
+fn format_of(store: &dyn ImageStore, attached: &Attached) -> Option<Format> {
+    let layer = &attached.layer;
     match layer.media_type.as_str() {
-        SPDX_MEDIA_TYPE => Some(Format::Spdx),
+        SPDX_MEDIA_TYPE | COSIGN_SPDX => Some(Format::Spdx),
         CYCLONEDX_MEDIA_TYPE => Some(Format::CycloneDx),
         IN_TOTO => {
             let own = layer.annotations.get(PREDICATE_TYPE);
-            let kind = own.or_else(|| annotations.get(PREDICATE_TYPE))?;
-            let is = |base: &str| kind.starts_with(base);
-            if is("https://spdx.dev/Document") {
-                Some(Format::Spdx)
-            } else {
-                is("https://cyclonedx.org/bom").then_some(Format::CycloneDx)
-            }
+            predicate_format(own.or_else(|| attached.annotations.get(PREDICATE_TYPE))?)
+        }
+        // Anyone can attach what is not sound: it is no bill.
+        _ if attached.is_signed() => {
+            let statement = attached.statement(store).ok()??;
+            predicate_format(&statement.predicate_type)
         }
         _ => None,
     }
+}
+
+fn predicate_format(predicate_type: &str) -> Option<Format> {
+    if predicate_type.starts_with("https://spdx.dev/Document") {
+        return Some(Format::Spdx);
+    }
+    let is_cyclonedx = predicate_type.starts_with("https://cyclonedx.org/bom");
+    is_cyclonedx.then_some(Format::CycloneDx)
 }
 
 impl Bill {
@@ -83,23 +80,21 @@ impl Bill {
     /// # Errors
     /// When it is missing, too long, not what its digest says, or no statement.
     pub fn read(&self, store: &dyn ImageStore) -> Result<Vec<u8>, Failure> {
-        if self.layer.size > MAXIMUM_DOCUMENT as u64 {
-            let message = format!(
-                "the bill of materials {} has {} bytes; at most {MAXIMUM_DOCUMENT} are read",
-                self.layer.digest, self.layer.size
-            );
-            return Err(Failure::new(Status::Failed, message));
+        let attached = &self.attached;
+        if attached.is_signed() {
+            let statement = attached.statement(store)?;
+            return Ok(serde_json::to_vec(&statement.map(|one| one.predicate))?);
         }
-        let mut bytes = Vec::new();
-        store.blob(&self.layer)?.read_to_end(&mut bytes)?;
-        if self.layer.media_type != IN_TOTO {
+        let bytes = attached.read(store)?;
+        if attached.layer.media_type != IN_TOTO {
             return Ok(bytes);
         }
-        let statement: serde_json::Value = parse(&bytes, &self.layer)?;
+        // Not as strictly as what is signed: BuildKit's may have no subject.
+        let statement: serde_json::Value = parse(&bytes, &attached.layer)?;
         match statement.get("predicate") {
             Some(predicate) => Ok(serde_json::to_vec(predicate)?),
             None => {
-                let message = format!("the statement {} has no predicate", self.layer.digest);
+                let message = format!("the statement {} has no predicate", attached.layer.digest);
                 Err(Failure::new(Status::Failed, message))
             }
         }

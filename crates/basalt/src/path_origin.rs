@@ -5,7 +5,7 @@ use std::fmt;
 
 use basalt_attest::provenance::Provenance;
 use basalt_digest::Digest;
-use basalt_oci::{ContentLimits, Descriptor, FileKind, Index, Layout, filesystem};
+use basalt_oci::{ContentLimits, Descriptor, FileKind, Layout, filesystem};
 use basalt_sbom::{Format, PathRecord, path_record};
 use serde::Serialize;
 use serde_json::Value;
@@ -54,11 +54,11 @@ impl PathOrigin {
     pub fn find(
         named: &Named,
         image: &Descriptor,
-        beside: Option<&Index>,
+        target: &Descriptor,
         path: &str,
     ) -> Result<Self, Failure> {
         let store = named.store.as_ref();
-        let bills = bills::of(store, image, beside)?;
+        let bills = bills::of(store, image, target)?;
         let bill = bills.iter().find(|bill| bill.format == Format::CycloneDx);
         let Some(bill) = bill else {
             let message = format!("no CycloneDX document is attached to {}", image.digest);

@@ -198,23 +198,8 @@ fn a_policy_is_held_against_the_provenance_of_a_build() {
             ],
         )
         .succeeded();
-    place.write("password", "a password\n");
-    use std::os::unix::fs::PermissionsExt;
-    let secret = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(place.path("password"), secret).expect("it is there");
-    let with = ["--password-file", "password"];
-    place
-        .basalt(&[&["key", "generate", "own"], &with[..]].concat())
-        .succeeded();
-    place
-        .basalt(
-            &[
-                &["attest", "over", "--provenance", "--key", "own.key"],
-                &with[..],
-            ]
-            .concat(),
-        )
-        .succeeded();
+    generate_key(&place);
+    attest(&place, &["over", "--provenance"]);
     let (_, below) = target(&place, "below");
     let policy = |builder: &str, base: &Digest| {
         format!(
@@ -233,6 +218,24 @@ fn a_policy_is_held_against_the_provenance_of_a_build() {
     refused_for(&place, &["builders", builder]);
     place.write("policy.yaml", policy(builder, &Digest::of(b"another")));
     refused_for(&place, &["base-images", &below.digest.to_string()]);
+}
+
+/// Makes `own.key`, with `password`.
+fn generate_key(place: &Workplace) {
+    place.write("password", "a password\n");
+    use std::os::unix::fs::PermissionsExt;
+    let secret = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(place.path("password"), secret).expect("it is there");
+    let arguments = ["key", "generate", "own", "--password-file", "password"];
+    place.basalt(&arguments).succeeded();
+}
+
+/// Attests with `own.key`.
+fn attest(place: &Workplace, what: &[&str]) {
+    let key = ["--key", "own.key", "--password-file", "password"];
+    place
+        .basalt(&[&["attest"], what, &key[..]].concat())
+        .succeeded();
 }
 
 /// Asserts that the policy refuses the image, in these words.
@@ -360,6 +363,53 @@ fn attach(store: &LayoutStore, subject: &Descriptor, statement: &[u8]) {
     store
         .put_manifest(media_type::MANIFEST, &bytes, None)
         .expect("it is added");
+}
+
+#[test]
+fn documents_that_are_only_there_signed_are_read_in_both_formats() {
+    let (place, mirror) = built();
+    let (store, index) = target(&place, "over");
+    let image = images(&store, &index).expect("sound").remove(0);
+    let provenance = serde_json::to_vec(&provenance(&store, &index)).expect("JSON");
+    place.write("provenance.json", provenance);
+    let arch = ["--arch", "amd64"];
+    for format in ["spdx", "cyclonedx"] {
+        let output = format!("{format}.json");
+        let sbom = ["sbom", "over", "--format", format, "--output", &output];
+        place.basalt(&[&sbom[..], &arch].concat()).succeeded();
+    }
+    generate_key(&place);
+    for format in ["bundle", "legacy"] {
+        let bare = format!("./{format}:latest");
+        place
+            .basalt(&["copy", "./over", &bare, "--no-referrers"])
+            .succeeded();
+        let one = format!("./{format}@{}", image.digest);
+        for (subject, file, kind) in [
+            (&bare, "provenance.json", "slsaprovenance1"),
+            (&one, "spdx.json", "spdx"),
+            (&one, "cyclonedx.json", "cyclonedx"),
+        ] {
+            let predicate = ["--predicate", file, "--type", kind, "--format", format];
+            attest(&place, &[&[subject.as_str()], &predicate[..]].concat());
+        }
+        // What anyone may attach beside them is no reason to fail.
+        let (store, index) = target(&place, format);
+        attach(&store, &index, b"{}");
+        place
+            .basalt_from(&mirror, &["reproduce", &bare])
+            .succeeded();
+        let told = place.basalt(&[&["explain", &bare, "/etc/protocols"], &arch[..]].concat());
+        let told = told.succeeded().out;
+        assert!(told.contains("package  netbase"), "{told}");
+        for format in ["spdx", "cyclonedx"] {
+            let shown = place.basalt(&[&["sbom", &bare, "--format", format], &arch[..]].concat());
+            let shown: Value = serde_json::from_str(&shown.succeeded().out).expect("JSON");
+            let wanted: Value =
+                serde_json::from_str(&place.read(&format!("{format}.json"))).expect("JSON");
+            assert_eq!(shown, wanted);
+        }
+    }
 }
 
 #[test]

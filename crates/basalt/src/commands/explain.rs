@@ -138,8 +138,9 @@ fn of_image(own: &ExplainArguments, terminal: &Terminal) -> Result<Status, Failu
     let reference = own.source.spec.to_string_lossy();
     let named = signing::image(&reference, &RegistryArguments::of_environment())?;
     let store = named.store.as_ref();
-    let (image, beside) = chosen(own.arch.as_deref(), false, store, named.target()?)?;
-    let origin = PathOrigin::find(&named, &image, beside.as_ref(), &own.subject)?;
+    let target = named.target()?;
+    let image = chosen(own.arch.as_deref(), false, store, &target)?;
+    let origin = PathOrigin::find(&named, &image, &target, &own.subject)?;
     terminal.answer(&origin, || origin.to_string())?;
     Ok(Status::Done)
 }

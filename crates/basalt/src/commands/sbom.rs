@@ -65,8 +65,9 @@ impl WantedFormat {
 pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Failure> {
     let named = Named::open(&own.image)?;
     let store = named.store.as_ref();
-    let (subject, beside) = chosen(own.arch.as_deref(), own.index, store, named.target()?)?;
-    let bills = bills::of(store, &subject, beside.as_ref())?;
+    let target = named.target()?;
+    let subject = chosen(own.arch.as_deref(), own.index, store, &target)?;
+    let bills = bills::of(store, &subject, &target)?;
     let wanted = match (own.format, &own.output) {
         (None, Some(_)) => Some(WantedFormat::Spdx),
         (format, _) => format,
@@ -89,21 +90,21 @@ pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Fa
     Ok(Status::Done)
 }
 
-/// What a document is to be about, with the index that it is in: the index itself, or its image of an architecture.
+/// What a document is to be about: the index itself, or its image of an architecture.
 pub(super) fn chosen(
     architecture: Option<&str>,
     whole: bool,
     store: &dyn ImageStore,
-    target: Descriptor,
-) -> Result<(Descriptor, Option<Index>), Failure> {
+    target: &Descriptor,
+) -> Result<Descriptor, Failure> {
     if !target.is_index() || whole {
-        return Ok((target, None));
+        return Ok(target.clone());
     }
     let Some((_, bytes)) = store.manifest(&target.digest)? else {
         let message = format!("{} has no index {}", store.place(), target.digest);
         return Err(Failure::new(Status::Failed, message));
     };
-    let index: Index = bills::parse(&bytes, &target)?;
+    let index: Index = bills::parse(&bytes, target)?;
     let architecture_of = |entry: &Descriptor| {
         let platform = entry.platform.as_ref()?;
         (platform.architecture != "unknown").then(|| platform.architecture.clone())
@@ -119,7 +120,7 @@ pub(super) fn chosen(
         None => of(crate::loading::host_architecture()).or(images.first()),
     };
     match found {
-        Some((_, entry)) => Ok(((*entry).clone(), Some(index.clone()))),
+        Some((_, entry)) => Ok((*entry).clone()),
         None => {
             let names: Vec<&str> = images.iter().map(|(name, _)| name.as_str()).collect();
             let what = architecture.unwrap_or("any architecture");
