@@ -76,8 +76,13 @@ pub fn explain_answered(
         .get("templates")
         .map(|bytes| debconf::defaults(&String::from_utf8_lossy(bytes)))
         .unwrap_or_default();
+    let mut chosen = Vec::new();
     for (question, answer) in answers {
-        known.insert(question.clone(), Some(answer.clone()));
+        let answer = Some(answer.clone());
+        let default = known.insert(question.clone(), answer.clone());
+        if default.is_some_and(|default| default != answer) {
+            chosen.push(question.as_str());
+        }
     }
     let conffiles = match package.members.get("conffiles") {
         Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -91,6 +96,7 @@ pub fn explain_answered(
                 package: package.package,
                 architecture: package.architecture,
                 conffiles: &conffiles,
+                chosen: &chosen,
             };
             scripts.push(explain_script(
                 package,
@@ -171,7 +177,14 @@ fn explain_script(
             .iter()
             .map(|effect| for_architecture(effect, package.architecture))
             .collect();
-        lines.push(said(first, entry.why.trim().to_owned(), &left));
+        let ignored = call.chosen.iter().find(|one| !entry.heeds(one));
+        lines.push(match ignored {
+            Some(question) if text.contains("debconf") => unsaid(
+                first,
+                &format!("the table knows what it does by the default answer to `{question}`, and the spec gives another"),
+            ),
+            _ => said(first, entry.why.trim().to_owned(), &left),
+        });
         effects.extend(left);
         // The table says what it leaves in the root, not what it tells debconf.
         if text.contains("db_set") || text.contains("SET ") {

@@ -122,6 +122,25 @@ fn packages_are_found_in_the_archive_of_a_release() {
 }
 
 #[test]
+fn an_answer_to_debconf_that_the_table_does_not_heed_is_no_ground_for_a_guess() {
+    let place = Workplace::cold("");
+    let mirror = Mirror::honest();
+    let asked = |answer: &str| {
+        let own =
+            format!("  - {{ name: locales, dependencies: false }}\ndebconf: {{ {answer} }}\n");
+        place.write("answered.yaml", format!("{SPEC}{own}"));
+        let arguments = ["effects", "locales", "--spec", "answered.yaml"];
+        place.basalt_from(&mirror, &arguments)
+    };
+    asked("locales/default_environment_locale: None").succeeded();
+    // Its writer refuses what it cannot do.
+    asked("locales/locales_to_be_generated: de_DE.UTF-8 UTF-8").succeeded();
+    let run = asked("locales/default_environment_locale: C.UTF-8").refused(6, &[]);
+    let why = "by the default answer to `locales/default_environment_locale`";
+    assert!(run.out.contains(why), "{}", run.out);
+}
+
+#[test]
 fn what_a_spec_declares_is_declared_in_its_lock() {
     let place = workplace("good", "good.asc", "odd-script");
     let mirror = Mirror::honest();

@@ -28,11 +28,21 @@ pub(crate) struct Entry {
     /// the effects are theirs too.
     #[serde(default)]
     pub snippets: Vec<String>,
+    /// Debconf's questions whose answers the effects heed, whatever they are.
+    #[serde(default)]
+    pub answers: Vec<String>,
     /// Why the effects are these.
     pub why: String,
     /// What a fresh install does.
     #[serde(default)]
     pub effects: Vec<Effect>,
+}
+
+impl Entry {
+    /// Whether the effects are those of any answer to this question.
+    pub(crate) fn heeds(&self, question: &str) -> bool {
+        self.answers.iter().any(|one| one == question)
+    }
 }
 
 /// The files of the table, by subject.

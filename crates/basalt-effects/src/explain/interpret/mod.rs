@@ -50,6 +50,8 @@ pub(crate) struct Call<'a> {
     pub architecture: &'a str,
     /// Its control member `conffiles`.
     pub conffiles: &'a str,
+    /// Debconf's questions of the package to which the spec gives another answer than the default.
+    pub chosen: &'a [&'a str],
 }
 
 impl Call<'_> {
