@@ -16,7 +16,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
-use crate::build::{ImageRecord, Job};
+use crate::build::ImageRecord;
+use crate::job::Job;
 use crate::layout;
 use crate::provenance::{BaseImage, Materials};
 use crate::sbom;

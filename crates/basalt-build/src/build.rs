@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use basalt_digest::Digest;
-use basalt_layer::Codec;
 use basalt_lock::{Lock, LockedImage, LockedPackage};
 use basalt_oci::is_current;
-use basalt_slice::Sliced;
-use basalt_spec::{Compression, ImageSpec, LoadedSpec};
-use basalt_tree::{PathPolicy, Tree, TreePath};
+use basalt_spec::{Compression, LoadedSpec};
+use basalt_tree::Tree;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +17,7 @@ use crate::attach::CachedBill;
 use crate::contents::PackageContents;
 use crate::gather;
 use crate::image;
+use crate::job::{Job, jobs, policy};
 use crate::layout;
 use crate::lock_file::{lock_path, misfit, read_lock};
 use crate::lower;
@@ -31,7 +30,6 @@ use crate::report::{BuildReport, CacheReport, ImageReport, LayerReport, SlicedRe
 use crate::resolve::{lock, title};
 use crate::sbom;
 use crate::session::Session;
-use crate::slices;
 
 /// What to build of a spec.
 #[derive(Debug, Clone, Default)]
@@ -89,19 +87,6 @@ pub(crate) struct BaseManifest {
     pub manifest: Vec<u8>,
     /// The image's date.
     pub epoch: i64,
-}
-
-/// One image to be built.
-pub(crate) struct Job<'a> {
-    pub locked: &'a LockedImage,
-    pub image: &'a ImageSpec,
-    pub epoch: i64,
-    pub codec: Codec,
-    pub key: Digest,
-    /// What it has of each package that is not whole in it.
-    pub sliced: BTreeMap<String, Sliced>,
-    /// What the images that it is laid over have of those packages, in the order of the lock.
-    pub below: Vec<BTreeMap<String, Sliced>>,
 }
 
 /// The lock of a spec: the one that is there if it fits, else made anew unless that is forbidden.
@@ -186,152 +171,9 @@ pub fn build(
     report(session, spec, request, &jobs, &records, cache, false)
 }
 
-pub(crate) fn jobs<'a>(
-    session: &Session,
-    spec: &'a LoadedSpec,
-    lock: &'a Lock,
-    request: &BuildRequest,
-) -> Result<Vec<Job<'a>>, BuildError> {
-    let image = spec.image(&request.variant).ok_or_else(|| {
-        let known: Vec<&str> = spec.variants.keys().map(String::as_str).collect();
-        BuildError::Spec(format!(
-            "{} has no variant `{}`; it has: {}",
-            spec.path.display(),
-            request.variant,
-            known.join(", ")
-        ))
-    })?;
-    for architecture in &request.architectures {
-        if !image.architectures.contains(architecture) {
-            return Err(BuildError::Spec(format!(
-                "{} is not for {architecture}; it is for: {}",
-                spec.path.display(),
-                image.architectures.join(", ")
-            )));
-        }
-    }
-    let codec = match request.compression.unwrap_or(image.compression) {
-        Compression::Gzip => Codec::Gzip,
-        Compression::Zstd => Codec::Zstd,
-        Compression::GzipSmallest => Codec::GzipSmallest,
-        Compression::ZstdSmallest => Codec::ZstdSmallest,
-    };
-    let program = program_identity();
-    let library = slices::library(spec)?;
-    image
-        .architectures
-        .iter()
-        .filter(|one| request.architectures.is_empty() || request.architectures.contains(one))
-        .map(|architecture| {
-            let locked = lock.image(architecture, &request.variant).ok_or_else(|| {
-                BuildError::LockMoved {
-                    path: lock_path(spec),
-                    why: format!("it lacks {}", title(spec, architecture, &request.variant)),
-                }
-            })?;
-            if image.minimize.is_some() == locked.kept.is_empty() {
-                return Err(BuildError::LockMoved {
-                    path: lock_path(spec),
-                    why: format!(
-                        "it does not say what is kept of {}",
-                        title(spec, architecture, &request.variant)
-                    ),
-                });
-            }
-            let newest = lock.packages_of(locked).map(|package| package.date).max();
-            let epoch = session.options.source_date_epoch.or(newest).unwrap_or(0);
-            let packages: Vec<&Digest> = lock
-                .packages_of(locked)
-                .map(|package| &package.sha256)
-                .collect();
-            let below: Vec<(Digest, usize, &slices::Slices)> = locked
-                .below
-                .iter()
-                .map(|below| (below.spec, below.layers, &below.slices))
-                .collect();
-            let key = postcard::to_stdvec(&(
-                (program, lock.compatibility, lock.spec, codec, epoch),
-                (&lock.users, &lock.groups, &lock.files),
-                (architecture, &request.variant, &locked.layers, packages),
-                (&locked.slices, &locked.kept, &lock.slice_definitions),
-                below,
-            ));
-            let key = Digest::of(&key.map_err(BuildError::record)?);
-            let sliced = match locked.kept.is_empty() {
-                true => slices::of_image(&library, lock, locked)?,
-                false => minimize::of_image(locked)?,
-            };
-            Ok(Job {
-                below: slices::of_below(&library, lock, locked, &sliced)?,
-                locked,
-                image,
-                epoch,
-                codec,
-                key,
-                sliced,
-            })
-        })
-        .collect()
-}
-
-/// What tells this program from any other build of it: what another one remembers may be otherwise.
-fn program_identity() -> (u64, u128) {
-    let file = std::env::current_exe().and_then(std::fs::metadata);
-    let changed = |file: &std::fs::Metadata| {
-        file.modified()
-            .ok()?
-            .duration_since(std::time::UNIX_EPOCH)
-            .ok()
-    };
-    file.map_or((0, 0), |file| {
-        (
-            file.len(),
-            changed(&file).map_or(0, |since| since.as_nanos()),
-        )
-    })
-}
-
 fn remembered(session: &Session, job: &Job<'_>) -> Result<Option<ImageRecord>, BuildError> {
     let bytes = session.cache.fact("image", &job.key)?;
     Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
-}
-
-/// How a package of an image, or of one that it is laid over, is read; `sliced` is what that one has of
-/// its packages.
-pub(crate) fn policy(
-    job: &Job<'_>,
-    sliced: &BTreeMap<String, Sliced>,
-    lock: &Lock,
-    package: &str,
-) -> Result<ReadPolicy, BuildError> {
-    let keep = &job.image.keep;
-    let all = keep.locales.iter().any(|locale| locale == "*");
-    let mut locales: Vec<String> = keep
-        .locales
-        .iter()
-        .filter(|locale| *locale != "*")
-        .cloned()
-        .collect();
-    locales.sort();
-    let mut keep_setuid = Vec::new();
-    for path in &keep.setuid {
-        keep_setuid.push(TreePath::new(path)?.usr_merged());
-    }
-    Ok(ReadPolicy {
-        paths: PathPolicy {
-            documentation: keep.documentation,
-            manuals: keep.manuals,
-            locales,
-            all_locales: all,
-        },
-        slices: sliced
-            .get(package)
-            .map(|sliced| sliced.filter.clone())
-            .filter(|filter| !filter.passes_everything()),
-        keep_setuid,
-        codec: job.codec,
-        compatibility: lock.compatibility,
-    })
 }
 
 /// The packages and the tree of the one image that is asked for, as [`build`] would pack it.

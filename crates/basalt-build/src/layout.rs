@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use crate::BuildError;
 use crate::attach::{self, Attachment};
-use crate::build::{BaseManifest, BuildRequest, ImageRecord, Job};
+use crate::build::{BaseManifest, BuildRequest, ImageRecord};
 use crate::image;
+use crate::job::Job;
 use crate::provenance::{BaseImage, Materials};
 use crate::report::Stage;
 use crate::session::Session;

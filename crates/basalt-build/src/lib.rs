@@ -11,6 +11,7 @@ mod error;
 mod gather;
 mod identity;
 mod image;
+mod job;
 mod layering;
 mod layout;
 mod licences;
@@ -33,6 +34,7 @@ mod session;
 mod slice;
 mod slices;
 mod slicing;
+mod standing;
 mod stated;
 mod vendor;
 

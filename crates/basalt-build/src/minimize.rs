@@ -11,8 +11,9 @@ use basalt_spec::{Assertions, ImageSpec, LoadedSpec};
 use basalt_tree::{Kind, Owner, Tree, TreePath};
 
 use crate::BuildError;
-use crate::build::{BuildRequest, assemble_all, jobs};
+use crate::build::{BuildRequest, assemble_all};
 use crate::contents::PackageContents;
+use crate::job::jobs;
 use crate::read::{ReadPackage, packed_path};
 use crate::report::CacheReport;
 use crate::resolve::title;

@@ -17,7 +17,8 @@ use basalt_spec::LoadedSpec;
 use serde_json::{Value, json};
 
 use crate::BuildError;
-use crate::build::{BuildRequest, Job};
+use crate::build::BuildRequest;
+use crate::job::Job;
 use crate::lock_file::{local_file, lock_path};
 use crate::sbom;
 use crate::session::Session;

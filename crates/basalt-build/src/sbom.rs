@@ -15,8 +15,8 @@ use basalt_sbom::{
 use basalt_spec::LoadedSpec;
 use basalt_tree::{Kind, Owner, Placed, Source as Content, Tree, TreePath};
 
-use crate::build::Job;
 use crate::image;
+use crate::job::Job;
 use crate::minimize;
 use crate::provenance;
 use crate::read::{ReadPackage, packed_path};

@@ -6,8 +6,9 @@ use basalt_spec::LoadedSpec;
 use basalt_tree::{Owner, Tree};
 
 use crate::BuildError;
-use crate::build::{BuildRequest, assemble_all, jobs};
+use crate::build::{BuildRequest, assemble_all};
 use crate::contents::PackageContents;
+use crate::job::jobs;
 use crate::report::CacheReport;
 use crate::resolve::{resolve, title};
 use crate::session::Session;
