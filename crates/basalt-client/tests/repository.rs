@@ -138,13 +138,18 @@ fn tags_are_listed_to_the_last_page() {
     assert!(repository(&registry, "none").tags().is_err());
 }
 
-fn referrers_with(api: bool) {
+/// A registry with the API for referrers, in pages of two, or without.
+fn registry_with(referrers: bool) -> TestRegistry {
     let behaviour = Behaviour {
-        referrers: api,
+        referrers,
         page: 2,
         ..Behaviour::default()
     };
-    let registry = TestRegistry::start(behaviour, |_| None);
+    TestRegistry::start(behaviour, |_| None)
+}
+
+fn referrers_with(api: bool) {
+    let registry = registry_with(api);
     let store = repository(&registry, "a");
     let subject = image(&store, b"layer", Some("1"));
     assert!(
@@ -197,11 +202,7 @@ fn without_the_api_the_list_under_the_tag_is_read_and_kept() {
 
 #[test]
 fn an_entry_of_the_list_counts_only_if_its_manifest_says_so() {
-    let behaviour = Behaviour {
-        referrers: false,
-        ..Behaviour::default()
-    };
-    let registry = TestRegistry::start(behaviour, |_| None);
+    let registry = registry_with(false);
     let store = repository(&registry, "a");
     let subject = image(&store, b"layer", Some("1"));
     let other = image(&store, b"other layer", None);
@@ -220,11 +221,7 @@ fn an_entry_of_the_list_counts_only_if_its_manifest_says_so() {
 
 #[test]
 fn two_clients_that_add_referrers_at_once_lose_none() {
-    let behaviour = Behaviour {
-        referrers: false,
-        ..Behaviour::default()
-    };
-    let registry = TestRegistry::start(behaviour, |_| None);
+    let registry = registry_with(false);
     let store = repository(&registry, "a");
     let subject = image(&store, b"layer", Some("1"));
     std::thread::scope(|scope| {
@@ -242,16 +239,7 @@ fn two_clients_that_add_referrers_at_once_lose_none() {
 #[test]
 fn a_copy_brings_the_image_what_refers_to_it_and_cosigns_tags() {
     for api in [true, false] {
-        let (one, other) = (
-            TestRegistry::honest(),
-            TestRegistry::start(
-                Behaviour {
-                    referrers: api,
-                    ..Behaviour::default()
-                },
-                |_| None,
-            ),
-        );
+        let (one, other) = (TestRegistry::honest(), registry_with(api));
         let (from, to) = (repository(&one, "a"), repository(&other, "b/c"));
         let inner = image(&from, &vec![1; 2 << 20], None);
         let index = basalt_oci::to_bytes(&Index::new(vec![inner.clone()])).expect("JSON");
