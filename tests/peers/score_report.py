@@ -55,6 +55,8 @@ def report(results, drawn, named, arguments, date, command):
         table(["paths", "what may differ"], [(f"`{pattern.pattern}`", why) for pattern, _, why in SAME_BUT]),
         "Documentation, manual and info pages and translations are left out by default, on both sides; set-id bits of files go unless a spec "
         "keeps them by name; no unit is enabled, so its aliases have no links either.",
+        "`postgresql` makes a cluster when it is installed, with a system identifier drawn by chance. Both are told to make none: dpkg's by the "
+        "administrator's setting for it, ours by the same file and by declaring that `postgresql-17` has no effects of its own.",
     ]
     if must:
         parts += ["## Those that must be equal", table(["package", "result"], [(r["package"], described(r)) for r in must])]
