@@ -243,6 +243,11 @@ pub(crate) fn assemble_all(
             mine.insert(package.name.clone(), key);
             packages.insert(key, (package, policy, key));
         }
+        // For what packs it: read here, beside the others.
+        for (package, policy) in lower::read_otherwise(lock, job)? {
+            let key = read::key(package, &policy)?;
+            packages.insert(key, (package, policy, key));
+        }
         keys.push(mine);
     }
     let mut packages: Vec<(&LockedPackage, ReadPolicy, Digest)> = packages.into_values().collect();
@@ -377,9 +382,13 @@ fn pack_one(
     let manifest = image::manifest(&config, &layers, annotations)?;
     let digest = Digest::of(&manifest);
     let bill = || sbom::of_image(spec, lock, job, packages, &assembled.tree, digest);
+    let (bill, bases) = rayon::join(
+        || CachedBill::write(session, bill),
+        || lower::manifests(session, spec, job, &lower, &facts),
+    );
     let record = ImageRecord {
-        bill: CachedBill::write(session, bill)?,
-        bases: lower::manifests(session, spec, job, &lower, &facts)?,
+        bill: bill?,
+        bases: bases?,
         hardened: assembled.hardened.iter().map(ToString::to_string).collect(),
         config,
         manifest,

@@ -16,9 +16,30 @@ use crate::image;
 use crate::job::{Job, policy};
 use crate::lock_file::layered_on;
 use crate::pack::{self, LockedFacts, Lower};
-use crate::read::{self, ReadPackage};
+use crate::read::{self, ReadPackage, ReadPolicy};
 use crate::resolve::fetch;
 use crate::session::Session;
+
+/// The packages that images below read otherwise than the image itself, as they have other slices of them.
+///
+/// # Errors
+/// When a path of what is kept is none.
+pub(crate) fn read_otherwise<'l>(
+    lock: &'l Lock,
+    job: &Job<'_>,
+) -> Result<Vec<(&'l LockedPackage, ReadPolicy)>, BuildError> {
+    let mut found = Vec::new();
+    for (below, sliced) in job.locked.below.iter().zip(&job.below) {
+        for name in job.locked.layers.iter().take(below.layers).flatten() {
+            if below.slices.contains_key(name)
+                && let Some(package) = lock.package(name, &job.locked.architecture)
+            {
+                found.push((package, policy(job, sliced, lock, name)?));
+            }
+        }
+    }
+    Ok(found)
+}
 
 /// The trees of the images that one is laid over, each of the packages, with the slices of them and with
 /// the date that it has by itself. One that is no image by itself (it may lack an effect that only the
