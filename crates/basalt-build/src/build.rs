@@ -132,7 +132,7 @@ pub fn build(
         .map(|job| remembered(session, job))
         .collect::<Result<_, _>>()?;
     if let Some(records) = records.iter().cloned().collect::<Option<Vec<_>>>() {
-        let index = layout::indexes(&materials, &jobs, &records)?.layout;
+        let index = layout::index(&materials, &jobs, &records)?;
         if is_current(&request.output, &index, true) {
             return report(
                 session,

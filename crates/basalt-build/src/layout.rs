@@ -16,6 +16,9 @@ use crate::provenance::{BaseImage, Materials};
 use crate::report::Stage;
 use crate::session::Session;
 
+/// Under which name the cache remembers indexes of layouts.
+const FACT: &str = "layout";
+
 /// What a layout holds besides layers.
 pub(crate) struct Indexes {
     /// The index of the images, as bytes.
@@ -97,7 +100,7 @@ pub(crate) fn bases(
 }
 
 /// The indexes of the images and of what is attached to them.
-pub(crate) fn indexes(
+fn indexes(
     materials: &Materials<'_>,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
@@ -122,6 +125,20 @@ pub(crate) fn indexes(
         attachments,
         layout: Index::new(entries),
     })
+}
+
+/// The index of the layout, without all that it lists being made again if this very build was made before.
+pub(crate) fn index(
+    materials: &Materials<'_>,
+    jobs: &[Job<'_>],
+    records: &[ImageRecord],
+) -> Result<Index, BuildError> {
+    let cache = &materials.session.cache;
+    let known = cache.fact(FACT, &materials.key(jobs)?)?;
+    match known.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        Some(index) => Ok(index),
+        None => Ok(indexes(materials, jobs, records)?.layout),
+    }
 }
 
 pub(crate) fn write(
@@ -168,7 +185,10 @@ pub(crate) fn write(
             rayon::join(add_layers, || attach::write(session, &layout, &attachments));
         layers?;
         attached?;
+        let remembered = basalt_oci::to_bytes(&index)?;
         layout.finish_with_attached(index)?;
+        let key = materials.key(jobs)?;
+        session.cache.put_fact(FACT, &key, &remembered)?;
         Ok(((), request.output.display().to_string()))
     })
 }

@@ -104,6 +104,24 @@ impl<'a> Materials<'a> {
         })
     }
 
+    /// What tells all that is stated of these jobs from what another build states.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn key(&self, jobs: &[Job<'_>]) -> Result<Digest, BuildError> {
+        let own: Vec<_> = self
+            .own
+            .iter()
+            .map(|one| (&one.name, &one.digest))
+            .collect();
+        let jobs: Vec<&Digest> = jobs.iter().map(|job| &job.key).collect();
+        let request = self.request;
+        let asked = (&request.variant, request.compression, &request.builder);
+        let epoch = self.session.options.source_date_epoch;
+        let key = postcard::to_stdvec(&(own, jobs, asked, epoch, &self.spec.release));
+        Ok(Digest::of(&key.map_err(BuildError::record)?))
+    }
+
     /// The provenance of the image or index of this digest, made by these jobs, laid over these images.
     ///
     /// # Errors
