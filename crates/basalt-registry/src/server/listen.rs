@@ -174,20 +174,24 @@ struct Connection {
 impl Connection {
     async fn begin(mut self, stream: TcpStream, from: IpAddr, tls: Option<Arc<Tls>>) {
         let _ = stream.set_nodelay(true);
-        // One that never sends anything costs no more than its socket.
+        // One that never sends anything costs little more than its socket: all else is put aside in boxes until it does.
+        let mut first = [0];
         let spoken = tokio::select! {
-            spoken = timeout(HEAD, stream.readable()) => matches!(spoken, Ok(Ok(()))),
+            spoken = timeout(HEAD, stream.peek(&mut first)) => matches!(spoken, Ok(Ok(1))),
             () = stopped(&mut self.stop) => false,
         };
         if !spoken {
             return;
         }
         match tls {
-            None => self.serve(stream, from).await,
-            Some(tls) => match timeout(HANDSHAKE, tls.acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.serve(stream, from).await,
-                _ => self.registry.counts.refused_connection(),
-            },
+            None => Box::pin(self.serve(stream, from)).await,
+            Some(tls) => {
+                let handshake = Box::pin(tls.acceptor.accept(stream));
+                match timeout(HANDSHAKE, handshake).await {
+                    Ok(Ok(stream)) => Box::pin(self.serve(stream, from)).await,
+                    _ => self.registry.counts.refused_connection(),
+                }
+            }
         }
     }
 
@@ -196,7 +200,10 @@ impl Connection {
         let registry = Arc::clone(&self.registry);
         let service = service_fn(move |request| {
             let registry = Arc::clone(&registry);
-            async move { Ok::<_, std::convert::Infallible>(registry.answer(request, from).await) }
+            // Between two requests a connection has no room for one.
+            Box::pin(async move {
+                Ok::<_, std::convert::Infallible>(registry.answer(request, from).await)
+            })
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -71,7 +71,7 @@ impl Default for Settings {
             upload_life: DAY,
             collect_every: Duration::from_secs(60),
             scrub_rate: 20 << 20,
-            connections: 16_384,
+            connections: 8192,
             drain: Duration::from_secs(30),
         }
     }
