@@ -30,7 +30,7 @@ pub(super) async fn read(
         .ok_or_else(unknown)?;
     if request.is_head() {
         // Who pushes is to send a damaged one again.
-        if !is_sound(request, &record).await? || !promised(request, repository, &record).await? {
+        if !is_sound(registry, &record).await? || !promised(request, repository, &record).await? {
             return Err(unknown());
         }
         let mut reply = described(Reply::empty(StatusCode::OK), digest);
@@ -127,11 +127,11 @@ async fn promised(
 }
 
 /// Whether the bytes of a blob are there and of the right length.
-pub(super) async fn is_sound(request: &Request, record: &BlobRecord) -> Result<bool, Fault> {
+pub(super) async fn is_sound(registry: &Arc<Registry>, record: &BlobRecord) -> Result<bool, Fault> {
     match &record.place {
         Place::Damaged => Ok(false),
         Place::Inside(bytes) => Ok(bytes.len() as u64 == record.size),
-        Place::Stored(upload) => Ok(opened(&request.registry, record, upload).await?.is_some()),
+        Place::Stored(upload) => Ok(opened(registry, record, upload).await?.is_some()),
     }
 }
 

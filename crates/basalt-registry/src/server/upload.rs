@@ -1,10 +1,13 @@
 //! Blobs on their way in (OCI distribution specification, *Pushing blobs*).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::CONTENT_RANGE;
 use rand_core::{OsRng, RngCore};
 
+use super::Registry;
 use super::request::{Outcome, Reply, Request};
 use super::session::{self, Held};
 use crate::digest::{Algorithm, Digest};
@@ -93,7 +96,7 @@ async fn mounted(
     let Some(blob) = registry.metadata.blob(&source, &mount.digest).await? else {
         return Ok(false);
     };
-    if !super::blob::is_sound(request, &blob).await? {
+    if !super::blob::is_sound(registry, &blob).await? {
         return Ok(false);
     }
     let lease = request.now + registry.settings.lease;
@@ -232,10 +235,27 @@ async fn whole(
         lease: request.now + request.registry.settings.lease,
         author: request.author(),
     };
-    match request.registry.metadata.publish_blob(new).await? {
+    match publish_sound(&request.registry, new).await? {
         Published::NoUpload => Err(unknown_upload()),
         Published::Taken | Published::Known => Ok(created(repository, digest)),
     }
+}
+
+/// Publishes a blob. One that is there already, but cannot be read, is replaced by what came: what is acknowledged is there.
+async fn publish_sound(registry: &Arc<Registry>, new: NewBlob) -> Result<Published, Fault> {
+    let metadata = &registry.metadata;
+    let published = metadata.publish_blob(new.clone()).await?;
+    if published == Published::Known
+        && let Some(record) = metadata.blob(&new.repository, &new.digest).await?
+        && !super::blob::is_sound(registry, &record).await?
+    {
+        let again = NewBlob {
+            upload: None,
+            ..new
+        };
+        return Ok(metadata.publish_blob(again).await?);
+    }
+    Ok(published)
 }
 
 /// Makes what was staged a blob. It is done to its end even if the client is gone meanwhile.
@@ -251,7 +271,7 @@ async fn publish(request: &Request, held: Held, new: NewBlob) -> Outcome {
             registry.blobs.publish(&upload, &digest, new.size).await?;
         }
         failpoint::reached("before-publish");
-        let published = registry.metadata.publish_blob(new).await?;
+        let published = publish_sound(&registry, new).await?;
         failpoint::reached("after-publish");
         // What is here twice, or came too late, is not needed.
         match (published, is_stored) {

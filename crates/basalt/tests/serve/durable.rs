@@ -211,6 +211,22 @@ fn bytes_that_changed_on_the_disk_are_never_served_and_a_push_mends_them() {
 }
 
 #[test]
+fn a_push_of_what_is_damaged_unnoticed_is_not_acknowledged_in_vain() {
+    let home = Home::new();
+    let server = home.serve_as("scrub: {rate: 0}");
+    for damage in ["shorten", "remove"] {
+        let whole = noise(700_000, damage.len() as u64);
+        let digest = server.push_blob("app", &whole);
+        spoil(&home, &digest, damage);
+        server.push_blob("other", &whole);
+        for repository in ["app", "other"] {
+            let got = server.get(&format!("/v2/{repository}/blobs/{digest}"));
+            assert!(got.is(200).body == whole, "{damage}");
+        }
+    }
+}
+
+#[test]
 fn damage_is_found_without_anyone_asking() {
     let home = Home::new();
     let server = home.serve_as("scrub: {rate: 0}");

@@ -27,6 +27,8 @@ use writer::Writer;
 const READERS: usize = 8;
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 64;
+/// How long the journal may stay once it is written back, in bytes.
+const JOURNAL: i64 = 64 << 20;
 /// How long a connection waits for another process that holds the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -66,6 +68,9 @@ impl Sqlite {
             .map_err(error)?;
         connection
             .pragma_update(None, "synchronous", "FULL")
+            .map_err(error)?;
+        connection
+            .pragma_update(None, "journal_size_limit", JOURNAL)
             .map_err(error)?;
         schema::migrate(&mut connection, &place)?;
         let readers = (0..READERS)
