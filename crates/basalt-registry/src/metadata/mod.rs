@@ -95,6 +95,9 @@ pub trait Metadata: Send + Sync + 'static {
     /// A blob of a repository.
     fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<BlobRecord>>;
 
+    /// A blob, whichever repository has it.
+    fn known_blob(&self, digest: &Digest) -> Answer<'_, Option<BlobRecord>>;
+
     /// Repositories that have a blob, at most so many.
     fn holders(&self, digest: &Digest, limit: u64) -> Answer<'_, Vec<RepositoryName>>;
 

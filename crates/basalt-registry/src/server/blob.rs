@@ -59,7 +59,12 @@ pub(super) async fn read(
         }
         Place::Stored(upload) => {
             let Some(blob) = opened(registry, &record, upload).await? else {
-                return Err(damaged());
+                // It may have been deleted between the two looks.
+                return match registry.metadata.blob(repository, digest).await? {
+                    Some(now) if now.place == Place::Damaged => Err(damaged()),
+                    Some(_) => Err(moved()),
+                    None => Err(unknown()),
+                };
             };
             let is_whole = wanted == Wanted::Whole;
             let check = is_whole.then(|| check(registry, digest, upload)).flatten();
@@ -175,6 +180,14 @@ fn described(reply: Reply, digest: &Digest) -> Reply {
         .header("etag", format!("\"{digest}\""))
         .header("accept-ranges", "bytes")
         .header("cache-control", "private, max-age=31536000, immutable")
+}
+
+fn moved() -> Fault {
+    Fault::new(
+        Code::Unavailable,
+        "the blob was just pushed anew; try again",
+    )
+    .header("retry-after", "1")
 }
 
 fn damaged() -> Fault {

@@ -241,21 +241,14 @@ async fn whole(
     }
 }
 
-/// Publishes a blob. One that is there already, but cannot be read, is replaced by what came: what is acknowledged is there.
+/// Publishes a blob. One that is there already, but cannot be read, makes room first: what is acknowledged is there.
 async fn publish_sound(registry: &Arc<Registry>, new: NewBlob) -> Result<Published, Fault> {
     let metadata = &registry.metadata;
-    let published = metadata.publish_blob(new.clone()).await?;
-    if published == Published::Known
-        && let Some(record) = metadata.blob(&new.repository, &new.digest).await?
-        && !super::blob::is_sound(registry, &record).await?
-    {
-        let again = NewBlob {
-            upload: None,
-            ..new
-        };
-        return Ok(metadata.publish_blob(again).await?);
+    if let Some(known) = metadata.known_blob(&new.digest).await? {
+        // One that is not sound counts as missing from here on.
+        super::blob::is_sound(registry, &known).await?;
     }
-    Ok(published)
+    Ok(metadata.publish_blob(new).await?)
 }
 
 /// Makes what was staged a blob. It is done to its end even if the client is gone meanwhile.

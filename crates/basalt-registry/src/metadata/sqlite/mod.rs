@@ -180,6 +180,10 @@ impl Metadata for Sqlite {
         self.read(|connection| read::blob(connection, repository, digest))
     }
 
+    fn known_blob(&self, digest: &Digest) -> Answer<'_, Option<BlobRecord>> {
+        self.read(|connection| read::known_blob(connection, digest))
+    }
+
     fn holders(&self, digest: &Digest, limit: u64) -> Answer<'_, Vec<RepositoryName>> {
         self.read(|connection| read::holders(connection, digest, limit))
     }

@@ -206,6 +206,13 @@ pub(super) fn blob(
         .optional()
 }
 
+pub(super) fn known_blob(connection: &Connection, digest: &Digest) -> Result<Option<BlobRecord>> {
+    connection
+        .prepare_cached(&format!("SELECT {BLOB} FROM blobs b WHERE b.digest = ?1"))?
+        .query_row([digest.as_str()], |row| blob_record(row, 0))
+        .optional()
+}
+
 pub(super) fn stored_blobs(
     connection: &Connection,
     after: Option<&str>,
