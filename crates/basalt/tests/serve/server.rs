@@ -372,7 +372,7 @@ pub fn stored(root: &Path) -> Vec<PathBuf> {
 #[track_caller]
 pub fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(30) {
+    while started.elapsed() < Duration::from_secs(90) {
         if holds() {
             return;
         }
