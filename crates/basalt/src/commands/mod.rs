@@ -24,6 +24,7 @@ mod referrers;
 mod reproduce;
 mod sbom;
 mod schema;
+mod serve;
 mod session;
 mod sign;
 mod slice;
@@ -78,6 +79,8 @@ pub enum Command {
     Referrers(referrers::ReferrersArguments),
     /// Delete a tag, or a manifest with all its tags, from a registry
     Delete(delete::DeleteArguments),
+    /// Run a registry: one folder, one command
+    Serve(serve::ServeArguments),
     /// Keep a password for a registry, where Docker and podman find it too
     Login(login::LoginArguments),
     /// Forget the password for a registry
@@ -127,6 +130,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Tags(own) => tags::run(own, terminal),
         Command::Referrers(own) => referrers::run(own, terminal),
         Command::Delete(own) => delete::run(own, terminal),
+        Command::Serve(own) => serve::run(own, terminal),
         Command::Login(own) => login::run(own, terminal),
         Command::Logout(own) => logout::run(own, terminal),
         Command::Key(own) => key::run(own, terminal),

@@ -1,0 +1,70 @@
+//! The bytes of blobs that are too large for the metadata, and of uploads that are not finished.
+//!
+//! A blob lies under its digest *and* the name of the upload that brought it. So two uploads of one blob never meet, one
+//! that is deleted is never mistaken for one that comes back, and no lock is needed: which of them counts is for the
+//! metadata to say.
+
+mod folder;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::digest::{Digest, Hasher};
+use crate::route::UploadId;
+
+pub use folder::Folder;
+
+/// An answer that is to come.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// What an engine for blobs does.
+pub trait Blobs: Send + Sync + 'static {
+    /// Adds bytes to an upload that has so many. Errors with `InvalidInput` when it has another number.
+    fn append(&self, upload: &UploadId, offset: u64, bytes: Vec<Bytes>) -> Answer<'_, ()>;
+
+    /// Reads what an upload has into a hasher; also how much it is.
+    fn hash_staged(&self, upload: &UploadId, hasher: Hasher) -> Answer<'_, (Hasher, u64)>;
+
+    /// All bytes of an upload, which are at most so many.
+    fn read_staged(&self, upload: &UploadId, limit: u64) -> Answer<'_, Bytes>;
+
+    /// Makes an upload of this length a blob, whose bytes have reached the disk, under their name, when the answer comes.
+    fn publish(&self, upload: &UploadId, digest: &Digest, size: u64) -> Answer<'_, ()>;
+
+    /// Forgets what an upload has; nothing happens when it has nothing.
+    fn discard(&self, upload: &UploadId) -> Answer<'_, ()>;
+
+    /// Opens a blob; nothing when it is not there.
+    fn open(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, Option<Arc<dyn Blob>>>;
+
+    /// Removes a blob; nothing happens when it is not there.
+    fn remove(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, ()>;
+
+    /// Puts a blob aside, where nobody is served from.
+    fn quarantine(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, ()>;
+
+    /// All that lies in one of 256 parts of the store.
+    fn list(&self, part: u8) -> Answer<'_, Vec<(Digest, UploadId)>>;
+
+    /// Uploads that have bytes.
+    fn staged(&self) -> Answer<'_, Vec<UploadId>>;
+}
+
+/// A blob that can be read.
+pub trait Blob: Send + Sync {
+    /// Its length.
+    fn size(&self) -> u64;
+
+    /// Fills the buffer from this place on, if that is possible at once, without waiting for a disk. How much it is.
+    ///
+    /// # Errors
+    /// With `WouldBlock` when it is not.
+    fn read_now(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Reads so many bytes from this place on, or as many as there are.
+    fn read(&self, offset: u64, length: usize) -> Answer<'static, Bytes>;
+}

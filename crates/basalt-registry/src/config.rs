@@ -1,0 +1,360 @@
+//! The configuration that a person writes: strict, and with errors that point at the place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use basalt_spec::{Size, SpecError};
+use serde::Deserialize;
+
+use crate::access::{ImmutableTags, Rule};
+
+/// The most values that a configuration may have.
+const MAXIMUM_NODES: usize = 50_000;
+
+/// A configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder that everything is kept in.
+    pub root: Option<PathBuf>,
+    /// Where to listen: an address and a port.
+    pub listen: Option<String>,
+    /// Where clients reach the server, when another server is before it.
+    pub url: Option<String>,
+    /// The name that tokens are made under.
+    pub service: Option<String>,
+    /// The certificate.
+    pub tls: Option<TlsFiles>,
+    /// A file of users and their passwords, as `htpasswd -B` writes it.
+    pub users: Option<PathBuf>,
+    /// The users of each group.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Who may do what.
+    pub access: Vec<Rule>,
+    /// Tags that may be neither moved nor deleted.
+    pub immutable_tags: Vec<ImmutableTags>,
+    /// What is the most.
+    pub limits: Limits,
+    /// What goes that nobody needs.
+    pub collect: Collect,
+    /// How long uploads may rest.
+    pub uploads: Uploads,
+    /// How blobs are compared with their digests.
+    pub scrub: Scrub,
+    /// How long requests may take to end when the server goes down.
+    pub drain: Option<Span>,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// What is the most.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Limits {
+    /// The longest blob.
+    pub blob: Option<Size>,
+    /// How many connections there may be.
+    pub connections: Option<u32>,
+}
+
+/// What goes that nobody needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Collect {
+    /// How long a blob is kept that no manifest needs.
+    pub grace: Option<Span>,
+    /// How long a manifest is kept that lost its last tag.
+    pub untagged: Option<Untagged>,
+    /// How often it is looked for.
+    pub every: Option<Span>,
+}
+
+/// How long uploads may rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Uploads {
+    /// How long nothing may come of one.
+    pub expire: Option<Span>,
+}
+
+/// How blobs are compared with their digests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Scrub {
+    /// How much is read in a second; `0` for none.
+    pub rate: Option<Size>,
+}
+
+/// A span of time: `30 seconds`, `5 minutes`, `12 hours`, `1 day`, `2 weeks`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span {
+    milliseconds: i64,
+}
+
+/// How long a manifest without a tag is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Untagged {
+    /// For ever.
+    Kept,
+    /// For so long.
+    For(Span),
+}
+
+const UNITS: [(&str, i64); 5] = [
+    ("second", 1000),
+    ("minute", 60 * 1000),
+    ("hour", 3600 * 1000),
+    ("day", 24 * 3600 * 1000),
+    ("week", 7 * 24 * 3600 * 1000),
+];
+/// The longest span, in milliseconds: a hundred years.
+const MAXIMUM_SPAN: i64 = 36_525 * 24 * 3600 * 1000;
+
+impl Span {
+    /// In milliseconds.
+    pub fn milliseconds(self) -> i64 {
+        self.milliseconds
+    }
+
+    /// As the clock has it.
+    pub fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.milliseconds.unsigned_abs())
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let milliseconds = text.trim().split_once(' ').and_then(|(count, unit)| {
+            let count: u32 = count.parse().ok()?;
+            let unit = unit.trim();
+            let unit = unit.strip_suffix('s').unwrap_or(unit);
+            let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+            i64::from(count).checked_mul(*factor)
+        });
+        match milliseconds.filter(|span| *span <= MAXIMUM_SPAN) {
+            Some(milliseconds) => Ok(Self { milliseconds }),
+            None => Err(format!(
+                "`{text}` is no span of time; write it as `30 seconds`, `5 minutes`, `12 hours`, `1 day` or `2 weeks`"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |unit: &&(&str, i64)| self.milliseconds % unit.1 == 0;
+        let (name, factor) = UNITS.iter().rev().find(fits).unwrap_or(&UNITS[0]);
+        write!(f, "{} {name}s", self.milliseconds / factor)
+    }
+}
+
+impl TryFrom<String> for Untagged {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.trim() {
+            "never" => Ok(Self::Kept),
+            _ => Span::try_from(text)
+                .map(Self::For)
+                .map_err(|error| format!("{error}, or `never`")),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// When it is no YAML, says something unknown, or what cannot be; the error names line and column.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, SpecError> {
+        let mut config: Self = basalt_spec::from_yaml(path, text, MAXIMUM_NODES)?;
+        config.check(path, text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let tls = config
+            .tls
+            .iter_mut()
+            .flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        for own in tls.chain(&mut config.users).chain(&mut config.root) {
+            *own = folder.join(&*own);
+        }
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path, text: &str) -> Result<(), SpecError> {
+        let fail = |word: &str, message: String, help: &str| {
+            let error = SpecError::at_word(path, text, word, message);
+            Err(error.with_help(Some(help.to_owned())))
+        };
+        for rule in &self.access {
+            if rule.repositories.is_empty() || rule.rights.is_empty() {
+                let help = "write `repositories: [\"team/*\"]` and `rights: [pull, push-new]`";
+                return fail(
+                    "access",
+                    "a rule names no repositories, or no rights".to_owned(),
+                    help,
+                );
+            }
+            if rule.users.is_empty() && rule.groups.is_empty() && !rule.anonymous {
+                let help = "add `users:`, `groups:` or `anonymous: true`";
+                return fail("access", "a rule is for nobody".to_owned(), help);
+            }
+            let unknown = rule
+                .groups
+                .iter()
+                .find(|group| !self.groups.contains_key(*group));
+            if let Some(group) = unknown {
+                let near = basalt_spec::nearest(group, self.groups.keys().map(String::as_str));
+                let help = near.map_or_else(
+                    || "name its users under `groups:`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                return fail(group, format!("there is no group `{group}`"), &help);
+            }
+            let signed_in = !rule.users.is_empty() || !rule.groups.is_empty();
+            if signed_in && self.users.is_none() {
+                let help = "add `users: FILE`, a file that `htpasswd -B` wrote";
+                return fail(
+                    "access",
+                    "nobody can sign in: there is no file of users".to_owned(),
+                    help,
+                );
+            }
+        }
+        if self.users.is_some() && self.access.is_empty() {
+            let help = "add `access:` with `- {repositories: [\"**\"], users: [\"*\"], rights: [pull, push-new]}`";
+            return fail("users", "no rule gives anybody a right".to_owned(), help);
+        }
+        if let Some(url) = &self.url {
+            let host = url
+                .strip_prefix("https://")
+                .or_else(|| url.strip_prefix("http://"));
+            let sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]/".contains(&byte);
+            if !host.is_some_and(|host| !host.is_empty() && host.bytes().all(sound)) {
+                let help = "write it as `https://registry.example`";
+                return fail("url", format!("`{url}` is no address of a server"), help);
+            }
+        }
+        if let Some(service) = &self.service {
+            let sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            if service.is_empty() || service.len() > 128 || !service.bytes().all(sound) {
+                let help = "write letters, digits, dots and dashes";
+                return fail(
+                    "service",
+                    "this name of the service cannot be used".to_owned(),
+                    help,
+                );
+            }
+        }
+        if self.limits.connections == Some(0)
+            || self.limits.connections.is_some_and(|most| most > 1_000_000)
+        {
+            let help = "write a number from 1 to 1000000";
+            return fail(
+                "connections",
+                "there cannot be so many connections".to_owned(),
+                help,
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Right;
+
+    const WHOLE: &str = r#"
+root: data
+listen: 0.0.0.0:443
+url: https://registry.example
+service: registry.example
+tls: {certificate: /etc/tls/cert.pem, key: key.pem}
+users: people
+groups: {dev: [ann, bob]}
+access:
+  - {repositories: ["public/**"], anonymous: true, rights: [pull]}
+  - {repositories: ["team/*"], groups: [dev], rights: [pull, push-new, overwrite, delete]}
+  - {repositories: ["**"], users: [root], rights: [admin]}
+immutable-tags:
+  - {repositories: ["**"], tags: ["v*"]}
+limits: {blob: 10 GB, connections: 1000}
+collect: {grace: 1 day, untagged: never, every: 1 minute}
+uploads: {expire: 12 hours}
+scrub: {rate: 20 MB}
+drain: 30 seconds
+"#;
+
+    fn parse(text: &str) -> Result<Config, SpecError> {
+        Config::parse(Path::new("/srv/registry.yaml"), text)
+    }
+
+    #[test]
+    fn all_that_can_be_written_is_read_and_paths_are_relative_to_the_file() {
+        let config = parse(WHOLE).expect("it is sound");
+        assert_eq!(config.root.as_deref(), Some(Path::new("/srv/data")));
+        assert_eq!(config.users.as_deref(), Some(Path::new("/srv/people")));
+        let tls = config.tls.expect("it is there");
+        assert_eq!(
+            (tls.certificate, tls.key),
+            ("/etc/tls/cert.pem".into(), "/srv/key.pem".into())
+        );
+        assert_eq!(config.access[1].rights[2], Right::Overwrite);
+        assert_eq!(config.collect.untagged, Some(Untagged::Kept));
+        assert_eq!(config.drain.map(Span::milliseconds), Some(30_000));
+        assert!(parse("").is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_pointed_at_with_a_way_out() {
+        for (text, words) in [
+            ("listn: x", &["1:1", "`listn`", "did you mean `listen`"][..]),
+            (
+                "access:\n  - {repositories: [x], anonymous: true, rights: [pul]}",
+                &["2:", "did you mean `pull`"],
+            ),
+            ("drain: soon", &["1:8", "30 seconds"]),
+            ("collect: {untagged: 5}", &["never"]),
+            (
+                "access:\n  - {repositories: [x], groups: [develpers], rights: [pull]}\ngroups: {developers: [a]}\nusers: f",
+                &["did you mean `developers`"],
+            ),
+            (
+                "access:\n  - {repositories: [x], users: [a], rights: [pull]}",
+                &["1:1", "htpasswd"],
+            ),
+            (
+                "access:\n  - {repositories: [x], rights: [pull]}",
+                &["for nobody"],
+            ),
+            ("users: people", &["no rule gives anybody a right"]),
+            (
+                "url: registry.example",
+                &["1:1", "https://registry.example"],
+            ),
+            ("limits: {connections: 0}", &["from 1 to"]),
+            (
+                "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",
+                &["no pattern"],
+            ),
+        ] {
+            let error = parse(text).expect_err("it is refused").to_string();
+            for word in words {
+                assert!(error.contains(word), "`{word}` is not in:\n{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is kept, apart from the bytes of large blobs: the one arbiter of what is there.
+//!
+//! Every change is one transaction that checks again what it depends on, so that servers that share the metadata
+//! need no lock among them.
+
+mod record;
+pub mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::digest::Digest;
+use crate::name::{RepositoryName, Tag};
+use crate::route::{Reference, UploadId};
+
+pub use record::{
+    AuditEntry, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord, Moment,
+    Movable, NewBlob, NewManifest, Place, Published, PutManifest, ReferrerRecord, Refusal,
+    SigningKey, TagWrite,
+};
+
+/// An answer that is to come.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, MetadataError>> + Send + 'a>>;
+
+/// Why the metadata could not be read or changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MetadataError {
+    /// The database failed.
+    #[error("the registry's database {place}: {cause}")]
+    Database {
+        /// Where it is.
+        place: String,
+        /// What it said.
+        cause: String,
+    },
+    /// It was made by a newer program.
+    #[error(
+        "the registry's database {place} is of version {found}, which this program does not know (it knows up to {known}); \
+         run the program that made it, or a newer one"
+    )]
+    Newer {
+        /// Where it is.
+        place: String,
+        /// Its version.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+    /// The server is going down.
+    #[error("the registry is shutting down")]
+    Closed,
+}
+
+/// What an engine of metadata does.
+///
+/// Times are given by the caller, in milliseconds since 1970. What is written has reached the disk when the answer
+/// comes, but for uploads and leases: who loses one asks anew.
+pub trait Metadata: Send + Sync + 'static {
+    /// Names of repositories with a manifest, sorted, behind `after`.
+    fn repositories(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<RepositoryName>>;
+
+    /// Tags of a repository, sorted, behind `after`; nothing when there is no such repository.
+    fn tags(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, Option<Vec<String>>>;
+
+    /// A manifest with its bytes.
+    fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<ManifestRecord>>;
+
+    /// A manifest without its bytes.
+    fn manifest_head(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<ManifestHead>>;
+
+    /// What refers to a manifest, by digest, behind `after`; and whether there is more. It is fewer than `limit` when their
+    /// annotations are long.
+    fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, (Vec<ReferrerRecord>, bool)>;
+
+    /// A blob of a repository.
+    fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<BlobRecord>>;
+
+    /// A blob, whichever repository has it.
+    fn known_blob(&self, digest: &Digest) -> Answer<'_, Option<BlobRecord>>;
+
+    /// Repositories that have a blob, at most so many.
+    fn holders(&self, digest: &Digest, limit: u64) -> Answer<'_, Vec<RepositoryName>>;
+
+    /// Whether a repository has this upload.
+    fn has_upload(&self, repository: &RepositoryName, upload: &UploadId) -> Answer<'_, bool>;
+
+    /// Which of these places of blobs nothing knows: neither a blob nor an upload.
+    fn unknown_places(
+        &self,
+        places: Vec<(Digest, UploadId)>,
+    ) -> Answer<'_, Vec<(Digest, UploadId)>>;
+
+    /// Blobs that are in files, by digest, behind `after`, with their places.
+    fn stored_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>>;
+
+    /// The keys that sign tokens, the newest first.
+    fn signing_keys(&self) -> Answer<'_, Vec<SigningKey>>;
+
+    /// Adds a key that signs tokens, and drops those made before `oldest`. Nothing happens when there is one made
+    /// after `newest`, by another server.
+    fn add_signing_key(&self, key: SigningKey, newest: Moment, oldest: Moment) -> Answer<'_, ()>;
+
+    /// What was written, by whom, in order, behind this number.
+    fn audit(&self, after: i64, limit: u64) -> Answer<'_, Vec<AuditEntry>>;
+
+    /// Whether the database answers.
+    fn check(&self) -> Answer<'_, ()>;
+
+    /// Begins an upload that ends by itself at this time.
+    fn begin_upload(
+        &self,
+        repository: &RepositoryName,
+        upload: &UploadId,
+        lease: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// Lets an upload live until this time.
+    fn renew_upload(&self, upload: &UploadId, lease: Moment) -> Answer<'_, ()>;
+
+    /// Ends an upload; whether there was one.
+    fn end_upload(&self, upload: &UploadId) -> Answer<'_, bool>;
+
+    /// Ends uploads whose time is over; their names.
+    fn end_expired_uploads(&self, now: Moment, limit: u64) -> Answer<'_, Vec<UploadId>>;
+
+    /// Makes a blob, whose bytes are safe, part of a repository.
+    fn publish_blob(&self, blob: NewBlob) -> Answer<'_, Published>;
+
+    /// Makes a blob of one repository part of another too; false when it is not there.
+    fn mount_blob(
+        &self,
+        from: &RepositoryName,
+        to: &RepositoryName,
+        digest: &Digest,
+        lease: Moment,
+        author: Author,
+    ) -> Answer<'_, bool>;
+
+    /// Keeps a blob in a repository until this time at least; false when it is not there any more.
+    fn renew_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        lease: Moment,
+    ) -> Answer<'_, bool>;
+
+    /// Writes a manifest and its tags, if all that it needs is in the repository.
+    fn put_manifest(&self, manifest: NewManifest) -> Answer<'_, Result<PutManifest, Refusal>>;
+
+    /// Deletes a tag; false when it is not there.
+    fn delete_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        author: Author,
+    ) -> Answer<'_, bool>;
+
+    /// Deletes a manifest and its tags, but not one that an index lists.
+    fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        kept_tags: Vec<Tag>,
+        author: Author,
+    ) -> Answer<'_, Result<bool, Refusal>>;
+
+    /// The tags that a manifest has.
+    fn tags_of(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Vec<Tag>>;
+
+    /// Takes a blob out of a repository, but not one that a manifest there needs.
+    fn delete_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        author: Author,
+    ) -> Answer<'_, Result<Deleted, Refusal>>;
+
+    /// Removes what has had no reference since its review was due; the places of blobs that are in no repository now.
+    fn collect(&self, now: Moment, limit: u64) -> Answer<'_, Collected>;
+
+    /// Notes that the bytes of a blob at this place are not what they should be: it counts as missing until it is pushed
+    /// anew.
+    fn quarantine(&self, digest: &Digest, place: &UploadId) -> Answer<'_, bool>;
+}

@@ -1,0 +1,229 @@
+//! What the metadata is asked for and told.
+
+use bytes::Bytes;
+
+use crate::digest::Digest;
+use crate::manifest::Facts;
+use crate::name::{RepositoryName, Tag};
+use crate::route::UploadId;
+
+/// Milliseconds since 1970.
+pub type Moment = i64;
+
+/// Who makes a change, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// The name, or `anonymous`.
+    pub name: String,
+    /// The address it came from.
+    pub address: String,
+    /// When, in milliseconds since 1970.
+    pub moment: Moment,
+}
+
+/// Where the bytes of a blob are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the metadata itself.
+    Inside(Bytes),
+    /// In the store of blobs, under the name of the upload that brought it.
+    Stored(UploadId),
+    /// They were found to be others than they should be, and put aside.
+    Damaged,
+}
+
+/// A blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRecord {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length.
+    pub size: u64,
+    /// Where its bytes are.
+    pub place: Place,
+    /// Until when it is kept without a reference.
+    pub lease: Moment,
+}
+
+/// A manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestRecord {
+    /// What is known of it without its bytes.
+    pub head: ManifestHead,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// A manifest without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestHead {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its length.
+    pub size: u64,
+}
+
+/// A manifest that refers to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferrerRecord {
+    /// What it is.
+    pub head: ManifestHead,
+    /// What kind of artifact it is.
+    pub artifact_type: Option<String>,
+    /// Its annotations, as a JSON object.
+    pub annotations: String,
+}
+
+/// A blob to be published.
+#[derive(Debug, Clone)]
+pub struct NewBlob {
+    /// Where to.
+    pub repository: RepositoryName,
+    /// Its digest, which was verified.
+    pub digest: Digest,
+    /// Its length.
+    pub size: u64,
+    /// Where its bytes are, safely.
+    pub place: Place,
+    /// The upload that ends with it.
+    pub upload: Option<UploadId>,
+    /// Until when it is kept without a reference.
+    pub lease: Moment,
+    /// Who sends it.
+    pub author: Author,
+}
+
+/// What became of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// Its bytes are where it was said.
+    Taken,
+    /// It was there already; the bytes that came now are not needed.
+    Known,
+    /// The upload had been ended by another request.
+    NoUpload,
+}
+
+/// Whether a tag may be moved from one manifest to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Movable {
+    /// It may.
+    Yes,
+    /// Who asks may only make new ones.
+    NoRight,
+    /// It may not, whoever asks.
+    Immutable,
+}
+
+/// A tag to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagWrite {
+    /// Its name.
+    pub tag: Tag,
+    /// Whether it may be moved if it is there.
+    pub movable: Movable,
+}
+
+/// A manifest to be written.
+#[derive(Debug, Clone)]
+pub struct NewManifest {
+    /// Where to.
+    pub repository: RepositoryName,
+    /// Its digest, which was verified.
+    pub digest: Digest,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What they say.
+    pub facts: Facts,
+    /// Its tags.
+    pub tags: Vec<TagWrite>,
+    /// Who sends it.
+    pub author: Author,
+}
+
+/// A manifest was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutManifest {
+    /// Whether it was not there before.
+    pub is_new: bool,
+}
+
+/// Why a change was not made. Nothing of it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The repository lacks these blobs or manifests; the first of them.
+    Missing(Vec<Digest>),
+    /// The manifest gives another length to what it needs.
+    WrongSize {
+        /// What.
+        digest: Digest,
+        /// Its length.
+        size: u64,
+    },
+    /// A tag is there and may not be moved or deleted.
+    Tag(Tag, Movable),
+    /// This manifest needs it.
+    Needed(Digest),
+}
+
+/// What became of a blob that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// The repository did not have it.
+    Unknown,
+    /// It is still in another repository.
+    Member,
+    /// It is in no repository now, and its bytes can go.
+    Gone(Option<UploadId>),
+}
+
+/// What a round of the collector removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// How many reviews were looked at.
+    pub reviewed: u64,
+    /// Manifests that are no more.
+    pub manifests: u64,
+    /// Blobs that are in no repository now.
+    pub blobs: u64,
+    /// Those of them that are in the store of blobs.
+    pub places: Vec<(Digest, UploadId)>,
+}
+
+/// A key that signs tokens.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// Its name, which tokens bear.
+    pub id: String,
+    /// The 32 bytes of an Ed25519 key.
+    pub secret: zeroize::Zeroizing<[u8; 32]>,
+    /// When it was made.
+    pub created: Moment,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number; none is left out.
+    pub sequence: i64,
+    /// Who, from where, when.
+    pub author: Author,
+    /// What was done: `push manifest`.
+    pub action: String,
+    /// In which repository.
+    pub repository: String,
+    /// To what.
+    pub object: String,
+    /// SHA-256 over the former line's hash and this line.
+    pub hash: [u8; 32],
+}

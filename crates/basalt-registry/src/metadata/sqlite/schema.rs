@@ -1,0 +1,144 @@
+//! The tables, and how those of an older program become those of this one.
+//!
+//! The statements keep to what PostgreSQL understands too, but for the names of types.
+
+use rusqlite::Connection;
+
+use super::super::MetadataError;
+use super::failed;
+
+/// One step from each version to the next. A step that was released is never changed.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE repositories (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+-- The bytes of a small blob are in `bytes`; those of others in the store, under the name in `place`. `is_bad`: what the
+-- store has there is not what it should be.
+CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    place TEXT,
+    bytes BLOB,
+    is_bad INTEGER NOT NULL DEFAULT 0
+);
+-- Which blobs a repository has, and until when one is kept that no manifest needs.
+CREATE TABLE members (
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    blob INTEGER NOT NULL REFERENCES blobs (id),
+    lease INTEGER NOT NULL,
+    PRIMARY KEY (repository, blob)
+) WITHOUT ROWID;
+CREATE INDEX members_by_blob ON members (blob);
+CREATE TABLE manifests (
+    id INTEGER PRIMARY KEY,
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    subject TEXT,
+    artifact_type TEXT,
+    annotations TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    UNIQUE (repository, digest)
+);
+CREATE INDEX manifests_by_subject ON manifests (repository, subject, digest) WHERE subject IS NOT NULL;
+CREATE TABLE manifest_blobs (
+    manifest INTEGER NOT NULL REFERENCES manifests (id),
+    blob INTEGER NOT NULL REFERENCES blobs (id),
+    PRIMARY KEY (blob, manifest)
+) WITHOUT ROWID;
+CREATE INDEX manifest_blobs_by_manifest ON manifest_blobs (manifest);
+CREATE TABLE manifest_children (
+    parent INTEGER NOT NULL REFERENCES manifests (id),
+    child INTEGER NOT NULL REFERENCES manifests (id),
+    PRIMARY KEY (child, parent)
+) WITHOUT ROWID;
+CREATE INDEX manifest_children_by_parent ON manifest_children (parent);
+CREATE TABLE tags (
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    name TEXT NOT NULL,
+    manifest INTEGER NOT NULL REFERENCES manifests (id),
+    PRIMARY KEY (repository, name)
+) WITHOUT ROWID;
+CREATE INDEX tags_by_manifest ON tags (manifest);
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY,
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    lease INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_lease ON uploads (lease);
+-- What may have lost its last reference, and when to look again.
+CREATE TABLE blob_reviews (
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    blob INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    PRIMARY KEY (repository, blob)
+) WITHOUT ROWID;
+CREATE INDEX blob_reviews_by_due ON blob_reviews (due);
+CREATE TABLE manifest_reviews (
+    manifest INTEGER PRIMARY KEY,
+    due INTEGER NOT NULL
+);
+CREATE INDEX manifest_reviews_by_due ON manifest_reviews (due);
+CREATE TABLE signing_keys (
+    id TEXT PRIMARY KEY,
+    secret BLOB NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+-- Every change, each line with the hash of the one before it.
+CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY,
+    moment INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    object TEXT NOT NULL,
+    hash BLOB NOT NULL
+);
+"];
+
+/// Makes the tables, or brings them up to this program's version.
+pub(super) fn migrate(connection: &mut Connection, place: &str) -> Result<(), MetadataError> {
+    let known = MIGRATIONS.len() as i64;
+    let error = |cause| failed(place, &cause);
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(error)?;
+    let found: i64 = transaction
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(error)?;
+    if found > known {
+        return Err(MetadataError::Newer {
+            place: place.to_owned(),
+            found,
+            known,
+        });
+    }
+    for step in MIGRATIONS.iter().skip(found as usize) {
+        transaction.execute_batch(step).map_err(error)?;
+    }
+    transaction
+        .pragma_update(None, "user_version", known)
+        .map_err(error)?;
+    transaction.commit().map_err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_a_newer_program_are_left_alone() {
+        let mut connection = Connection::open_in_memory().expect("it opens");
+        migrate(&mut connection, "here").expect("it is made");
+        migrate(&mut connection, "here").expect("it is there");
+        connection
+            .pragma_update(None, "user_version", 99)
+            .expect("it is set");
+        let error = migrate(&mut connection, "here").expect_err("it is refused");
+        assert!(error.to_string().contains("version 99"), "{error}");
+    }
+}

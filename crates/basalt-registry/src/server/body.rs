@@ -1,0 +1,178 @@
+//! What answers carry: nothing, bytes, or a blob read piece by piece.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Frame, SizeHint};
+
+use crate::blobs::{Answer, Blob};
+use crate::digest::{Digest, Hasher};
+
+/// How much of a blob is read at once.
+const PIECE: usize = 256 << 10;
+/// How many pieces may be on their way: their memory is used again.
+const PIECES: usize = 3;
+
+/// The body of an answer.
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Full(Bytes),
+    /// A part of a blob.
+    Blob(Box<BlobBody>),
+}
+
+impl Body {
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Full(bytes) => bytes.len() as u64,
+            Self::Blob(body) => body.end - body.offset,
+        }
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        match this {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *this = Self::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Blob(body) => body.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length() == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length())
+    }
+}
+
+/// Told when the bytes of a blob turn out to be others than they should be.
+pub type Alarm = Box<dyn FnOnce() + Send>;
+
+/// What compares the bytes of a blob with its digest while they go out.
+pub struct Check {
+    /// Of the bytes so far.
+    pub hasher: Hasher,
+    /// What it must come to.
+    pub digest: Digest,
+    /// Told when it came to that.
+    pub good: Alarm,
+    /// Told when it did not.
+    pub bad: Alarm,
+}
+
+/// A part of a blob.
+pub struct BlobBody {
+    blob: Arc<dyn Blob>,
+    offset: u64,
+    end: u64,
+    reading: Option<Answer<'static, Bytes>>,
+    pieces: VecDeque<Bytes>,
+    check: Option<Check>,
+}
+
+impl BlobBody {
+    /// The bytes of a blob from one place to another, compared with its digest if that is asked. Then the last piece is
+    /// held back if it does not fit, so that no client can take them for the blob.
+    pub fn new(blob: Arc<dyn Blob>, offset: u64, end: u64, check: Option<Check>) -> Self {
+        Self {
+            blob,
+            offset,
+            end,
+            reading: None,
+            pieces: VecDeque::new(),
+            check,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.offset == self.end {
+            return Poll::Ready(None);
+        }
+        let length = usize::try_from(self.end - self.offset).map_or(PIECE, |rest| rest.min(PIECE));
+        let bytes = match &mut self.reading {
+            Some(reading) => match reading.as_mut().poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(read) => {
+                    self.reading = None;
+                    read
+                }
+            },
+            None => {
+                let mut buffer = self.buffer(length);
+                match self.blob.read_now(self.offset, &mut buffer) {
+                    Ok(count) => {
+                        buffer.truncate(count);
+                        Ok(buffer.freeze())
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.reading = Some(self.blob.read(self.offset, length));
+                        return self.poll(context);
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        Poll::Ready(Some(
+            bytes.and_then(|bytes| self.took(bytes)).map(Frame::data),
+        ))
+    }
+
+    /// Takes a piece in on its way out.
+    fn took(&mut self, bytes: Bytes) -> io::Result<Bytes> {
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.offset += bytes.len() as u64;
+        if let Some(check) = &mut self.check {
+            check.hasher.update(&bytes);
+        }
+        if self.offset == self.end
+            && let Some(check) = self.check.take()
+        {
+            if check.hasher.finish() != check.digest {
+                (check.bad)();
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the blob does not have its digest",
+                ));
+            }
+            (check.good)();
+        }
+        self.pieces.push_back(bytes.clone());
+        Ok(bytes)
+    }
+
+    /// A buffer of this length: one that was sent and is free again, or a new one.
+    fn buffer(&mut self, length: usize) -> BytesMut {
+        if self.pieces.len() >= PIECES
+            && let Some(oldest) = self.pieces.pop_front()
+            && let Ok(mut free) = oldest.try_into_mut()
+        {
+            free.resize(length, 0);
+            return free;
+        }
+        BytesMut::zeroed(length)
+    }
+}

@@ -1,0 +1,365 @@
+//! The server: requests in, answers out.
+
+mod blob;
+pub mod body;
+mod counts;
+mod gate;
+mod janitor;
+mod list;
+mod listen;
+pub mod log;
+mod manifest;
+mod paced;
+mod receive;
+mod request;
+mod session;
+mod tls;
+mod token;
+mod upload;
+mod verified;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Response, StatusCode};
+
+use crate::blobs::Blobs;
+use crate::digest::Digest;
+use crate::fault::{Code, Fault};
+use crate::metadata::{Metadata, Moment};
+use crate::route::{self, Need, Route, UploadId};
+use body::Body;
+use receive::Received;
+use request::{Outcome, Reply, Request};
+
+pub use counts::Counts;
+pub use gate::{Gate, Identity};
+pub use listen::{Listening, Tls};
+pub use tls::TlsError;
+pub use upload::INSIDE;
+pub use verified::Verified;
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The longest blob, in bytes.
+    pub maximum_blob: u64,
+    /// How long a blob is kept that no manifest needs, in milliseconds.
+    pub lease: i64,
+    /// How long an upload may rest, in milliseconds.
+    pub upload_life: i64,
+    /// How often what nobody needs is looked for.
+    pub collect_every: Duration,
+    /// How many bytes a second are read to compare blobs with their digests; none when there are none.
+    pub scrub_rate: u64,
+    /// How many connections there may be.
+    pub connections: usize,
+    /// How long requests may take to end when the server goes down.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: i64 = 24 * 3600 * 1000;
+        Self {
+            maximum_blob: 100 << 30,
+            lease: DAY,
+            upload_life: DAY,
+            collect_every: Duration::from_secs(60),
+            scrub_rate: 20 << 20,
+            connections: 8192,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A registry.
+pub struct Registry {
+    /// What is there.
+    pub metadata: Arc<dyn Metadata>,
+    /// The bytes of large blobs.
+    pub blobs: Arc<dyn Blobs>,
+    /// Who may do what.
+    pub gate: Gate,
+    /// What can be set.
+    pub settings: Settings,
+    /// What was counted.
+    pub counts: Counts,
+    /// Blobs that were compared with their digests of late.
+    pub verified: Verified,
+    sessions: session::Sessions,
+    draining: AtomicBool,
+}
+
+impl Registry {
+    /// A registry over these stores.
+    pub fn new(
+        metadata: Arc<dyn Metadata>,
+        blobs: Arc<dyn Blobs>,
+        gate: Gate,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            metadata,
+            blobs,
+            gate,
+            settings,
+            counts: Counts::default(),
+            verified: Verified::default(),
+            sessions: session::Sessions::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(
+        self: &Arc<Self>,
+        request: hyper::Request<Incoming>,
+        address: IpAddr,
+    ) -> Response<Body> {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let mut asked = Request {
+            registry: Arc::clone(self),
+            headers: parts.headers,
+            query,
+            method: parts.method,
+            identity: Identity::nobody(),
+            address: address.to_string(),
+            now: now(),
+            received: Some(Received::new(Some(body))),
+        };
+        let route = route::parse(asked.method.as_str(), &path, &asked.query);
+        let kind = route.as_ref().ok().map(Route::kind);
+        let outcome = match &route {
+            Ok(route) => self.admit(&mut asked, route).await,
+            Err(fault) => Err(fault.clone()),
+        };
+        let response = match outcome {
+            Ok(reply) => respond(reply),
+            Err(fault) => {
+                if let Some(received) = &mut asked.received {
+                    received.drain().await;
+                }
+                respond(refusal(fault, asked.is_head()))
+            }
+        };
+        let received = asked.received.as_ref().map_or(0, Received::count);
+        let sent = response.body().length();
+        let elapsed = started.elapsed();
+        self.counts
+            .answered(kind, response.status(), elapsed, received, sent);
+        log::Access {
+            moment: asked.now,
+            address: &asked.address,
+            user: asked.identity.caller.name(),
+            method: asked.method.as_str(),
+            path: &path,
+            query: &asked.query,
+            status: response.status().as_u16(),
+            elapsed,
+            received,
+            sent,
+            agent: asked.text(hyper::header::USER_AGENT).unwrap_or_default(),
+        }
+        .write(kind);
+        response
+    }
+
+    /// Answers a request whose sender is known and may; else says how they become so.
+    async fn admit(&self, asked: &mut Request, route: &Route) -> Outcome {
+        let need = route.need();
+        if need != Need::Nothing {
+            let identified = self.gate.identify(&asked.headers, asked.now).await;
+            let admitted = identified.and_then(|identity| {
+                asked.identity = identity;
+                self.gate.check(&asked.identity, need)
+            });
+            admitted.map_err(|fault| self.challenged(asked, fault, need))?;
+        }
+        let outcome = dispatch(asked, route).await;
+        outcome.map_err(|fault| self.challenged(asked, fault, need))
+    }
+
+    /// Adds to a refusal how to sign in.
+    fn challenged(&self, asked: &Request, fault: Fault, need: Need<'_>) -> Fault {
+        let is_done = |(name, _): &(&str, String)| *name == "www-authenticate";
+        if fault.code != Code::Unauthorized || fault.headers.iter().any(is_done) {
+            return fault;
+        }
+        let shown = asked.identity.is_shown;
+        let challenge = match need {
+            // Who asks for a token signs in with a password.
+            Need::Nothing => Some(format!("Basic realm=\"{}\"", self.gate.service)),
+            need => {
+                let scope = Gate::scope(need);
+                self.gate.challenge(&asked.headers, scope.as_deref(), shown)
+            }
+        };
+        match challenge {
+            Some(challenge) => fault.header("www-authenticate", challenge),
+            None => fault,
+        }
+    }
+
+    /// Puts aside a blob whose bytes are not what they should be: it counts as missing until it is pushed again.
+    pub async fn quarantine(&self, digest: &Digest, place: &UploadId) {
+        self.verified.forget(place);
+        match self.metadata.quarantine(digest, place).await {
+            Ok(true) => {
+                self.counts.damaged();
+                log::trouble(&format!(
+                    "the bytes of {digest} are damaged or missing; what there is was moved to quarantine/, and a push mends it"
+                ));
+                if let Err(error) = self.blobs.quarantine(digest, place).await {
+                    log::trouble(&error.to_string());
+                }
+            }
+            // It was put aside, or deleted, meanwhile.
+            Ok(false) => {}
+            Err(error) => log::trouble(&error.to_string()),
+        }
+    }
+
+    /// Lets the server say that it goes down.
+    pub fn begin_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
+    match route {
+        Route::Base => Ok(Reply::json(&serde_json::json!({}))),
+        Route::Catalog { page } => list::catalog(asked, page).await,
+        Route::Tags { repository, page } => list::tags(asked, repository, page).await,
+        Route::Referrers {
+            repository,
+            subject,
+            artifact_type,
+            page,
+        } => list::referrers(asked, repository, subject, artifact_type.as_deref(), page).await,
+        Route::ReadManifest {
+            repository,
+            reference,
+        } => manifest::read(asked, repository, reference).await,
+        Route::PutManifest {
+            repository,
+            reference,
+            tags,
+        } => manifest::put(asked, repository, reference, tags).await,
+        Route::DeleteManifest {
+            repository,
+            reference,
+        } => manifest::delete(asked, repository, reference).await,
+        Route::ReadBlob { repository, digest } => blob::read(asked, repository, digest).await,
+        Route::DeleteBlob { repository, digest } => blob::delete(asked, repository, digest).await,
+        Route::BeginUpload {
+            repository,
+            digest,
+            mount,
+            algorithm,
+        } => {
+            upload::begin(
+                asked,
+                repository,
+                digest.as_ref(),
+                mount.as_ref(),
+                *algorithm,
+            )
+            .await
+        }
+        Route::UploadStatus { repository, upload } => {
+            upload::status(asked, repository, upload).await
+        }
+        Route::AppendUpload { repository, upload } => {
+            upload::append(asked, repository, upload).await
+        }
+        Route::FinishUpload {
+            repository,
+            upload,
+            digest,
+        } => upload::finish(asked, repository, upload, digest).await,
+        Route::CancelUpload { repository, upload } => {
+            upload::cancel(asked, repository, upload).await
+        }
+        Route::Token => token::token(asked).await,
+        Route::Health => Ok(text("ok\n".to_owned())),
+        Route::Ready => ready(asked).await,
+        Route::Metrics => Ok(text(asked.registry.counts.document())
+            .header("content-type", "text/plain; version=0.0.4; charset=utf-8")),
+    }
+}
+
+async fn ready(asked: &Request) -> Outcome {
+    let registry = &asked.registry;
+    let is_ready = !registry.draining.load(Ordering::Relaxed);
+    if is_ready && registry.metadata.check().await.is_ok() {
+        return Ok(text("ready\n".to_owned()));
+    }
+    Err(Fault::new(
+        Code::Unavailable,
+        "the registry does not take requests now",
+    ))
+}
+
+fn text(text: String) -> Reply {
+    Reply::of(Body::Full(text.into()))
+}
+
+/// A refusal as an answer.
+fn refusal(fault: Fault, is_head: bool) -> Reply {
+    let document = fault.document();
+    let mut reply = Reply {
+        status: fault.status,
+        ..Reply::empty(fault.status)
+    }
+    .header("content-type", "application/json");
+    if is_head {
+        reply.length = Some(document.len() as u64);
+    } else {
+        reply.body = Body::Full(document.into());
+    }
+    reply.headers.extend(fault.headers);
+    reply
+}
+
+/// An answer as HTTP has it.
+fn respond(reply: Reply) -> Response<Body> {
+    let length = reply.length.unwrap_or_else(|| reply.body.length());
+    let status = reply.status;
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in reply.headers {
+        // What clients sent is never repeated here but in forms that are checked; a value that is none is left out.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.append(name, value);
+        }
+    }
+    if status != StatusCode::NO_CONTENT {
+        headers.insert("content-length", length.into());
+    }
+    headers.insert(
+        "docker-distribution-api-version",
+        HeaderValue::from_static("registry/2.0"),
+    );
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// The time, in milliseconds since 1970.
+pub fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}

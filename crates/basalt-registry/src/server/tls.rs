@@ -1,0 +1,131 @@
+//! The server's certificate, read again when its files change.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{ServerConfig, crypto::ring};
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{path} cannot be read as PEM: {cause}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The two do not make a server.
+    #[error("the certificate {path} and its key cannot be used: {cause}", path = path.display())]
+    Unusable {
+        /// The certificate.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A certificate with its key, in two files.
+#[derive(Debug)]
+pub struct Certificate {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: RwLock<(Arc<CertifiedKey>, Option<SystemTime>)>,
+}
+
+impl Certificate {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When they cannot be read or do not fit together.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        let changed = changed(certificate, key);
+        let current = load(certificate, key)?;
+        Ok(Arc::new(Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            current: RwLock::new((Arc::new(current), changed)),
+        }))
+    }
+
+    /// Reads the files again if they changed; whether they did. What cannot be used leaves the former in place.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn refresh(&self) -> Result<bool, TlsError> {
+        let changed = changed(&self.certificate, &self.key);
+        let known = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1;
+        if changed.is_some() && changed == known {
+            return Ok(false);
+        }
+        let current = load(&self.certificate, &self.key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) =
+            (Arc::new(current), changed);
+        Ok(true)
+    }
+
+    /// What a listener needs.
+    ///
+    /// # Errors
+    /// When the versions of TLS are not to be had.
+    pub fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| unusable(&self.certificate, &cause.to_string()))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current.0))
+    }
+}
+
+/// When the newer of the two was written.
+fn changed(certificate: &Path, key: &Path) -> Option<SystemTime> {
+    let time = |path: &Path| std::fs::metadata(path).and_then(|one| one.modified()).ok();
+    time(certificate).max(time(key))
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let read = |path: &Path, cause: &dyn std::fmt::Display| TlsError::Read {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|cause| read(certificate, &cause))?;
+    if chain.is_empty() {
+        return Err(read(certificate, &"it holds no certificate"));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|cause| read(key, &cause))?;
+    let signer = ring::sign::any_supported_type(&secret)
+        .map_err(|cause| unusable(certificate, &cause.to_string()))?;
+    let certified = CertifiedKey::new(chain, signer);
+    certified
+        .keys_match()
+        .map_err(|cause| unusable(certificate, &cause.to_string()))?;
+    Ok(certified)
+}
+
+fn unusable(path: &Path, cause: &str) -> TlsError {
+    TlsError::Unusable {
+        path: path.to_owned(),
+        cause: cause.to_owned(),
+    }
+}

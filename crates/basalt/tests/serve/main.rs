@@ -1,0 +1,7 @@
+//! `basalt serve`, from outside: what its clients are promised.
+
+mod access;
+mod api;
+mod durable;
+mod server;
+mod uploads;
