@@ -35,6 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
             form,
             subject: Digest::of(b"image"),
             manifest: Digest::of(b"manifest"),
+            annotations: std::collections::BTreeMap::new(),
             layer: Descriptor::of(media_type::BUNDLE, bytes),
         };
         assert!(verify(&attached, bytes, &AUTHORITIES, Some(&ROOT)).is_err());

@@ -18,6 +18,7 @@ fuzz_target!(|input: (&[u8], &str)| {
         form: Form::LegacySignature,
         subject: Digest::of(b"image"),
         manifest: Digest::of(b"manifest"),
+        annotations: std::collections::BTreeMap::new(),
         layer,
     };
     let _ = SignedClaim::read(&attached, bytes);
