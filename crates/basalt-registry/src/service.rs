@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use crate::access::{Htpasswd, Policy};
 use crate::blobs::Folder;
 use crate::config::{Config, TlsFiles, Untagged};
-use crate::metadata::MetadataError;
-use crate::metadata::sqlite::{Grace, Sqlite};
+use crate::metadata::sqlite::Sqlite;
+use crate::metadata::{Grace, MetadataError};
 use crate::server::{Gate, Listening, Registry, Settings, Tls, TlsError, log};
 
 /// Where it listens when nothing else is said.

@@ -4,6 +4,7 @@
 //! need no lock among them.
 
 mod record;
+mod sql;
 pub mod sqlite;
 
 use std::future::Future;
@@ -14,8 +15,8 @@ use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
 
 pub use record::{
-    AuditEntry, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord, Moment,
-    Movable, NewBlob, NewManifest, Place, Published, PutManifest, ReferrerRecord, Refusal,
+    AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord,
+    Moment, Movable, NewBlob, NewManifest, Place, Published, PutManifest, ReferrerRecord, Refusal,
     SigningKey, TagWrite,
 };
 
@@ -49,6 +50,24 @@ pub enum MetadataError {
     /// The server is going down.
     #[error("the registry is shutting down")]
     Closed,
+}
+
+impl MetadataError {
+    fn database(place: &str, cause: &sql::session::SqlError) -> Self {
+        Self::Database {
+            place: place.to_owned(),
+            cause: cause.to_string(),
+        }
+    }
+}
+
+/// How long what lost its last reference is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// A blob that no manifest of the repository needs any more, in milliseconds.
+    pub blob: i64,
+    /// A manifest that lost its last tag, and that no index lists; for ever when there is none.
+    pub untagged: Option<i64>,
 }
 
 /// What an engine of metadata does.
@@ -120,8 +139,11 @@ pub trait Metadata: Send + Sync + 'static {
     /// after `newest`, by another server.
     fn add_signing_key(&self, key: SigningKey, newest: Moment, oldest: Moment) -> Answer<'_, ()>;
 
-    /// What was written, by whom, in order, behind this number.
-    fn audit(&self, after: i64, limit: u64) -> Answer<'_, Vec<AuditEntry>>;
+    /// The chains of the audit log, and how far each is.
+    fn audit_chains(&self) -> Answer<'_, Vec<AuditHead>>;
+
+    /// What was written, by whom, in order, behind this number of a chain.
+    fn audit(&self, chain: &str, after: i64, limit: u64) -> Answer<'_, Vec<AuditEntry>>;
 
     /// Whether the database answers.
     fn check(&self) -> Answer<'_, ()>;

@@ -211,10 +211,21 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
+/// The last line of a chain of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditHead {
+    /// The chain: each process that writes has its own where several share the metadata.
+    pub chain: String,
+    /// The line's number.
+    pub sequence: i64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
 /// A line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its number; none is left out.
+    /// Its number in its chain; none is left out.
     pub sequence: i64,
     /// Who, from where, when.
     pub author: Author,
