@@ -18,6 +18,10 @@ const MAXIMUM_NODES: usize = 50_000;
 pub struct Config {
     /// The folder that everything is kept in.
     pub root: Option<PathBuf>,
+    /// The database that several servers share; without it there is one in the folder.
+    pub database: Option<Database>,
+    /// The bucket of blobs that several servers share; without it they are in the folder.
+    pub store: Option<Store>,
     /// Where to listen: an address and a port.
     pub listen: Option<String>,
     /// Where clients reach the server, when another server is before it.
@@ -44,6 +48,38 @@ pub struct Config {
     pub scrub: Scrub,
     /// How long requests may take to end when the server goes down.
     pub drain: Option<Span>,
+}
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Database {
+    /// Where it is: `postgres://basalt@db.example/basalt?sslmode=require`.
+    pub url: String,
+    /// A file that has the password.
+    pub password: Option<PathBuf>,
+    /// A certificate in PEM that its own must come from; without it, one of those that the web trusts.
+    pub authority: Option<PathBuf>,
+}
+
+/// A bucket that speaks S3.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Store {
+    /// Its name.
+    pub bucket: String,
+    /// A folder within it.
+    pub folder: Option<String>,
+    /// Where it is, when it is not Amazon's: `https://s3.example`.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// A file that has the name of the key; without it, the environment or the machine's role says who this is.
+    pub key: Option<PathBuf>,
+    /// A file that has the key.
+    pub secret: Option<PathBuf>,
+    /// A certificate in PEM to trust beside those of the system.
+    pub authority: Option<PathBuf>,
 }
 
 /// A certificate and its key, in PEM.
@@ -187,7 +223,20 @@ impl Config {
             .tls
             .iter_mut()
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-        for own in tls.chain(&mut config.users).chain(&mut config.root) {
+        let database = config.database.iter_mut();
+        let database = database.flat_map(|own| {
+            [&mut own.password, &mut own.authority]
+                .into_iter()
+                .flatten()
+        });
+        let store = config.store.iter_mut();
+        let store = store.flat_map(|own| {
+            [&mut own.key, &mut own.secret, &mut own.authority]
+                .into_iter()
+                .flatten()
+        });
+        let own = tls.chain(&mut config.users).chain(&mut config.root);
+        for own in own.chain(database).chain(store) {
             *own = folder.join(&*own);
         }
         Ok(config)

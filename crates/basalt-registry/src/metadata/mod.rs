@@ -3,6 +3,7 @@
 //! Every change is one transaction that checks again what it depends on, so that servers that share the metadata
 //! need no lock among them.
 
+pub mod postgres;
 mod record;
 mod sql;
 pub mod sqlite;
@@ -13,11 +14,12 @@ use std::pin::Pin;
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
+use sql::session::SqlError;
 
 pub use record::{
     AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord,
-    Moment, Movable, NewBlob, NewManifest, Place, Published, PutManifest, ReferrerRecord, Refusal,
-    SigningKey, TagWrite,
+    Moment, Movable, NewBlob, NewManifest, Piece, PieceAdded, Place, Published, PutManifest,
+    ReferrerRecord, Refusal, SigningKey, TagWrite,
 };
 
 /// An answer that is to come.
@@ -32,6 +34,14 @@ pub enum MetadataError {
         /// Where it is.
         place: String,
         /// What it said.
+        cause: String,
+    },
+    /// The database is not there at the moment, or has too much to do.
+    #[error("the registry's database {place} cannot be used now: {cause}")]
+    Unavailable {
+        /// Where it is.
+        place: String,
+        /// Why.
         cause: String,
     },
     /// It was made by a newer program.
@@ -53,10 +63,11 @@ pub enum MetadataError {
 }
 
 impl MetadataError {
-    fn database(place: &str, cause: &sql::session::SqlError) -> Self {
-        Self::Database {
-            place: place.to_owned(),
-            cause: cause.to_string(),
+    fn database(place: &str, error: &SqlError) -> Self {
+        let (place, cause) = (place.to_owned(), error.to_string());
+        match error {
+            SqlError::Lost(_) | SqlError::Conflict(_) => Self::Unavailable { place, cause },
+            SqlError::Refused(_) | SqlError::Column { .. } => Self::Database { place, cause },
         }
     }
 }
@@ -128,6 +139,15 @@ pub trait Metadata: Send + Sync + 'static {
         &self,
         places: Vec<(Digest, UploadId)>,
     ) -> Answer<'_, Vec<(Digest, UploadId)>>;
+
+    /// Which of these uploads nothing knows: neither is one of them at hand, nor does a blob lie in its place.
+    fn unknown_uploads(&self, uploads: Vec<UploadId>) -> Answer<'_, Vec<UploadId>>;
+
+    /// The pieces of an upload, in order.
+    fn pieces(&self, upload: &UploadId) -> Answer<'_, Vec<Piece>>;
+
+    /// Adds a piece to an upload that ends where the piece begins, and has fewer than `maximum`.
+    fn add_piece(&self, upload: &UploadId, piece: Piece, maximum: u64) -> Answer<'_, PieceAdded>;
 
     /// Blobs that are in files, by digest, behind `after`, with their places.
     fn stored_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>>;

@@ -118,6 +118,10 @@ pub(super) fn renew_upload(
 }
 
 pub(super) fn end_upload(session: &mut dyn Session, upload: &UploadId) -> Result<bool> {
+    session.run(
+        "DELETE FROM pieces WHERE upload = ?1",
+        values![upload.as_str()],
+    )?;
     let ended = session.run(
         "DELETE FROM uploads WHERE id = ?1",
         values![upload.as_str()],

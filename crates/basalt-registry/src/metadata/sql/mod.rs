@@ -2,6 +2,7 @@
 
 mod change;
 mod collect;
+mod piece;
 mod read;
 pub(super) mod schema;
 pub mod session;
@@ -9,8 +10,8 @@ pub(super) mod writer;
 
 use super::{
     Answer, AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, Grace, ManifestHead,
-    ManifestRecord, Metadata, Moment, NewBlob, NewManifest, Published, PutManifest, ReferrerRecord,
-    Refusal, SigningKey,
+    ManifestRecord, Metadata, Moment, NewBlob, NewManifest, Piece, PieceAdded, Published,
+    PutManifest, ReferrerRecord, Refusal, SigningKey,
 };
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
@@ -141,6 +142,24 @@ impl<E: Engine> Metadata for Sql<E> {
     ) -> Answer<'_, Vec<(Digest, UploadId)>> {
         self.engine
             .read(move |session| read::unknown_places(session, &places))
+    }
+
+    fn unknown_uploads(&self, uploads: Vec<UploadId>) -> Answer<'_, Vec<UploadId>> {
+        self.engine
+            .read(move |session| piece::unknown_uploads(session, &uploads))
+    }
+
+    fn pieces(&self, upload: &UploadId) -> Answer<'_, Vec<Piece>> {
+        let upload = upload.clone();
+        self.engine
+            .read(move |session| piece::pieces(session, &upload))
+    }
+
+    fn add_piece(&self, upload: &UploadId, piece: Piece, maximum: u64) -> Answer<'_, PieceAdded> {
+        let upload = upload.clone();
+        self.engine.change(false, move |session| {
+            piece::add(session, &upload, &piece, maximum)
+        })
     }
 
     fn stored_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>> {

@@ -23,6 +23,7 @@ CREATE TABLE blobs (
     bytes BLOB,
     is_bad INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX blobs_by_place ON blobs (place) WHERE place IS NOT NULL;
 -- Which blobs a repository has, and until when one is kept that no manifest needs.
 CREATE TABLE members (
     repository INTEGER NOT NULL REFERENCES repositories (id),
@@ -69,6 +70,15 @@ CREATE TABLE uploads (
     lease INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX uploads_by_lease ON uploads (lease);
+-- Where the store keeps uploads in pieces: which, and in which order. `number` counts them from 1 on.
+CREATE TABLE pieces (
+    upload TEXT NOT NULL REFERENCES uploads (id),
+    first INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (upload, first)
+) WITHOUT ROWID;
 -- What may have lost its last reference, and when to look again.
 CREATE TABLE blob_reviews (
     repository INTEGER NOT NULL REFERENCES repositories (id),
