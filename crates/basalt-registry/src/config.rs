@@ -8,6 +8,7 @@ use basalt_spec::{Size, SpecError};
 use serde::Deserialize;
 
 use crate::access::{ImmutableTags, Rule};
+use crate::metadata::postgres::Access;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -307,6 +308,31 @@ impl Config {
                 );
             }
         }
+        if let Some(database) = &self.database
+            && let Err(cause) = Access::readable(&database.url)
+        {
+            let help = "write it as `postgres://basalt@db.example/basalt`";
+            return fail(
+                "url",
+                format!("`{}` is no database: {cause}", database.url),
+                help,
+            );
+        }
+        if let Some(store) = &self.store {
+            let endpoint = store.endpoint.as_deref().unwrap_or("https://");
+            if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
+                let help = "write it as `https://s3.example`";
+                return fail(
+                    "endpoint",
+                    format!("`{endpoint}` is no address of a store"),
+                    help,
+                );
+            }
+            if store.key.is_some() != store.secret.is_some() {
+                let help = "name a file for `key` and one for `secret`, or neither: then the environment says who this is";
+                return fail("store", "one half of the key is missing".to_owned(), help);
+            }
+        }
         if self.limits.connections == Some(0)
             || self.limits.connections.is_some_and(|most| most > 1_000_000)
         {
@@ -328,6 +354,8 @@ mod tests {
 
     const WHOLE: &str = r#"
 root: data
+database: {url: "postgres://basalt@db.example/basalt", password: password, authority: ca.pem}
+store: {bucket: images, folder: registry, endpoint: "https://s3.example", region: eu, key: key, secret: secret}
 listen: 0.0.0.0:443
 url: https://registry.example
 service: registry.example
@@ -356,6 +384,10 @@ drain: 30 seconds
         let config = parse(WHOLE).expect("it is sound");
         assert_eq!(config.root.as_deref(), Some(Path::new("/srv/data")));
         assert_eq!(config.users.as_deref(), Some(Path::new("/srv/people")));
+        let database = config.database.expect("it is there");
+        assert_eq!(database.password, Some("/srv/password".into()));
+        let store = config.store.expect("it is there");
+        assert_eq!(store.secret, Some("/srv/secret".into()));
         let tls = config.tls.expect("it is there");
         assert_eq!(
             (tls.certificate, tls.key),
@@ -395,6 +427,18 @@ drain: 30 seconds
                 &["1:1", "https://registry.example"],
             ),
             ("limits: {connections: 0}", &["from 1 to"]),
+            (
+                "database: {url: \"mysql://db/basalt\"}",
+                &["1:12", "no database", "postgres://"],
+            ),
+            (
+                "store: {bucket: images, key: name}",
+                &["1:1", "one half", "`secret`"],
+            ),
+            (
+                "store: {bucket: images, endpoint: s3.example}",
+                &["1:35", "https://s3.example"],
+            ),
             (
                 "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",
                 &["no pattern"],

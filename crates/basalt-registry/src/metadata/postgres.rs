@@ -62,10 +62,7 @@ impl Access {
         password: Option<&str>,
         tls: ClientConfig,
     ) -> std::result::Result<Self, String> {
-        let mut config: Config = url.parse().map_err(|error: postgres::Error| {
-            let cause = error.source().map(ToString::to_string);
-            cause.unwrap_or_else(|| error.to_string())
-        })?;
+        let mut config = Self::parsed(url)?;
         if let Some(password) = password {
             config.password(password);
         }
@@ -92,6 +89,25 @@ impl Access {
             tls: MakeRustlsConnect::new(tls),
             place,
         })
+    }
+
+    /// Whether a URL can be read, and names a machine.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn readable(url: &str) -> std::result::Result<(), String> {
+        Self::parsed(url).map(drop)
+    }
+
+    fn parsed(url: &str) -> std::result::Result<Config, String> {
+        let config: Config = url.parse().map_err(|error: postgres::Error| {
+            let cause = error.source().map(ToString::to_string);
+            cause.unwrap_or_else(|| error.to_string())
+        })?;
+        match config.get_hosts() {
+            [] => Err("it names no machine".to_owned()),
+            _ => Ok(config),
+        }
     }
 
     fn connect(&self) -> Result<Client> {
