@@ -1,4 +1,6 @@
-"""Kills a registry again and again, and looks for what it had acknowledged: durability_rounds.py SERVER ROOT ROUNDS SEED."""
+"""Kills a registry again and again, and looks for what it had acknowledged: durability_rounds.py SERVER ROOT ROUNDS SEED PLACES LINES.
+
+PLACES are those at which it can be made to end, with commas between; LINES a file that is added to the configuration."""
 
 import hashlib
 import http.client
@@ -11,18 +13,20 @@ import sys
 import threading
 import time
 
-PLACES = ["before-commit", "after-commit", "after-flush", "after-rename", "before-publish", "after-publish", "before-remove"]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 PUSHERS = 4
 # A round that reaches none of its places is ended all the same.
 LONGEST = 3.0
 
 program, root, rounds, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+PLACES = sys.argv[5].split(",")
+with open(sys.argv[6], encoding="utf-8") as lines:
+    more = lines.read()
 chance = random.Random(seed)
 config = root + ".yaml"
 with open(config, "w", encoding="utf-8") as file:
     # Garbage is collected all the time, but nothing of what is tagged is any.
-    file.write('collect: {grace: 1 second, untagged: 0 seconds, every: 0 seconds}\nscrub: {rate: 1 GB}\n')
+    file.write('collect: {grace: 1 second, untagged: 0 seconds, every: 0 seconds}\nscrub: {rate: 1 GB}\n' + more)
 
 
 def digest(data):

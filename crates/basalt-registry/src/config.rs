@@ -8,6 +8,7 @@ use basalt_spec::{Size, SpecError};
 use serde::Deserialize;
 
 use crate::access::{ImmutableTags, Rule};
+use crate::metadata::postgres::Access;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -18,6 +19,10 @@ const MAXIMUM_NODES: usize = 50_000;
 pub struct Config {
     /// The folder that everything is kept in.
     pub root: Option<PathBuf>,
+    /// The database that several servers share; without it there is one in the folder.
+    pub database: Option<Database>,
+    /// The bucket of blobs that several servers share; without it they are in the folder.
+    pub store: Option<Store>,
     /// Where to listen: an address and a port.
     pub listen: Option<String>,
     /// Where clients reach the server, when another server is before it.
@@ -44,6 +49,38 @@ pub struct Config {
     pub scrub: Scrub,
     /// How long requests may take to end when the server goes down.
     pub drain: Option<Span>,
+}
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Database {
+    /// Where it is: `postgres://basalt@db.example/basalt?sslmode=require`.
+    pub url: String,
+    /// A file that has the password.
+    pub password: Option<PathBuf>,
+    /// A certificate in PEM that its own must come from; without it, one of those that the web trusts.
+    pub authority: Option<PathBuf>,
+}
+
+/// A bucket that speaks S3.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Store {
+    /// Its name.
+    pub bucket: String,
+    /// A folder within it.
+    pub folder: Option<String>,
+    /// Where it is, when it is not Amazon's: `https://s3.example`.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// A file that has the name of the key; without it, the environment or the machine's role says who this is.
+    pub key: Option<PathBuf>,
+    /// A file that has the key.
+    pub secret: Option<PathBuf>,
+    /// A certificate in PEM to trust beside those of the system.
+    pub authority: Option<PathBuf>,
 }
 
 /// A certificate and its key, in PEM.
@@ -187,7 +224,20 @@ impl Config {
             .tls
             .iter_mut()
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-        for own in tls.chain(&mut config.users).chain(&mut config.root) {
+        let database = config.database.iter_mut();
+        let database = database.flat_map(|own| {
+            [&mut own.password, &mut own.authority]
+                .into_iter()
+                .flatten()
+        });
+        let store = config.store.iter_mut();
+        let store = store.flat_map(|own| {
+            [&mut own.key, &mut own.secret, &mut own.authority]
+                .into_iter()
+                .flatten()
+        });
+        let own = tls.chain(&mut config.users).chain(&mut config.root);
+        for own in own.chain(database).chain(store) {
             *own = folder.join(&*own);
         }
         Ok(config)
@@ -258,6 +308,31 @@ impl Config {
                 );
             }
         }
+        if let Some(database) = &self.database
+            && let Err(cause) = Access::readable(&database.url)
+        {
+            let help = "write it as `postgres://basalt@db.example/basalt`";
+            return fail(
+                "url",
+                format!("`{}` is no database: {cause}", database.url),
+                help,
+            );
+        }
+        if let Some(store) = &self.store {
+            let endpoint = store.endpoint.as_deref().unwrap_or("https://");
+            if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
+                let help = "write it as `https://s3.example`";
+                return fail(
+                    "endpoint",
+                    format!("`{endpoint}` is no address of a store"),
+                    help,
+                );
+            }
+            if store.key.is_some() != store.secret.is_some() {
+                let help = "name a file for `key` and one for `secret`, or neither: then the environment says who this is";
+                return fail("store", "one half of the key is missing".to_owned(), help);
+            }
+        }
         if self.limits.connections == Some(0)
             || self.limits.connections.is_some_and(|most| most > 1_000_000)
         {
@@ -279,6 +354,8 @@ mod tests {
 
     const WHOLE: &str = r#"
 root: data
+database: {url: "postgres://basalt@db.example/basalt", password: password, authority: ca.pem}
+store: {bucket: images, folder: registry, endpoint: "https://s3.example", region: eu, key: key, secret: secret}
 listen: 0.0.0.0:443
 url: https://registry.example
 service: registry.example
@@ -307,6 +384,10 @@ drain: 30 seconds
         let config = parse(WHOLE).expect("it is sound");
         assert_eq!(config.root.as_deref(), Some(Path::new("/srv/data")));
         assert_eq!(config.users.as_deref(), Some(Path::new("/srv/people")));
+        let database = config.database.expect("it is there");
+        assert_eq!(database.password, Some("/srv/password".into()));
+        let store = config.store.expect("it is there");
+        assert_eq!(store.secret, Some("/srv/secret".into()));
         let tls = config.tls.expect("it is there");
         assert_eq!(
             (tls.certificate, tls.key),
@@ -346,6 +427,18 @@ drain: 30 seconds
                 &["1:1", "https://registry.example"],
             ),
             ("limits: {connections: 0}", &["from 1 to"]),
+            (
+                "database: {url: \"mysql://db/basalt\"}",
+                &["1:12", "no database", "postgres://"],
+            ),
+            (
+                "store: {bucket: images, key: name}",
+                &["1:1", "one half", "`secret`"],
+            ),
+            (
+                "store: {bucket: images, endpoint: s3.example}",
+                &["1:35", "https://s3.example"],
+            ),
             (
                 "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",
                 &["no pattern"],

@@ -111,6 +111,12 @@ impl Fault {
         document.to_string().into_bytes()
     }
 
+    /// The server cannot do it now, but may soon.
+    pub fn passing() -> Self {
+        let message = "the registry cannot reach its database or its store of blobs; try again";
+        Self::new(Code::Unavailable, message).header("retry-after", "5")
+    }
+
     /// Something in the server failed; the log says what, the client only that.
     pub fn internal() -> Self {
         Self::new(

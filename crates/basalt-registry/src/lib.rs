@@ -18,3 +18,4 @@ pub mod range;
 pub mod route;
 pub mod server;
 pub mod service;
+mod storage;

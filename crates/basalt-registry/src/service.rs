@@ -3,22 +3,20 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use basalt_spec::SpecError;
-use rustix::fs::FlockOperation;
 use rustix::process::Resource;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::access::{Htpasswd, Policy};
-use crate::blobs::Folder;
-use crate::config::{Config, TlsFiles, Untagged};
-use crate::metadata::MetadataError;
-use crate::metadata::sqlite::{Grace, Sqlite};
+use crate::blobs::BucketError;
+use crate::config::{Config, Database, Store, TlsFiles, Untagged};
+use crate::metadata::{Grace, MetadataError};
 use crate::server::{Gate, Listening, Registry, Settings, Tls, TlsError, log};
+use crate::storage::Storage;
 
 /// Where it listens when nothing else is said.
 const LISTEN: &str = "127.0.0.1:5000";
@@ -84,6 +82,17 @@ pub enum ServeError {
         /// Why.
         cause: String,
     },
+    /// An address cannot be read.
+    #[error("{what} cannot be read: {cause}")]
+    Address {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// The bucket cannot be used.
+    #[error(transparent)]
+    Store(BucketError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -115,6 +124,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Whether it asks nobody who they are.
     pub is_open: bool,
+    database: Option<Database>,
+    store: Option<Store>,
     tls: Option<TlsFiles>,
     users: Option<Htpasswd>,
     policy: Policy,
@@ -210,6 +221,8 @@ impl Plan {
             root: root.unwrap_or_else(|| options.default_root.clone()),
             listen,
             is_open,
+            database: config.database,
+            store: config.store,
             tls: config.tls,
             users,
             policy,
@@ -230,34 +243,24 @@ impl Plan {
         format: log::Format,
         listening: impl FnOnce(SocketAddr, bool),
     ) -> Result<(), ServeError> {
-        let root = self.root.clone();
-        let unusable = |cause: io::Error| ServeError::File {
-            what: "the folder",
-            path: root.clone(),
-            cause: cause.to_string(),
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&root)
-            .map_err(unusable)?;
-        let lock = std::fs::File::create(root.join("lock")).map_err(unusable)?;
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(ServeError::Taken { path: root });
-        }
+        let storage = Storage::open(
+            &self.root,
+            self.database.as_ref(),
+            self.store.as_ref(),
+            self.grace,
+        )?;
         raise_limit();
         let tls = self
             .tls
             .as_ref()
             .map(|files| Tls::read(&files.certificate, &files.key))
             .transpose()?;
-        let metadata = Sqlite::open(&root.join("registry.db"), self.grace)?;
-        let blobs = Folder::open(&root).map_err(unusable)?;
         let mut gate = Gate::new(self.policy, self.users, self.service);
         gate.only_local = self.only_local;
         gate.url = self.url;
         gate.tls = tls.is_some();
-        let registry = Registry::new(Arc::new(metadata), Arc::new(blobs), gate, self.settings);
+        let (metadata, blobs) = (Arc::clone(&storage.metadata), Arc::clone(&storage.blobs));
+        let registry = Registry::new(metadata, blobs, gate, self.settings);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores.max(THREADS))
@@ -307,7 +310,7 @@ impl Plan {
         })?;
         // Reads of a disk that hangs are not waited for.
         runtime.shutdown_background();
-        drop(lock);
+        drop(storage);
         Ok(())
     }
 }

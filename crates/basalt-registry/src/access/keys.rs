@@ -10,8 +10,10 @@ use crate::route::UploadId;
 
 /// How long a key signs, in milliseconds.
 const SIGNS: i64 = 7 * 24 * 3600 * 1000;
-/// How long it still verifies after that.
+/// How long it still verifies after that, in milliseconds.
 const VERIFIES: i64 = 24 * 3600 * 1000;
+/// How long it is known before it signs, so that servers which share the metadata have all seen it by then.
+const SPREADS: i64 = 15 * 60 * 1000;
 
 /// The keys that are good now.
 #[derive(Default)]
@@ -21,7 +23,7 @@ pub struct Keys {
 
 #[derive(Default)]
 struct Held {
-    newest: Option<SigningKey>,
+    signing: Option<SigningKey>,
     public: Vec<(String, VerifyingKey)>,
 }
 
@@ -40,18 +42,20 @@ impl Keys {
                 .await?;
             keys = metadata.signing_keys().await?;
         }
+        let spread = |key: &&SigningKey| key.created <= now - SPREADS;
         let held = Held {
             public: keys.iter().map(verifying).collect(),
-            newest: keys.into_iter().next(),
+            // The first key of all has nobody to wait for.
+            signing: keys.iter().find(spread).or(keys.last()).cloned(),
         };
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
         Ok(())
     }
 
-    /// Signs with the newest key; nothing when there is none yet.
+    /// Signs with the newest key that all servers know; nothing when there is none yet.
     pub fn sign(&self, claims: &super::Claims) -> Option<String> {
         let held = self.held();
-        held.newest.as_ref().map(|key| super::sign(key, claims))
+        held.signing.as_ref().map(|key| super::sign(key, claims))
     }
 
     /// Reads a token.

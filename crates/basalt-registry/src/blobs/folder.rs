@@ -3,7 +3,7 @@
 //! A blob is flushed to the disk before it gets its name, and its folder after it.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut, Read, Write};
+use std::io::{self, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::failpoint;
 use crate::route::UploadId;
 
-/// How much is read at once to be hashed.
+/// How much is read or added at once.
 const PIECE: usize = 256 << 10;
 
 /// A folder of blobs.
@@ -107,14 +107,27 @@ impl Blobs for Folder {
         })
     }
 
-    fn hash_staged(&self, upload: &UploadId, mut hasher: Hasher) -> Answer<'_, (Hasher, u64)> {
+    fn piece(&self) -> usize {
+        PIECE
+    }
+
+    fn staged_length(&self, _: &UploadId) -> Answer<'_, Option<u64>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn hash_staged(
+        &self,
+        upload: &UploadId,
+        mut hasher: Hasher,
+        offset: u64,
+    ) -> Answer<'_, (Hasher, u64)> {
         let path = self.staging(upload);
         blocking(move || {
             let Some(mut file) = or_nothing(fs::File::open(path))? else {
                 return Ok((hasher, 0));
             };
+            let mut length = file.seek(SeekFrom::Start(offset))?;
             let mut buffer = vec![0; PIECE];
-            let mut length = 0;
             loop {
                 match file.read(&mut buffer)? {
                     0 => return Ok((hasher, length)),
@@ -218,7 +231,8 @@ impl Blobs for Folder {
         })
     }
 
-    fn staged(&self) -> Answer<'_, Vec<UploadId>> {
+    fn staged(&self, part: u8) -> Answer<'_, Vec<UploadId>> {
+        let part = format!("{part:02x}");
         let folder = self.root.join("uploads");
         blocking(move || {
             let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
@@ -226,6 +240,7 @@ impl Blobs for Folder {
             Ok(names
                 .iter()
                 .filter_map(|name| UploadId::parse(name.to_str()?))
+                .filter(|upload| upload.as_str().starts_with(&part))
                 .collect())
         })
     }
@@ -240,6 +255,10 @@ struct Stored {
 impl Blob for Stored {
     fn size(&self) -> u64 {
         self.size
+    }
+
+    fn piece(&self) -> usize {
+        PIECE
     }
 
     fn read_now(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

@@ -4,6 +4,7 @@
 //! that is deleted is never mistaken for one that comes back, and no lock is needed: which of them counts is for the
 //! metadata to say.
 
+mod bucket;
 mod folder;
 
 use std::future::Future;
@@ -16,18 +17,36 @@ use bytes::Bytes;
 use crate::digest::{Digest, Hasher};
 use crate::route::UploadId;
 
+pub use bucket::{Bucket, BucketError, BucketPlace, Keys};
 pub use folder::Folder;
 
 /// An answer that is to come.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// Whether a store that failed so may do it at another time: that says nothing about what it holds.
+pub fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionReset, Interrupted, NotConnected, TimedOut};
+    [ConnectionReset, Interrupted, NotConnected, TimedOut].contains(&error.kind())
+}
 
 /// What an engine for blobs does.
 pub trait Blobs: Send + Sync + 'static {
     /// Adds bytes to an upload that has so many. Errors with `InvalidInput` when it has another number.
     fn append(&self, upload: &UploadId, offset: u64, bytes: Vec<Bytes>) -> Answer<'_, ()>;
 
-    /// Reads what an upload has into a hasher; also how much it is.
-    fn hash_staged(&self, upload: &UploadId, hasher: Hasher) -> Answer<'_, (Hasher, u64)>;
+    /// How many bytes are best added at once, at most.
+    fn piece(&self) -> usize;
+
+    /// How many bytes an upload has, when another server may have added some; nothing when only this one adds any.
+    fn staged_length(&self, upload: &UploadId) -> Answer<'_, Option<u64>>;
+
+    /// Reads what an upload has from this place on into a hasher; also how much it has in all.
+    fn hash_staged(
+        &self,
+        upload: &UploadId,
+        hasher: Hasher,
+        offset: u64,
+    ) -> Answer<'_, (Hasher, u64)>;
 
     /// All bytes of an upload, which are at most so many.
     fn read_staged(&self, upload: &UploadId, limit: u64) -> Answer<'_, Bytes>;
@@ -50,14 +69,17 @@ pub trait Blobs: Send + Sync + 'static {
     /// All that lies in one of 256 parts of the store.
     fn list(&self, part: u8) -> Answer<'_, Vec<(Digest, UploadId)>>;
 
-    /// Uploads that have bytes.
-    fn staged(&self) -> Answer<'_, Vec<UploadId>>;
+    /// Uploads in one of 256 parts of the store that have bytes, whether they are finished or not.
+    fn staged(&self, part: u8) -> Answer<'_, Vec<UploadId>>;
 }
 
 /// A blob that can be read.
 pub trait Blob: Send + Sync {
     /// Its length.
     fn size(&self) -> u64;
+
+    /// How much of it is best read at once.
+    fn piece(&self) -> usize;
 
     /// Fills the buffer from this place on, if that is possible at once, without waiting for a disk. How much it is.
     ///

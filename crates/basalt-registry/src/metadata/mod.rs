@@ -3,7 +3,9 @@
 //! Every change is one transaction that checks again what it depends on, so that servers that share the metadata
 //! need no lock among them.
 
+pub mod postgres;
 mod record;
+mod sql;
 pub mod sqlite;
 
 use std::future::Future;
@@ -12,11 +14,12 @@ use std::pin::Pin;
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
+use sql::session::SqlError;
 
 pub use record::{
-    AuditEntry, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord, Moment,
-    Movable, NewBlob, NewManifest, Place, Published, PutManifest, ReferrerRecord, Refusal,
-    SigningKey, TagWrite,
+    AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord,
+    Moment, Movable, NewBlob, NewManifest, Piece, PieceAdded, Place, Published, PutManifest,
+    ReferrerRecord, Refusal, SigningKey, TagWrite,
 };
 
 /// An answer that is to come.
@@ -31,6 +34,14 @@ pub enum MetadataError {
         /// Where it is.
         place: String,
         /// What it said.
+        cause: String,
+    },
+    /// The database is not there at the moment, or has too much to do.
+    #[error("the registry's database {place} cannot be used now: {cause}")]
+    Unavailable {
+        /// Where it is.
+        place: String,
+        /// Why.
         cause: String,
     },
     /// It was made by a newer program.
@@ -49,6 +60,25 @@ pub enum MetadataError {
     /// The server is going down.
     #[error("the registry is shutting down")]
     Closed,
+}
+
+impl MetadataError {
+    fn database(place: &str, error: &SqlError) -> Self {
+        let (place, cause) = (place.to_owned(), error.to_string());
+        match error {
+            SqlError::Lost(_) | SqlError::Conflict(_) => Self::Unavailable { place, cause },
+            SqlError::Refused(_) | SqlError::Column { .. } => Self::Database { place, cause },
+        }
+    }
+}
+
+/// How long what lost its last reference is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// A blob that no manifest of the repository needs any more, in milliseconds.
+    pub blob: i64,
+    /// A manifest that lost its last tag, and that no index lists; for ever when there is none.
+    pub untagged: Option<i64>,
 }
 
 /// What an engine of metadata does.
@@ -110,6 +140,15 @@ pub trait Metadata: Send + Sync + 'static {
         places: Vec<(Digest, UploadId)>,
     ) -> Answer<'_, Vec<(Digest, UploadId)>>;
 
+    /// Which of these uploads nothing knows: neither is one of them at hand, nor does a blob lie in its place.
+    fn unknown_uploads(&self, uploads: Vec<UploadId>) -> Answer<'_, Vec<UploadId>>;
+
+    /// The pieces of an upload, in order.
+    fn pieces(&self, upload: &UploadId) -> Answer<'_, Vec<Piece>>;
+
+    /// Adds a piece to an upload that ends where the piece begins, and has fewer than `maximum`.
+    fn add_piece(&self, upload: &UploadId, piece: Piece, maximum: u64) -> Answer<'_, PieceAdded>;
+
     /// Blobs that are in files, by digest, behind `after`, with their places.
     fn stored_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>>;
 
@@ -120,8 +159,11 @@ pub trait Metadata: Send + Sync + 'static {
     /// after `newest`, by another server.
     fn add_signing_key(&self, key: SigningKey, newest: Moment, oldest: Moment) -> Answer<'_, ()>;
 
-    /// What was written, by whom, in order, behind this number.
-    fn audit(&self, after: i64, limit: u64) -> Answer<'_, Vec<AuditEntry>>;
+    /// The chains of the audit log, and how far each is.
+    fn audit_chains(&self) -> Answer<'_, Vec<AuditHead>>;
+
+    /// What was written, by whom, in order, behind this number of a chain.
+    fn audit(&self, chain: &str, after: i64, limit: u64) -> Answer<'_, Vec<AuditEntry>>;
 
     /// Whether the database answers.
     fn check(&self) -> Answer<'_, ()>;

@@ -76,6 +76,31 @@ pub struct ReferrerRecord {
     pub annotations: String,
 }
 
+/// A part of an upload that is kept by itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// The place of its first byte in the upload.
+    pub begin: u64,
+    /// How many bytes it has.
+    pub length: u64,
+    /// The name it is kept under, which is used once.
+    pub name: UploadId,
+}
+
+/// What became of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PieceAdded {
+    /// It belongs to the upload now.
+    Added,
+    /// The upload has this number of bytes, and it does not begin there.
+    Elsewhere(u64),
+    /// The upload has as many pieces as it may.
+    TooMany,
+    /// There is no such upload any more.
+    NoUpload,
+}
+
 /// A blob to be published.
 #[derive(Debug, Clone)]
 pub struct NewBlob {
@@ -211,10 +236,21 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
+/// The last line of a chain of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditHead {
+    /// The chain: each process that writes has its own where several share the metadata.
+    pub chain: String,
+    /// The line's number.
+    pub sequence: i64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
 /// A line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its number; none is left out.
+    /// Its number in its chain; none is left out.
     pub sequence: i64,
     /// Who, from where, when.
     pub author: Author,

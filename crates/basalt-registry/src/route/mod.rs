@@ -10,6 +10,7 @@ mod query;
 use crate::access::Right;
 use crate::digest::{Algorithm, Digest};
 use crate::name::{RepositoryName, Tag};
+use serde::{Deserialize, Serialize};
 
 pub use parse::{MAXIMUM_PATH, parse};
 pub(crate) use query::{encode, parameters};
@@ -141,8 +142,17 @@ pub enum Need<'a> {
 }
 
 /// The name of an upload: 32 hex digits that nobody can guess.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct UploadId(String);
+
+impl TryFrom<String> for UploadId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("`{text}` is no name of an upload"))
+    }
+}
 
 impl UploadId {
     /// An upload of this name, if it is one.

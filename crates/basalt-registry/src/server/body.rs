@@ -12,8 +12,6 @@ use hyper::body::{Frame, SizeHint};
 use crate::blobs::{Answer, Blob};
 use crate::digest::{Digest, Hasher};
 
-/// How much of a blob is read at once.
-const PIECE: usize = 256 << 10;
 /// How many pieces may be on their way: their memory is used again.
 const PIECES: usize = 3;
 
@@ -110,12 +108,15 @@ impl BlobBody {
         if self.offset == self.end {
             return Poll::Ready(None);
         }
-        let length = usize::try_from(self.end - self.offset).map_or(PIECE, |rest| rest.min(PIECE));
+        let length = self.next_length(self.offset);
         let bytes = match &mut self.reading {
             Some(reading) => match reading.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(read) => {
                     self.reading = None;
+                    if let Ok(bytes) = &read {
+                        self.read_ahead(self.offset + bytes.len() as u64);
+                    }
                     read
                 }
             },
@@ -124,7 +125,9 @@ impl BlobBody {
                 match self.blob.read_now(self.offset, &mut buffer) {
                     Ok(count) => {
                         buffer.truncate(count);
-                        Ok(buffer.freeze())
+                        let bytes = buffer.freeze();
+                        self.pieces.push_back(bytes.clone());
+                        Ok(bytes)
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.reading = Some(self.blob.read(self.offset, length));
@@ -137,6 +140,20 @@ impl BlobBody {
         Poll::Ready(Some(
             bytes.and_then(|bytes| self.took(bytes)).map(Frame::data),
         ))
+    }
+
+    /// How much is to be read at this place.
+    fn next_length(&self, offset: u64) -> usize {
+        let piece = self.blob.piece();
+        usize::try_from(self.end - offset).map_or(piece, |rest| rest.min(piece))
+    }
+
+    /// Begins to read what comes next while what came is sent: who had to wait once will have to again.
+    fn read_ahead(&mut self, offset: u64) {
+        if offset < self.end {
+            let length = self.next_length(offset);
+            self.reading = Some(self.blob.read(offset, length));
+        }
     }
 
     /// Takes a piece in on its way out.
@@ -160,7 +177,6 @@ impl BlobBody {
             }
             (check.good)();
         }
-        self.pieces.push_back(bytes.clone());
         Ok(bytes)
     }
 

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::listen::stopped;
 use super::{Registry, log};
+use crate::blobs;
 use crate::digest::Hasher;
 use crate::metadata::{BlobRecord, MetadataError, Place};
 
@@ -114,20 +115,18 @@ async fn scrubbing(registry: &Registry) {
 /// Removes from the store what no blob and no upload knows: what a crash between two steps left.
 async fn clear(registry: &Registry) -> Result<(), JanitorError> {
     for part in 0..=u8::MAX {
-        // The list is older than what the metadata says: who publishes is known to it from before there is a file.
+        // The lists are older than what the metadata says: who publishes is known to it from before there is anything.
         let listed = registry.blobs.list(part).await?;
-        if !listed.is_empty() {
+        let staged = registry.blobs.staged(part).await?;
+        if !listed.is_empty() || !staged.is_empty() {
             for (digest, upload) in registry.metadata.unknown_places(listed).await? {
                 registry.blobs.remove(&digest, &upload).await?;
             }
+            for upload in registry.metadata.unknown_uploads(staged).await? {
+                registry.blobs.discard(&upload).await?;
+            }
             sleep(BETWEEN).await;
         }
-    }
-    let staged = registry.blobs.staged().await?;
-    let nothing = crate::digest::Digest::of(crate::digest::Algorithm::Sha256, b"");
-    let named = staged.into_iter().map(|upload| (nothing.clone(), upload));
-    for (_, upload) in registry.metadata.unknown_places(named.collect()).await? {
-        registry.blobs.discard(&upload).await?;
     }
     Ok(())
 }
@@ -136,15 +135,15 @@ async fn clear(registry: &Registry) -> Result<(), JanitorError> {
 async fn scrub(registry: &Registry) -> Result<(), JanitorError> {
     let mut after: Option<String> = None;
     loop {
-        let blobs = registry
+        let records = registry
             .metadata
             .stored_blobs(after.as_deref(), BLOBS)
             .await?;
-        let Some(last) = blobs.last() else {
+        let Some(last) = records.last() else {
             return Ok(());
         };
         after = Some(last.digest.as_str().to_owned());
-        for blob in &blobs {
+        for blob in &records {
             compare(registry, blob).await?;
         }
     }
@@ -163,6 +162,8 @@ async fn compare(registry: &Registry, record: &BlobRecord) -> Result<(), Janitor
             let bytes = match blob.read(offset, PIECE).await {
                 Ok(bytes) if bytes.is_empty() => break,
                 Ok(bytes) => bytes,
+                // A store that does not answer says nothing about the blob.
+                Err(error) if blobs::is_passing(&error) => return Err(error.into()),
                 // A disk that cannot read a place is as bad as one that reads it wrongly.
                 Err(error) => {
                     log::trouble(&format!("{}: {error}", record.digest));

@@ -115,7 +115,10 @@ impl Request {
 impl From<MetadataError> for Fault {
     fn from(error: MetadataError) -> Self {
         super::log::trouble(&error.to_string());
-        Self::internal()
+        match error {
+            MetadataError::Unavailable { .. } | MetadataError::Closed => Self::passing(),
+            MetadataError::Database { .. } | MetadataError::Newer { .. } => Self::internal(),
+        }
     }
 }
 
@@ -129,6 +132,18 @@ impl From<std::io::Error> for Fault {
             )
             .status(StatusCode::INSUFFICIENT_STORAGE);
         }
-        Self::internal()
+        match error.kind() {
+            _ if crate::blobs::is_passing(&error) => Self::passing(),
+            std::io::ErrorKind::InvalidInput => {
+                let message =
+                    "another request goes on with this upload; ask for its status and try again";
+                Self::new(crate::fault::Code::Unavailable, message).header("retry-after", "1")
+            }
+            std::io::ErrorKind::FileTooLarge => {
+                let message = "the upload came in too many pieces; send larger ones";
+                Self::new(crate::fault::Code::SizeInvalid, message)
+            }
+            _ => Self::internal(),
+        }
     }
 }

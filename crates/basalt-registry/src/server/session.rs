@@ -82,11 +82,18 @@ impl Sessions {
 /// # Errors
 /// When it cannot be read.
 pub async fn offset(held: &mut Held, blobs: &dyn Blobs, upload: &UploadId) -> io::Result<u64> {
-    if let Some((_, length)) = &held.known {
-        return Ok(*length);
+    let staged = blobs.staged_length(upload).await?;
+    let (hasher, known) = match &held.known {
+        // What another server took away was never there: it is not known any more.
+        Some((hasher, known)) if staged.is_none_or(|staged| staged >= *known) => {
+            (hasher.clone(), *known)
+        }
+        _ => (Hasher::new(held.algorithm.unwrap_or(Algorithm::Sha256)), 0),
+    };
+    if held.known.is_some() && staged.is_none_or(|staged| staged == known) {
+        return Ok(known);
     }
-    let hasher = Hasher::new(held.algorithm.unwrap_or(Algorithm::Sha256));
-    let known = blobs.hash_staged(upload, hasher).await?;
+    let known = blobs.hash_staged(upload, hasher, known).await?;
     let length = known.1;
     held.known = Some(known);
     Ok(length)

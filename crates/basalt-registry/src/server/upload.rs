@@ -182,7 +182,11 @@ pub(super) async fn finish(
         Some(hasher) if hasher.algorithm() == digest.algorithm() => hasher.clone().finish(),
         _ => {
             let hasher = crate::digest::Hasher::new(digest.algorithm());
-            let (hasher, _) = request.registry.blobs.hash_staged(upload, hasher).await?;
+            let (hasher, _) = request
+                .registry
+                .blobs
+                .hash_staged(upload, hasher, 0)
+                .await?;
             hasher.finish()
         }
     };

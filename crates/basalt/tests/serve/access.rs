@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use basalt_registry::digest::{Algorithm, Digest};
+use basalt_registry::metadata::Grace;
 use basalt_registry::metadata::Metadata;
-use basalt_registry::metadata::sqlite::{Grace, Sqlite};
+use basalt_registry::metadata::sqlite::Sqlite;
 use basalt_registry::route::{Kind, Need, parse};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -509,7 +510,7 @@ fn what_was_written_by_whom_is_kept_in_a_chain_that_holds() {
         untagged: None,
     };
     let metadata = Sqlite::open(&home.path("root/registry.db"), grace).expect("it opens");
-    let lines = finished(metadata.audit(0, 100)).expect("it is read");
+    let lines = finished(metadata.audit("", 0, 100)).expect("it is read");
     let actions: Vec<&str> = lines.iter().map(|line| line.action.as_str()).collect();
     let expected = [
         "push blob",

@@ -1,11 +1,11 @@
 //! The tables, and how those of an older program become those of this one.
 //!
-//! The statements keep to what PostgreSQL understands too, but for the names of types.
-
-use rusqlite::Connection;
+//! The statements keep to what PostgreSQL understands too, but for the names of types, which its engine exchanges.
 
 use super::super::MetadataError;
-use super::failed;
+
+/// The version of the tables that this program makes.
+pub(in crate::metadata) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// One step from each version to the next. A step that was released is never changed.
 const MIGRATIONS: [&str; 1] = ["
@@ -23,6 +23,7 @@ CREATE TABLE blobs (
     bytes BLOB,
     is_bad INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX blobs_by_place ON blobs (place) WHERE place IS NOT NULL;
 -- Which blobs a repository has, and until when one is kept that no manifest needs.
 CREATE TABLE members (
     repository INTEGER NOT NULL REFERENCES repositories (id),
@@ -69,6 +70,15 @@ CREATE TABLE uploads (
     lease INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX uploads_by_lease ON uploads (lease);
+-- Where the store keeps uploads in pieces: which, and in which order. `number` counts them from 1 on.
+CREATE TABLE pieces (
+    upload TEXT NOT NULL REFERENCES uploads (id),
+    first INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (upload, first)
+) WITHOUT ROWID;
 -- What may have lost its last reference, and when to look again.
 CREATE TABLE blob_reviews (
     repository INTEGER NOT NULL REFERENCES repositories (id),
@@ -89,56 +99,37 @@ CREATE TABLE signing_keys (
 ) WITHOUT ROWID;
 -- Every change, each line with the hash of the one before it.
 CREATE TABLE audit (
-    sequence INTEGER PRIMARY KEY,
+    chain TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
     moment INTEGER NOT NULL,
     author TEXT NOT NULL,
     address TEXT NOT NULL,
     action TEXT NOT NULL,
     repository TEXT NOT NULL,
     object TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (chain, sequence)
+) WITHOUT ROWID;
+CREATE TABLE audit_heads (
+    chain TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
     hash BLOB NOT NULL
-);
+) WITHOUT ROWID;
 "];
 
-/// Makes the tables, or brings them up to this program's version.
-pub(super) fn migrate(connection: &mut Connection, place: &str) -> Result<(), MetadataError> {
-    let known = MIGRATIONS.len() as i64;
-    let error = |cause| failed(place, &cause);
-    let transaction = connection
-        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-        .map_err(error)?;
-    let found: i64 = transaction
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(error)?;
-    if found > known {
+/// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.
+pub(in crate::metadata) fn steps(found: i64) -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().skip(found.max(0) as usize).copied()
+}
+
+/// Refuses tables of a newer program.
+pub(in crate::metadata) fn check(found: i64, place: &str) -> Result<(), MetadataError> {
+    if found > VERSION {
         return Err(MetadataError::Newer {
             place: place.to_owned(),
             found,
-            known,
+            known: VERSION,
         });
     }
-    for step in MIGRATIONS.iter().skip(found as usize) {
-        transaction.execute_batch(step).map_err(error)?;
-    }
-    transaction
-        .pragma_update(None, "user_version", known)
-        .map_err(error)?;
-    transaction.commit().map_err(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_of_a_newer_program_are_left_alone() {
-        let mut connection = Connection::open_in_memory().expect("it opens");
-        migrate(&mut connection, "here").expect("it is made");
-        migrate(&mut connection, "here").expect("it is there");
-        connection
-            .pragma_update(None, "user_version", 99)
-            .expect("it is set");
-        let error = migrate(&mut connection, "here").expect_err("it is refused");
-        assert!(error.to_string().contains("version 99"), "{error}");
-    }
+    Ok(())
 }

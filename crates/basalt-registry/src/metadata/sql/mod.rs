@@ -1,0 +1,321 @@
+//! Metadata in a database of tables: what is asked and what is changed, written once for every engine.
+
+mod change;
+mod collect;
+mod piece;
+mod read;
+pub(super) mod schema;
+pub mod session;
+pub(super) mod writer;
+
+use super::{
+    Answer, AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, Grace, ManifestHead,
+    ManifestRecord, Metadata, Moment, NewBlob, NewManifest, Piece, PieceAdded, Published,
+    PutManifest, ReferrerRecord, Refusal, SigningKey,
+};
+use crate::digest::Digest;
+use crate::name::{RepositoryName, Tag};
+use crate::route::{Reference, UploadId};
+use session::{Result as SqlResult, Session, values};
+
+/// A database that answers questions and makes changes.
+pub trait Engine: Send + Sync + 'static {
+    /// Asks. It may be asked anew when the connection was lost.
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnMut(&mut dyn Session) -> SqlResult<T> + Send + 'static,
+    ) -> Answer<'_, T>;
+
+    /// Makes a change, whole or not at all. What is not `durable` need not have reached the disk when it is answered. It
+    /// may be made anew when others came between.
+    fn change<T: Send + 'static>(
+        &self,
+        durable: bool,
+        change: impl FnMut(&mut dyn Session) -> SqlResult<T> + Send + 'static,
+    ) -> Answer<'_, T>;
+}
+
+/// Metadata in such a database.
+pub struct Sql<E> {
+    engine: E,
+    grace: Grace,
+}
+
+impl<E: Engine> Sql<E> {
+    /// Metadata in this database.
+    pub fn new(engine: E, grace: Grace) -> Self {
+        Self { engine, grace }
+    }
+}
+
+impl<E: Engine> Metadata for Sql<E> {
+    fn repositories(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<RepositoryName>> {
+        let after = after.map(str::to_owned);
+        self.engine
+            .read(move |session| read::repositories(session, after.as_deref(), limit))
+    }
+
+    fn tags(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, Option<Vec<String>>> {
+        let (repository, after) = (repository.clone(), after.map(str::to_owned));
+        self.engine
+            .read(move |session| read::tags(session, &repository, after.as_deref(), limit))
+    }
+
+    fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<ManifestRecord>> {
+        let (repository, reference) = (repository.clone(), reference.clone());
+        self.engine
+            .read(move |session| read::manifest(session, &repository, &reference))
+    }
+
+    fn manifest_head(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<ManifestHead>> {
+        let (repository, reference) = (repository.clone(), reference.clone());
+        self.engine
+            .read(move |session| read::manifest_head(session, &repository, &reference))
+    }
+
+    fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, (Vec<ReferrerRecord>, bool)> {
+        let (repository, subject, artifact_type, after) = (
+            repository.clone(),
+            subject.clone(),
+            artifact_type.map(str::to_owned),
+            after.map(str::to_owned),
+        );
+        self.engine.read(move |session| {
+            read::referrers(
+                session,
+                &repository,
+                &subject,
+                artifact_type.as_deref(),
+                after.as_deref(),
+                limit,
+            )
+        })
+    }
+
+    fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<BlobRecord>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| read::blob(session, &repository, &digest))
+    }
+
+    fn known_blob(&self, digest: &Digest) -> Answer<'_, Option<BlobRecord>> {
+        let digest = digest.clone();
+        self.engine
+            .read(move |session| read::known_blob(session, &digest))
+    }
+
+    fn holders(&self, digest: &Digest, limit: u64) -> Answer<'_, Vec<RepositoryName>> {
+        let digest = digest.clone();
+        self.engine
+            .read(move |session| read::holders(session, &digest, limit))
+    }
+
+    fn has_upload(&self, repository: &RepositoryName, upload: &UploadId) -> Answer<'_, bool> {
+        let (repository, upload) = (repository.clone(), upload.clone());
+        self.engine
+            .read(move |session| read::has_upload(session, &repository, &upload))
+    }
+
+    fn unknown_places(
+        &self,
+        places: Vec<(Digest, UploadId)>,
+    ) -> Answer<'_, Vec<(Digest, UploadId)>> {
+        self.engine
+            .read(move |session| read::unknown_places(session, &places))
+    }
+
+    fn unknown_uploads(&self, uploads: Vec<UploadId>) -> Answer<'_, Vec<UploadId>> {
+        self.engine
+            .read(move |session| piece::unknown_uploads(session, &uploads))
+    }
+
+    fn pieces(&self, upload: &UploadId) -> Answer<'_, Vec<Piece>> {
+        let upload = upload.clone();
+        self.engine
+            .read(move |session| piece::pieces(session, &upload))
+    }
+
+    fn add_piece(&self, upload: &UploadId, piece: Piece, maximum: u64) -> Answer<'_, PieceAdded> {
+        let upload = upload.clone();
+        self.engine.change(false, move |session| {
+            piece::add(session, &upload, &piece, maximum)
+        })
+    }
+
+    fn stored_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>> {
+        let after = after.map(str::to_owned);
+        self.engine
+            .read(move |session| read::stored_blobs(session, after.as_deref(), limit))
+    }
+
+    fn signing_keys(&self) -> Answer<'_, Vec<SigningKey>> {
+        self.engine.read(read::signing_keys)
+    }
+
+    fn add_signing_key(&self, key: SigningKey, newest: Moment, oldest: Moment) -> Answer<'_, ()> {
+        self.engine.change(true, move |session| {
+            change::add_signing_key(session, &key, newest, oldest)
+        })
+    }
+
+    fn audit_chains(&self) -> Answer<'_, Vec<AuditHead>> {
+        self.engine.read(read::audit_chains)
+    }
+
+    fn audit(&self, chain: &str, after: i64, limit: u64) -> Answer<'_, Vec<AuditEntry>> {
+        let chain = chain.to_owned();
+        self.engine
+            .read(move |session| read::audit(session, &chain, after, limit))
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        self.engine
+            .read(|session| session.has("SELECT 1", values![]).map(drop))
+    }
+
+    fn begin_upload(
+        &self,
+        repository: &RepositoryName,
+        upload: &UploadId,
+        lease: Moment,
+    ) -> Answer<'_, ()> {
+        let (repository, upload) = (repository.clone(), upload.clone());
+        self.engine.change(false, move |session| {
+            change::begin_upload(session, &repository, &upload, lease)
+        })
+    }
+
+    fn renew_upload(&self, upload: &UploadId, lease: Moment) -> Answer<'_, ()> {
+        let upload = upload.clone();
+        self.engine.change(false, move |session| {
+            change::renew_upload(session, &upload, lease)
+        })
+    }
+
+    fn end_upload(&self, upload: &UploadId) -> Answer<'_, bool> {
+        let upload = upload.clone();
+        self.engine
+            .change(false, move |session| change::end_upload(session, &upload))
+    }
+
+    fn end_expired_uploads(&self, now: Moment, limit: u64) -> Answer<'_, Vec<UploadId>> {
+        self.engine.change(false, move |session| {
+            change::end_expired_uploads(session, now, limit)
+        })
+    }
+
+    fn publish_blob(&self, blob: NewBlob) -> Answer<'_, Published> {
+        self.engine
+            .change(true, move |session| change::publish_blob(session, &blob))
+    }
+
+    fn mount_blob(
+        &self,
+        from: &RepositoryName,
+        to: &RepositoryName,
+        digest: &Digest,
+        lease: Moment,
+        author: Author,
+    ) -> Answer<'_, bool> {
+        let (from, to, digest) = (from.clone(), to.clone(), digest.clone());
+        self.engine.change(true, move |session| {
+            change::mount_blob(session, &from, &to, &digest, lease, &author)
+        })
+    }
+
+    fn renew_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        lease: Moment,
+    ) -> Answer<'_, bool> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine.change(false, move |session| {
+            change::renew_blob(session, &repository, &digest, lease)
+        })
+    }
+
+    fn put_manifest(&self, manifest: NewManifest) -> Answer<'_, Result<PutManifest, Refusal>> {
+        let grace = self.grace;
+        self.engine.change(true, move |session| {
+            change::put_manifest(session, &manifest, grace)
+        })
+    }
+
+    fn delete_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        author: Author,
+    ) -> Answer<'_, bool> {
+        let (repository, tag, grace) = (repository.clone(), tag.clone(), self.grace);
+        self.engine.change(true, move |session| {
+            change::delete_tag(session, &repository, &tag, &author, grace)
+        })
+    }
+
+    fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        kept_tags: Vec<Tag>,
+        author: Author,
+    ) -> Answer<'_, Result<bool, Refusal>> {
+        let (repository, digest, grace) = (repository.clone(), digest.clone(), self.grace);
+        self.engine.change(true, move |session| {
+            change::delete_manifest(session, &repository, &digest, &kept_tags, &author, grace)
+        })
+    }
+
+    fn tags_of(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Vec<Tag>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| read::tags_of(session, &repository, &digest))
+    }
+
+    fn delete_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        author: Author,
+    ) -> Answer<'_, Result<Deleted, Refusal>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine.change(true, move |session| {
+            change::delete_blob(session, &repository, &digest, &author)
+        })
+    }
+
+    fn collect(&self, now: Moment, limit: u64) -> Answer<'_, Collected> {
+        let grace = self.grace;
+        self.engine.change(true, move |session| {
+            collect::collect(session, now, limit, grace)
+        })
+    }
+
+    fn quarantine(&self, digest: &Digest, place: &UploadId) -> Answer<'_, bool> {
+        let (digest, place) = (digest.clone(), place.clone());
+        self.engine.change(true, move |session| {
+            change::quarantine(session, &digest, &place)
+        })
+    }
+}
