@@ -97,7 +97,7 @@ def again(own, method, target, body=b"", headers=()):
 def push_blob(own, data):
     """In parts, each at another server; behind a part whose fate is not known the status says where to go on."""
     name = digest(data)
-    status, _, headers = again(own, "POST", "/v2/app/blobs/uploads/")
+    status, _, headers = again(own, "POST", f"/v2/app-{count}/blobs/uploads/")
     assert status == 202, status
     place, offset = headers["location"], 0
     while offset < len(data):
@@ -120,7 +120,7 @@ def push_blob(own, data):
     try:
         status, body, _ = ask(own, "PUT", f"{place}?digest={name}")
     except Unknown:
-        status, _, _ = again(own, "HEAD", f"/v2/app/blobs/{name}")
+        status, _, _ = again(own, "HEAD", f"/v2/app-{count}/blobs/{name}")
         if status == 404:
             raise Refused("the upload was not finished") from None
         return name
@@ -173,7 +173,7 @@ class Client(threading.Thread):
         operation = Operation("write", tag, digest(manifest))
         self.history.append(operation)
         try:
-            status, body, _ = ask(self.own, "PUT", f"/v2/app/manifests/{tag}", manifest, [("content-type", MANIFEST)])
+            status, body, _ = ask(self.own, "PUT", f"/v2/app-{count}/manifests/{tag}", manifest, [("content-type", MANIFEST)])
         except Unknown:
             operation.end = time.monotonic()
             raise
@@ -185,7 +185,7 @@ class Client(threading.Thread):
     def read(self):
         tag = self.own.choice(TAGS)
         operation = Operation("read", tag, None)
-        status, body, _ = ask(self.own, "GET", f"/v2/app/manifests/{tag}")
+        status, body, _ = ask(self.own, "GET", f"/v2/app-{count}/manifests/{tag}")
         assert status in (200, 404), status
         operation.ended(True, digest(body) if status == 200 else None)
         self.history.append(operation)
@@ -267,7 +267,7 @@ for tag in everything:
     for server in servers:
         connection = http.client.HTTPConnection(server.address, timeout=60)
         operation = Operation("read", tag, None)
-        connection.request("GET", f"/v2/app/manifests/{tag}")
+        connection.request("GET", f"/v2/app-{count}/manifests/{tag}")
         answer = connection.getresponse()
         body = answer.read()
         assert answer.status in (200, 404), answer.status
@@ -275,7 +275,7 @@ for tag in everything:
         history.append(operation)
         if answer.status == 200:
             blob = json.loads(body)["config"]["digest"]
-            connection.request("GET", f"/v2/app/blobs/{blob}")
+            connection.request("GET", f"/v2/app-{count}/blobs/{blob}")
             answer = connection.getresponse()
             body = answer.read()
             assert answer.status == 200 and digest(body) == blob, f"{tag}: what it names is not there: {answer.status}"
