@@ -7,13 +7,18 @@ use basalt_registry::access::{Caller, Claims, Unverified, new_key, sign, verify,
 use libfuzzer_sys::fuzz_target;
 
 fn claims() -> Claims {
-    Claims::new("here", &Caller::User("me".to_owned()), Vec::new(), 0, [0; 16])
+    Claims::new(
+        "here",
+        &Caller::User("me".to_owned()),
+        Vec::new(),
+        0,
+        [0; 16],
+    )
 }
 
 fuzz_target!(|text: &str| {
     static KEY: LazyLock<basalt_registry::metadata::SigningKey> = LazyLock::new(|| new_key(0));
-    static GOOD: LazyLock<String> =
-        LazyLock::new(|| sign(&KEY, &claims()));
+    static GOOD: LazyLock<String> = LazyLock::new(|| sign(&KEY, &claims()));
     // One of an issuer may be read, but is not believed by that.
     let _ = Unverified::read(text);
     let keys = [verifying(&KEY)];
