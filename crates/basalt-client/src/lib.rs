@@ -5,6 +5,7 @@
 //! [`Repository`] is one repository of a registry, an [`ImageStore`](basalt_oci::ImageStore). Requests that fail
 //! in passing are tried again, downloads and uploads go on where they broke off.
 
+mod administration;
 mod blob;
 mod certificates;
 pub mod challenge;

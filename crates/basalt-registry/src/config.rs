@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use basalt_spec::{Size, SpecError};
 use serde::Deserialize;
 
-use crate::access::{ImmutableTags, Rule};
+use crate::access::{ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
 use crate::metadata::postgres::Access;
+use crate::rate::Rate;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -33,12 +34,16 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// A file of users and their passwords, as `htpasswd -B` writes it.
     pub users: Option<PathBuf>,
+    /// Who vouches for others.
+    pub issuers: Vec<Issuer>,
     /// The users of each group.
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Who may do what.
     pub access: Vec<Rule>,
     /// Tags that may be neither moved nor deleted.
     pub immutable_tags: Vec<ImmutableTags>,
+    /// How much repositories may hold; the first that fits one counts.
+    pub quotas: Vec<Quota>,
     /// What is the most.
     pub limits: Limits,
     /// What goes that nobody needs.
@@ -91,6 +96,9 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
+    /// The certification authorities that vouch for clients, if any do.
+    #[serde(default)]
+    pub clients: Option<PathBuf>,
 }
 
 /// What is the most.
@@ -101,6 +109,12 @@ pub struct Limits {
     pub blob: Option<Size>,
     /// How many connections there may be.
     pub connections: Option<u32>,
+    /// How often each client may ask: a user, or who comes from an address without saying who they are.
+    pub requests: Option<Rate>,
+    /// How many requests of a client are taken at once; those of a span of the rate when nothing is said.
+    pub burst: Option<u32>,
+    /// How often sign-ins from one address may fail.
+    pub failed_sign_ins: Option<Rate>,
 }
 
 /// What goes that nobody needs.
@@ -220,10 +234,12 @@ impl Config {
         let mut config: Self = basalt_spec::from_yaml(path, text, MAXIMUM_NODES)?;
         config.check(path, text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let tls = config
-            .tls
-            .iter_mut()
-            .flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        let tls = config.tls.iter_mut().flat_map(|tls| {
+            let own = [&mut tls.certificate, &mut tls.key];
+            own.into_iter().chain(&mut tls.clients)
+        });
+        let authorities = config.issuers.iter_mut();
+        let authorities = authorities.filter_map(|issuer| issuer.ca.as_mut());
         let database = config.database.iter_mut();
         let database = database.flat_map(|own| {
             [&mut own.password, &mut own.authority]
@@ -236,11 +252,23 @@ impl Config {
                 .into_iter()
                 .flatten()
         });
-        let own = tls.chain(&mut config.users).chain(&mut config.root);
-        for own in own.chain(database).chain(store) {
+        let paths = tls.chain(&mut config.users).chain(&mut config.root);
+        let paths = paths.chain(authorities).chain(database).chain(store);
+        for own in paths {
             *own = folder.join(&*own);
         }
+        for issuer in &mut config.issuers {
+            if let Some(keys) = issuer.keys.as_mut().filter(|keys| !keys.contains("://")) {
+                *keys = folder.join(&*keys).to_string_lossy().into_owned();
+            }
+        }
         Ok(config)
+    }
+
+    /// Whether anybody can say who they are.
+    pub fn signs_in(&self) -> bool {
+        let clients = self.tls.as_ref().and_then(|tls| tls.clients.as_ref());
+        self.users.is_some() || !self.issuers.is_empty() || clients.is_some()
     }
 
     fn check(&self, path: &Path, text: &str) -> Result<(), SpecError> {
@@ -248,6 +276,18 @@ impl Config {
             let error = SpecError::at_word(path, text, word, message);
             Err(error.with_help(Some(help.to_owned())))
         };
+        let rules = self.issuers.iter().flat_map(|issuer| &issuer.rules);
+        let issued: BTreeSet<&String> = rules.flat_map(|rule| &rule.groups).collect();
+        for issuer in &self.issuers {
+            if let Err((message, help)) = issuer.check() {
+                return fail("issuers", message, help);
+            }
+            let same = |other: &&Issuer| other.name == issuer.name || other.url == issuer.url;
+            if self.issuers.iter().filter(same).count() > 1 {
+                let message = format!("the issuer `{}`, or its url, stands twice", issuer.name);
+                return fail("issuers", message, "give all its rules at one place");
+            }
+        }
         for rule in &self.access {
             if rule.repositories.is_empty() || rule.rights.is_empty() {
                 let help = "write `repositories: [\"team/*\"]` and `rights: [pull, push-new]`";
@@ -261,12 +301,20 @@ impl Config {
                 let help = "add `users:`, `groups:` or `anonymous: true`";
                 return fail("access", "a rule is for nobody".to_owned(), help);
             }
+            let is_robot = |user: &&String| user.starts_with(ROBOT_PREFIX);
+            if let Some(robot) = rule.users.iter().find(is_robot) {
+                let help =
+                    "a robot has the rights that it was made with: `basalt registry robot create`";
+                let message = format!("no rule is for the robot `{robot}`");
+                return fail(robot, message, help);
+            }
             let unknown = rule
                 .groups
                 .iter()
-                .find(|group| !self.groups.contains_key(*group));
+                .find(|group| !self.groups.contains_key(*group) && !issued.contains(group));
             if let Some(group) = unknown {
-                let near = basalt_spec::nearest(group, self.groups.keys().map(String::as_str));
+                let known = self.groups.keys().chain(issued.iter().copied());
+                let near = basalt_spec::nearest(group, known.map(String::as_str));
                 let help = near.map_or_else(
                     || "name its users under `groups:`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
@@ -274,8 +322,8 @@ impl Config {
                 return fail(group, format!("there is no group `{group}`"), &help);
             }
             let signed_in = !rule.users.is_empty() || !rule.groups.is_empty();
-            if signed_in && self.users.is_none() {
-                let help = "add `users: FILE`, a file that `htpasswd -B` wrote";
+            if signed_in && !self.signs_in() {
+                let help = "add `users: FILE`, a file that `htpasswd -B` wrote, `issuers:` or `tls: {clients: FILE}`";
                 return fail(
                     "access",
                     "nobody can sign in: there is no file of users".to_owned(),
@@ -283,9 +331,24 @@ impl Config {
                 );
             }
         }
-        if self.users.is_some() && self.access.is_empty() {
+        if self.signs_in() && self.access.is_empty() {
             let help = "add `access:` with `- {repositories: [\"**\"], users: [\"*\"], rights: [pull, push-new]}`";
-            return fail("users", "no rule gives anybody a right".to_owned(), help);
+            let word = if self.users.is_some() {
+                "users"
+            } else if self.issuers.is_empty() {
+                "clients"
+            } else {
+                "issuers"
+            };
+            return fail(word, "no rule gives anybody a right".to_owned(), help);
+        }
+        if self
+            .quotas
+            .iter()
+            .any(|quota| quota.repositories.is_empty())
+        {
+            let help = "write `repositories: [\"team/*\"]` and `size: 100 GB`";
+            return fail("quotas", "a quota names no repositories".to_owned(), help);
         }
         if let Some(url) = &self.url {
             let host = url
@@ -343,6 +406,15 @@ impl Config {
                 help,
             );
         }
+        if self
+            .limits
+            .burst
+            .is_some_and(|burst| burst == 0 || self.limits.requests.is_none())
+        {
+            let help = "write `limits: {requests: 100 per second, burst: 200}`";
+            let message = "a burst is a number from 1, beside `requests`".to_owned();
+            return fail("burst", message, help);
+        }
         Ok(())
     }
 }
@@ -359,16 +431,27 @@ store: {bucket: images, folder: registry, endpoint: "https://s3.example", region
 listen: 0.0.0.0:443
 url: https://registry.example
 service: registry.example
-tls: {certificate: /etc/tls/cert.pem, key: key.pem}
+tls: {certificate: /etc/tls/cert.pem, key: key.pem, clients: ca.pem}
 users: people
 groups: {dev: [ann, bob]}
+issuers:
+  - name: github
+    url: https://token.actions.githubusercontent.com
+    audience: registry.example
+    user: repository
+    rules:
+      - {claims: {repository: "basalt-images/*", ref: refs/heads/main}, groups: [ci]}
+  - {name: cluster, url: "https://cluster.example", audience: r, keys: keys.json, rules: [{claims: {sub: "system:serviceaccount:build:*"}}]}
 access:
+  - {repositories: ["team/*"], groups: [ci], users: ["cluster:system:serviceaccount:build:robot"], rights: [pull]}
   - {repositories: ["public/**"], anonymous: true, rights: [pull]}
   - {repositories: ["team/*"], groups: [dev], rights: [pull, push-new, overwrite, delete]}
   - {repositories: ["**"], users: [root], rights: [admin]}
 immutable-tags:
   - {repositories: ["**"], tags: ["v*"]}
-limits: {blob: 10 GB, connections: 1000}
+quotas:
+  - {repositories: ["team/*"], size: 100 GB}
+limits: {blob: 10 GB, connections: 1000, requests: 100 per second, burst: 200, failed-sign-ins: 10 per minute}
 collect: {grace: 1 day, untagged: never, every: 1 minute}
 uploads: {expire: 12 hours}
 scrub: {rate: 20 MB}
@@ -390,10 +473,15 @@ drain: 30 seconds
         assert_eq!(store.secret, Some("/srv/secret".into()));
         let tls = config.tls.expect("it is there");
         assert_eq!(
-            (tls.certificate, tls.key),
-            ("/etc/tls/cert.pem".into(), "/srv/key.pem".into())
+            (tls.certificate, tls.key, tls.clients),
+            (
+                "/etc/tls/cert.pem".into(),
+                "/srv/key.pem".into(),
+                Some("/srv/ca.pem".into())
+            )
         );
-        assert_eq!(config.access[1].rights[2], Right::Overwrite);
+        assert_eq!(config.issuers[1].keys.as_deref(), Some("/srv/keys.json"));
+        assert_eq!(config.access[2].rights[2], Right::Overwrite);
         assert_eq!(config.collect.untagged, Some(Untagged::Kept));
         assert_eq!(config.drain.map(Span::milliseconds), Some(30_000));
         assert!(parse("").is_ok());
@@ -421,11 +509,39 @@ drain: 30 seconds
                 "access:\n  - {repositories: [x], rights: [pull]}",
                 &["for nobody"],
             ),
+            (
+                "quotas: [{repositories: [], size: 1 GB}]",
+                &["1:1", "names no repositories"],
+            ),
+            ("quotas: [{repositories: [x], size: much}]", &["1:36"]),
+            (
+                "issuers: [{name: ci, url: \"http://ci.example\", audience: here, rules: []}]",
+                &["1:1", "no issuer that can be asked", "https://"],
+            ),
+            (
+                "issuers: [{name: ci, url: \"https://ci.example\", audience: here, rules: [{claims: {}}]}]",
+                &["would let everyone in", "repository:"],
+            ),
+            (
+                "issuers: [{name: cert, url: \"https://ci.example\", audience: here, rules: [{claims: {sub: x}}]}]",
+                &["cannot be called `cert`"],
+            ),
+            ("issuers: [{nam: ci}]", &["did you mean `name`"]),
+            (
+                "tls: {certificate: c, key: k, clients: ca}",
+                &["1:31", "no rule gives anybody a right"],
+            ),
+            (
+                "users: p\naccess:\n  - {repositories: [x], users: [robot$ci], rights: [pull]}",
+                &["3:", "robot create"],
+            ),
             ("users: people", &["no rule gives anybody a right"]),
             (
                 "url: registry.example",
                 &["1:1", "https://registry.example"],
             ),
+            ("limits: {burst: 5}", &["1:10", "beside `requests`"]),
+            ("limits: {requests: often}", &["1:20", "100 per second"]),
             ("limits: {connections: 0}", &["from 1 to"]),
             (
                 "database: {url: \"mysql://db/basalt\"}",

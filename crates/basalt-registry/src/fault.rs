@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A code of the specification, or of those that clients of Docker's registry know besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,6 +56,8 @@ pub struct Fault {
     pub code: Code,
     /// What is wrong and what to do, for people.
     pub message: String,
+    /// What is wrong, for programs.
+    pub detail: Option<Box<Value>>,
     /// Headers that belong to it.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -87,6 +89,7 @@ impl Fault {
             status,
             code,
             message: message.into(),
+            detail: None,
             headers: Vec::new(),
         }
     }
@@ -95,6 +98,13 @@ impl Fault {
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    /// With what is wrong, for programs.
+    #[must_use]
+    pub fn detail(mut self, detail: Value) -> Self {
+        self.detail = Some(Box::new(detail));
         self
     }
 
@@ -107,8 +117,11 @@ impl Fault {
 
     /// The document that tells of it.
     pub fn document(&self) -> Vec<u8> {
-        let document = json!({"errors": [{"code": self.code, "message": self.message}]});
-        document.to_string().into_bytes()
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some(detail) = &self.detail {
+            error["detail"] = Value::clone(detail);
+        }
+        json!({"errors": [error]}).to_string().into_bytes()
     }
 
     /// The server cannot do it now, but may soon.
@@ -138,6 +151,9 @@ mod tests {
             text,
             r#"{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"no \"such\" upload"}]}"#
         );
+        let denied = Fault::new(Code::Denied, "").detail(json!({"quota": 5}));
+        let text = String::from_utf8(denied.document()).expect("UTF-8");
+        assert!(text.ends_with(r#""detail":{"quota":5}}]}"#), "{text}");
         let many = Fault::new(Code::TooManyRequests, "");
         assert!(String::from_utf8_lossy(&many.document()).contains("TOOMANYREQUESTS"));
     }

@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod name;
 pub mod range;
+pub mod rate;
 pub mod route;
 pub mod server;
 pub mod service;

@@ -11,11 +11,11 @@ use rustix::process::Resource;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::access::{Htpasswd, Policy};
+use crate::access::{Htpasswd, ISSUED, Issuer, Policy};
 use crate::blobs::BucketError;
 use crate::config::{Config, Database, Store, TlsFiles, Untagged};
 use crate::metadata::{Grace, MetadataError};
-use crate::server::{Gate, Listening, Registry, Settings, Tls, TlsError, log};
+use crate::server::{Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, log};
 use crate::storage::Storage;
 
 /// Where it listens when nothing else is said.
@@ -128,7 +128,9 @@ pub struct Plan {
     store: Option<Store>,
     tls: Option<TlsFiles>,
     users: Option<Htpasswd>,
+    issuers: Vec<(Issuer, Arc<KeySet>)>,
     policy: Policy,
+    limits: Limits,
     settings: Settings,
     grace: Grace,
     service: String,
@@ -160,12 +162,23 @@ impl Plan {
         };
         let listen = options.listen.as_deref().or(config.listen.as_deref());
         let listen = address(listen.unwrap_or(LISTEN))?;
-        let is_open = config.users.is_none() && config.access.is_empty();
+        let is_open = !config.signs_in() && config.access.is_empty();
         let users = config.users.as_deref().map(read_users).transpose()?;
+        let issuers = read_issuers(config.issuers)?;
+        if users.as_ref().is_some_and(|users| users.has(ISSUED)) && !issuers.is_empty() {
+            return Err(ServeError::File {
+                what: "the file of users",
+                path: config.users.unwrap_or_default(),
+                cause: format!(
+                    "tokens of issuers sign in as `{ISSUED}`: no user can have this name"
+                ),
+            });
+        }
         let policy = Policy {
             rules: config.access,
             groups: config.groups,
             immutable_tags: config.immutable_tags,
+            quotas: config.quotas,
             is_open,
         };
         let is_local = listen.ip().is_loopback();
@@ -209,6 +222,13 @@ impl Plan {
                 .map_or(defaults.connections, |most| most as usize),
             drain: config.drain.map_or(defaults.drain, |span| span.duration()),
         };
+        let limits = Limits::new(
+            config.limits.requests.map(|rate| {
+                let burst = config.limits.burst.unwrap_or(rate.count());
+                (rate, burst)
+            }),
+            config.limits.failed_sign_ins,
+        );
         let grace = Grace {
             blob: settings.lease,
             untagged: match config.collect.untagged {
@@ -225,7 +245,9 @@ impl Plan {
             store: config.store,
             tls: config.tls,
             users,
+            issuers,
             policy,
+            limits,
             settings,
             grace,
             service: config.service.unwrap_or_else(|| "basalt".to_owned()),
@@ -253,11 +275,14 @@ impl Plan {
         let tls = self
             .tls
             .as_ref()
-            .map(|files| Tls::read(&files.certificate, &files.key))
+            .map(|files| Tls::read(&files.certificate, &files.key, files.clients.as_deref()))
             .transpose()?;
         let mut gate = Gate::new(self.policy, self.users, self.service);
         gate.only_local = self.only_local;
+        gate.issuers = self.issuers;
+        gate.limits = self.limits;
         gate.url = self.url;
+        gate.clients = self.tls.is_some_and(|files| files.clients.is_some());
         gate.tls = tls.is_some();
         let (metadata, blobs) = (Arc::clone(&storage.metadata), Arc::clone(&storage.blobs));
         let registry = Registry::new(metadata, blobs, gate, self.settings);
@@ -362,6 +387,18 @@ fn read_users(path: &Path) -> Result<Htpasswd, ServeError> {
         ));
     }
     Ok(users)
+}
+
+fn read_issuers(issuers: Vec<Issuer>) -> Result<Vec<(Issuer, Arc<KeySet>)>, ServeError> {
+    let read = |issuer: Issuer| {
+        let keys = KeySet::new(&issuer).map_err(|cause| ServeError::File {
+            what: "the keys of the issuer",
+            path: issuer.keys.clone().unwrap_or(issuer.url.clone()).into(),
+            cause,
+        })?;
+        Ok((issuer, Arc::new(keys)))
+    };
+    issuers.into_iter().map(read).collect()
 }
 
 /// As many open files as the system lets us have: each connection is one.

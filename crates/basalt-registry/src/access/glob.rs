@@ -1,12 +1,12 @@
 //! Patterns of names: `team/*`, `release-?`, `**`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest pattern, in bytes.
 const MAXIMUM_LENGTH: usize = 256;
 
 /// A pattern: `*` stands for any characters but a slash, `**` for any at all, `?` for one that is no slash.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Glob(String);
 
@@ -37,7 +37,7 @@ impl TryFrom<String> for Glob {
 }
 
 /// Goes back to the last star alone when something does not fit: the time is bounded by the product of the lengths.
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn fits(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     // Where to go on when what follows a star does not fit: behind the star, from a later place of the text. A single
     // star cannot take a slash in, so the double star before it is kept as well.

@@ -1,11 +1,12 @@
-//! Users and their passwords, as Apache's `htpasswd -B` writes them.
+//! Users and their passwords, a line each, as Apache's `htpasswd -B` writes them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+use super::PasswordDigest;
+use super::robot::ROBOT_PREFIX;
 
 /// The longest file, in bytes.
 const MAXIMUM_FILE: usize = 4 << 20;
-/// The highest cost that is taken: a login at this one takes seconds.
-const MAXIMUM_COST: u32 = 14;
 
 /// A file of users that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,19 +18,19 @@ pub struct HtpasswdError {
     pub cause: String,
 }
 
-/// Users, each with the bcrypt hash of a password.
+/// Users, each with the hash of a password.
 #[derive(Clone, Default)]
 pub struct Htpasswd {
-    users: HashMap<String, String>,
+    users: BTreeMap<String, PasswordDigest>,
 }
 
 impl Htpasswd {
     /// Reads such a file.
     ///
     /// # Errors
-    /// When a line is none of it, or its hash is not of bcrypt.
+    /// When a line is none of it, or its hash is neither of bcrypt nor of argon2id, or costs too much.
     pub fn parse(text: &str) -> Result<Self, HtpasswdError> {
-        let mut users = HashMap::new();
+        let mut users = BTreeMap::new();
         let fail = |line: usize, cause: &str| HtpasswdError {
             line: line + 1,
             cause: cause.to_owned(),
@@ -52,31 +53,30 @@ impl Htpasswd {
                     "the name is empty, too long or has control characters",
                 ));
             }
-            let parts: bcrypt::HashParts = hash.parse().map_err(|_| {
-                fail(
+            if name.starts_with(ROBOT_PREFIX) {
+                return Err(fail(
                     number,
-                    "the hash is not of bcrypt; write it with `htpasswd -B`",
-                )
-            })?;
-            if parts.get_cost() > MAXIMUM_COST {
-                return Err(fail(number, "the hash costs too much; 14 is the most"));
+                    "names that begin with robot$ are those of robots",
+                ));
             }
-            if users.insert(name.to_owned(), hash.to_owned()).is_some() {
+            let hash = PasswordDigest::parse(hash).map_err(|cause| fail(number, &cause))?;
+            if users.insert(name.to_owned(), hash).is_some() {
                 return Err(fail(number, "the name stands twice"));
             }
         }
         Ok(Self { users })
     }
 
-    /// The hash of a user's password. For a user that is not there, one that no password has: to tell the two by time
-    /// would tell who is there.
-    pub fn hash_of<'a>(&'a self, name: &str) -> Option<&'a str> {
-        self.users.get(name).map(String::as_str)
+    /// The hash of a user's password.
+    pub fn hash_of(&self, name: &str) -> Option<&PasswordDigest> {
+        self.users.get(name)
     }
 
-    /// A hash to compare with when there is no such user: as costly as those that are there.
-    pub fn any_hash(&self) -> Option<&str> {
-        self.users.values().next().map(String::as_str)
+    /// A hash to compare with when there is no such user: that of someone who is there, so that it costs what theirs does.
+    /// The same seed gives the same one: a name that is not there takes as long each time, as those that are there do.
+    pub fn any_hash(&self, seed: u64) -> Option<&PasswordDigest> {
+        let place = seed.checked_rem(self.users.len() as u64)?;
+        self.users.values().nth(place as usize)
     }
 
     /// Whether there is nobody.
@@ -95,16 +95,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_hashes_of_bcrypt_are_taken_and_the_line_is_named() {
+    fn only_hashes_that_are_slow_to_guess_are_taken_and_the_line_is_named() {
         let hash = bcrypt::hash("secret", 4).expect("it is hashed");
         let users = Htpasswd::parse(&format!("# people\n\nme:{hash}\n")).expect("it is sound");
         assert!(users.has("me") && !users.has("you"));
         let hash_of = users.hash_of("me").expect("it is there");
-        assert!(bcrypt::verify("secret", hash_of).expect("it is one"));
+        assert!(hash_of.is_of("secret"));
+        assert_eq!(users.any_hash(7), Some(hash_of));
+        assert_eq!(Htpasswd::default().any_hash(7), None);
         for (text, words) in [
             ("me:secret", "bcrypt"),
             ("me:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "htpasswd -B"),
             ("me", "NAME:HASH"),
+            (
+                "me:$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+                "argon2id",
+            ),
+            (&format!("robot$me:{hash}"), "robots"),
         ] {
             let error = Htpasswd::parse(&format!("# x\n{text}"))
                 .err()

@@ -2,17 +2,29 @@
 
 mod glob;
 mod htpasswd;
+mod issuer;
 mod keys;
+mod password;
 mod policy;
+mod robot;
+mod signature;
 mod token;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use glob::Glob;
 pub use htpasswd::{Htpasswd, HtpasswdError};
+pub use issuer::{ClaimPattern, ISSUED, IssuedError, Issuer, IssuerRule, Unverified, is_reachable};
 pub use keys::{Keys, new_key, verifying};
-pub use policy::{ImmutableTags, Policy, Rule};
-pub use token::{Claims, Grant, TOKEN_LIFE, TokenError, sign, verify};
+pub use password::PasswordDigest;
+pub use policy::{ImmutableTags, Policy, Quota, Rule};
+pub use robot::{
+    NoRobotName, ROBOT_PREFIX, Robot, RobotName, RobotRule, RobotSecret, check_robot_rules,
+};
+pub use token::{Bearer, Claims, Grant, TOKEN_LIFE, TokenError, sign, verify};
 
 /// Something one may do in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +70,19 @@ pub enum Caller {
     Anonymous,
     /// Someone who proved to be this user.
     User(String),
+    /// A program that has the secret of this robot.
+    Robot(Arc<Robot>),
+    /// Someone whom another vouches for.
+    Vouched(Arc<Vouched>),
+}
+
+/// Someone whom another vouches for: an issuer of identities, or a certification authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// The name, which begins with that of who vouches and a colon, as no user's does.
+    pub name: String,
+    /// The groups they are in besides those that the configuration lists them in.
+    pub groups: BTreeSet<String>,
 }
 
 impl Caller {
@@ -66,6 +91,8 @@ impl Caller {
         match self {
             Self::Anonymous => "anonymous",
             Self::User(name) => name,
+            Self::Robot(robot) => robot.name.as_str(),
+            Self::Vouched(vouched) => &vouched.name,
         }
     }
 }

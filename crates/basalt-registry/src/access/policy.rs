@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use basalt_spec::Size;
 use serde::Deserialize;
 
 use super::{Caller, Glob, Right};
@@ -14,7 +15,7 @@ use crate::name::{RepositoryName, Tag};
 pub struct Rule {
     /// Which repositories.
     pub repositories: Vec<Glob>,
-    /// Users by name; `*` is everyone who has signed in.
+    /// Users by name; `*` is everyone who has signed in, but for robots, which have the rights of their own alone.
     #[serde(default)]
     pub users: Vec<String>,
     /// Groups by name.
@@ -37,6 +38,16 @@ pub struct ImmutableTags {
     pub tags: Vec<Glob>,
 }
 
+/// How many bytes each of some repositories may have: its blobs, each once, and its manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Quota {
+    /// Which repositories; each has so much for itself.
+    pub repositories: Vec<Glob>,
+    /// How much.
+    pub size: Size,
+}
+
 /// All rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -46,6 +57,8 @@ pub struct Policy {
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Tags that stay as they are.
     pub immutable_tags: Vec<ImmutableTags>,
+    /// How much repositories may hold; the first that fits one counts.
+    pub quotas: Vec<Quota>,
     /// Whether everyone may do everything, as on a machine of one's own.
     pub is_open: bool,
 }
@@ -62,7 +75,12 @@ impl Policy {
                 .iter()
                 .any(|own| *own == right || *own == Right::Admin)
         };
+        let is_own = match caller {
+            Caller::Robot(robot) => robot.may(repository.as_str(), right),
+            _ => false,
+        };
         self.is_open
+            || is_own
             || self
                 .rules
                 .iter()
@@ -73,6 +91,7 @@ impl Policy {
     /// Whether a caller has any right anywhere.
     pub fn knows(&self, caller: &Caller) -> bool {
         self.is_open
+            || matches!(caller, Caller::Robot(robot) if !robot.rules.is_empty())
             || self
                 .rules
                 .iter()
@@ -113,25 +132,38 @@ impl Policy {
             .any(|one| any(&one.repositories, repository.as_str()) && any(&one.tags, tag.as_str()))
     }
 
+    /// How many bytes a repository may have, if there is a bound.
+    pub fn quota(&self, repository: &RepositoryName) -> Option<u64> {
+        let fits = |quota: &&Quota| {
+            let mut globs = quota.repositories.iter();
+            globs.any(|glob| glob.fits(repository.as_str()))
+        };
+        self.quotas.iter().find(fits).map(|quota| quota.size.0)
+    }
+
     fn is_for(&self, rule: &Rule, caller: &Caller) -> bool {
-        match caller {
-            Caller::Anonymous => rule.anonymous,
-            Caller::User(name) => {
-                // Who says who they are loses nothing by it.
-                rule.anonymous
-                    || rule.users.iter().any(|user| user == name || user == "*")
-                    || rule.groups.iter().any(|group| {
-                        self.groups
-                            .get(group)
-                            .is_some_and(|users| users.contains(name))
-                    })
+        let names = |name: &str| {
+            let is_in =
+                |group: &String| self.groups.get(group).is_some_and(|all| all.contains(name));
+            rule.users.iter().any(|user| user == name || user == "*")
+                || rule.groups.iter().any(is_in)
+        };
+        // Who says who they are loses nothing by it.
+        rule.anonymous
+            || match caller {
+                Caller::Anonymous | Caller::Robot(_) => false,
+                Caller::User(name) => names(name),
+                Caller::Vouched(vouched) => {
+                    let is_in = |group: &String| vouched.groups.contains(group);
+                    names(&vouched.name) || rule.groups.iter().any(is_in)
+                }
             }
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Robot, Vouched};
     use super::*;
 
     fn policy() -> Policy {
@@ -163,8 +195,27 @@ mod tests {
                 repositories: vec![glob("**")],
                 tags: vec![glob("v*")],
             }],
+            quotas: vec![
+                Quota {
+                    repositories: vec![glob("team/big")],
+                    size: Size(500),
+                },
+                Quota {
+                    repositories: vec![glob("team/*")],
+                    size: Size(100),
+                },
+            ],
             is_open: false,
         }
+    }
+
+    #[test]
+    fn the_first_quota_that_fits_a_repository_counts() {
+        let policy = policy();
+        let quota = |name: &str| policy.quota(&name.parse().expect("a name"));
+        assert_eq!(quota("team/big"), Some(500));
+        assert_eq!(quota("team/app"), Some(100));
+        assert_eq!(quota("other"), None);
     }
 
     #[test]
@@ -188,6 +239,50 @@ mod tests {
         assert!(policy.knows(&user("bob")) && policy.administers(&user("root")));
         assert!(!policy.administers(&user("ann")) && !policy.administers(&Caller::Anonymous));
         assert!(!Policy::default().knows(&user("bob")));
+    }
+
+    #[test]
+    fn a_robot_has_the_rights_of_its_own_and_what_is_open_to_all() {
+        let rules = r#"[{"repositories": ["team/*"], "rights": ["pull"]}]"#;
+        let robot = Robot {
+            name: "deploy".parse().expect("a name"),
+            rules: serde_json::from_str(rules).expect("JSON"),
+            secret: [0; 32],
+            created: 0,
+            creator: "root".to_owned(),
+            expires: None,
+            used: None,
+        };
+        let mut policy = policy();
+        let everyone = vec!["*".to_owned(), "robot$deploy".to_owned()];
+        policy.rules[2].users.extend(everyone);
+        let robot = Caller::Robot(robot.into());
+        let may = |repository: &str, right| {
+            policy.allows(&robot, &repository.parse().expect("a name"), right)
+        };
+        assert!(may("team/app", Right::Pull) && may("public/app", Right::Pull));
+        assert!(!may("team/app", Right::PushNew) && !may("team/app", Right::Admin));
+        assert!(!may("other", Right::Pull) && !policy.administers(&robot));
+        assert!(policy.knows(&robot));
+    }
+
+    #[test]
+    fn who_is_vouched_for_is_in_the_groups_that_come_with_it_and_in_those_that_name_them() {
+        let mut policy = policy();
+        let vouched = |name: &str, groups: &[&str]| {
+            let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            let name = name.to_owned();
+            Caller::Vouched(Vouched { name, groups }.into())
+        };
+        let may = |policy: &Policy, caller: &Caller| {
+            policy.allows(caller, &"team/app".parse().expect("a name"), Right::Pull)
+        };
+        assert!(may(&policy, &vouched("ci:a", &["dev"])));
+        assert!(!may(&policy, &vouched("ci:a", &["other"])));
+        let dev = policy.groups.get_mut("dev").expect("it is there");
+        dev.insert("ci:a".to_owned());
+        assert!(may(&policy, &vouched("ci:a", &[])));
+        assert!(!may(&policy, &vouched("ci:ann", &[])));
     }
 
     #[test]

@@ -2,11 +2,14 @@
 //!
 //! There is one algorithm, whatever a token says of itself; its header only names the key.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey as Key, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
+use super::{Caller, ROBOT_PREFIX, RobotName, Vouched};
 use crate::metadata::{Moment, SigningKey};
 use crate::route::UploadId;
 
@@ -36,6 +39,25 @@ pub struct Claims {
     pub jti: String,
     /// What it lets its bearer do.
     pub access: Vec<Grant>,
+    /// When the robot that it is for was made: another of that name has nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Moment>,
+    /// The groups of someone whom another vouches for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+}
+
+/// Who a token is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bearer {
+    /// Someone who did not say who they are.
+    Anonymous,
+    /// A user of this name.
+    User(String),
+    /// The robot of this name that was made then.
+    Robot(RobotName, Moment),
+    /// Someone whom another vouched for.
+    Vouched(Vouched),
 }
 
 /// What a token lets its bearer do with one thing.
@@ -149,24 +171,49 @@ pub fn verify(
 }
 
 impl Claims {
-    /// What a token for a user says now (milliseconds since 1970).
+    /// What a token for someone says now (milliseconds since 1970).
     pub fn new(
         service: &str,
-        user: &str,
+        caller: &Caller,
         access: Vec<Grant>,
         now: Moment,
         random: [u8; 16],
     ) -> Self {
         let now = now / 1000;
+        let (sub, made, groups) = match caller {
+            Caller::Anonymous => ("", None, BTreeSet::new()),
+            Caller::User(name) => (name.as_str(), None, BTreeSet::new()),
+            Caller::Robot(robot) => (robot.name.as_str(), Some(robot.created), BTreeSet::new()),
+            Caller::Vouched(vouched) => (vouched.name.as_str(), None, vouched.groups.clone()),
+        };
         Self {
             iss: service.to_owned(),
-            sub: user.to_owned(),
+            sub: sub.to_owned(),
             aud: service.to_owned(),
             exp: now + TOKEN_LIFE,
             nbf: now,
             iat: now,
             jti: UploadId::of(random).as_str().to_owned(),
             access,
+            made,
+            groups,
+        }
+    }
+
+    /// Who it is for. The kinds are told by their names: a robot's begins as no user's may, and only the name of someone
+    /// whom another vouched for has a colon.
+    pub fn bearer(&self) -> Bearer {
+        let robot = || Some((self.sub.parse().ok()?, self.made?));
+        match self.sub.as_str() {
+            "" => Bearer::Anonymous,
+            name if name.contains(':') => Bearer::Vouched(Vouched {
+                name: name.to_owned(),
+                groups: self.groups.clone(),
+            }),
+            name => match robot() {
+                Some((robot, made)) if name.starts_with(ROBOT_PREFIX) => Bearer::Robot(robot, made),
+                _ => Bearer::User(name.to_owned()),
+            },
         }
     }
 
@@ -211,7 +258,13 @@ mod tests {
             name: "app".to_owned(),
             actions: vec!["pull".to_owned()],
         };
-        Claims::new("here", "me", vec![grant], NOW, [7; 16])
+        Claims::new(
+            "here",
+            &Caller::User("me".to_owned()),
+            vec![grant],
+            NOW,
+            [7; 16],
+        )
     }
 
     /// A token with another header, signed by this key all the same.

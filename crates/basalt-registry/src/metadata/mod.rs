@@ -11,6 +11,7 @@ pub mod sqlite;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::access::{Robot, RobotName};
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
@@ -18,8 +19,8 @@ use sql::session::SqlError;
 
 pub use record::{
     AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord,
-    Moment, Movable, NewBlob, NewManifest, Piece, PieceAdded, Place, Published, PutManifest,
-    ReferrerRecord, Refusal, SigningKey, TagWrite,
+    Moment, Movable, NewBlob, NewManifest, OverQuota, Piece, PieceAdded, Place, Published,
+    PutManifest, ReferrerRecord, Refusal, SigningKey, TagWrite,
 };
 
 /// An answer that is to come.
@@ -188,15 +189,17 @@ pub trait Metadata: Send + Sync + 'static {
     /// Makes a blob, whose bytes are safe, part of a repository.
     fn publish_blob(&self, blob: NewBlob) -> Answer<'_, Published>;
 
-    /// Makes a blob of one repository part of another too; false when it is not there.
+    /// Makes a blob of one repository part of another too; false when it is not there. `quota`: how many bytes that other may
+    /// have.
     fn mount_blob(
         &self,
         from: &RepositoryName,
         to: &RepositoryName,
         digest: &Digest,
         lease: Moment,
+        quota: Option<u64>,
         author: Author,
-    ) -> Answer<'_, bool>;
+    ) -> Answer<'_, Result<bool, Refusal>>;
 
     /// Keeps a blob in a repository until this time at least; false when it is not there any more.
     fn renew_blob(
@@ -243,4 +246,27 @@ pub trait Metadata: Send + Sync + 'static {
     /// Notes that the bytes of a blob at this place are not what they should be: it counts as missing until it is pushed
     /// anew.
     fn quarantine(&self, digest: &Digest, place: &UploadId) -> Answer<'_, bool>;
+
+    /// How many bytes of blobs and manifests a repository has.
+    fn repository_size(&self, repository: &RepositoryName) -> Answer<'_, u64>;
+
+    /// Robots by name, behind `after`.
+    fn robots(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<Robot>>;
+
+    /// A robot.
+    fn robot(&self, name: &RobotName) -> Answer<'_, Option<Robot>>;
+
+    /// Adds a robot; false when there is one of this name.
+    fn add_robot(&self, robot: Robot, author: Author) -> Answer<'_, bool>;
+
+    /// Deletes a robot; false when it is not there.
+    fn delete_robot(&self, name: &RobotName, author: Author) -> Answer<'_, bool>;
+
+    /// Notes that a robot was at work, unless that was noted a moment ago.
+    fn note_robot(&self, name: &RobotName, now: Moment) -> Answer<'_, ()>;
+}
+
+/// Whether a robot's use is to be noted again when it was last noted then.
+pub fn is_use_old(used: Option<Moment>, now: Moment) -> bool {
+    sql::is_old(used, now)
 }

@@ -116,8 +116,28 @@ pub struct NewBlob {
     pub upload: Option<UploadId>,
     /// Until when it is kept without a reference.
     pub lease: Moment,
+    /// How many bytes the repository may have, if there is a bound.
+    pub quota: Option<u64>,
     /// Who sends it.
     pub author: Author,
+}
+
+/// What has no room in its repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverQuota {
+    /// How many bytes the repository has.
+    pub used: u64,
+    /// How many would come to it.
+    pub more: u64,
+    /// How many it may have.
+    pub quota: u64,
+}
+
+impl OverQuota {
+    /// Whether it is too much.
+    pub fn is_over(&self) -> bool {
+        self.used.saturating_add(self.more) > self.quota
+    }
 }
 
 /// What became of a blob.
@@ -129,6 +149,8 @@ pub enum Published {
     Known,
     /// The upload had been ended by another request.
     NoUpload,
+    /// The repository has no room for it; the upload has ended.
+    OverQuota(OverQuota),
 }
 
 /// Whether a tag may be moved from one manifest to another.
@@ -164,6 +186,8 @@ pub struct NewManifest {
     pub facts: Facts,
     /// Its tags.
     pub tags: Vec<TagWrite>,
+    /// How many bytes the repository may have, if there is a bound.
+    pub quota: Option<u64>,
     /// Who sends it.
     pub author: Author,
 }
@@ -191,6 +215,8 @@ pub enum Refusal {
     Tag(Tag, Movable),
     /// This manifest needs it.
     Needed(Digest),
+    /// The repository has no room for it.
+    OverQuota(OverQuota),
 }
 
 /// What became of a blob that was to be deleted.

@@ -7,7 +7,7 @@
 mod parse;
 mod query;
 
-use crate::access::Right;
+use crate::access::{Right, RobotName};
 use crate::digest::{Algorithm, Digest};
 use crate::name::{RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,12 @@ pub enum Route {
     Ready,
     /// Counts for Prometheus.
     Metrics,
+    /// The robots.
+    ListRobots { page: Page },
+    /// Makes a robot.
+    CreateRobot,
+    /// Deletes a robot.
+    DeleteRobot { name: RobotName },
 }
 
 /// What a route needs of who asks.
@@ -203,6 +209,7 @@ kinds! {
     Base {}, Catalog { .. }, Tags { .. }, Referrers { .. }, ReadManifest { .. }, PutManifest { .. },
     DeleteManifest { .. }, ReadBlob { .. }, DeleteBlob { .. }, BeginUpload { .. }, UploadStatus { .. },
     AppendUpload { .. }, FinishUpload { .. }, CancelUpload { .. }, Token {}, Health {}, Ready {}, Metrics {},
+    ListRobots { .. }, CreateRobot {}, DeleteRobot { .. },
 }
 
 impl Route {
@@ -212,7 +219,10 @@ impl Route {
             Self::Token | Self::Health | Self::Ready => Need::Nothing,
             Self::Base => Need::Someone,
             Self::Catalog { .. } => Need::Names,
-            Self::Metrics => Need::Administration,
+            Self::Metrics
+            | Self::ListRobots { .. }
+            | Self::CreateRobot
+            | Self::DeleteRobot { .. } => Need::Administration,
             Self::Tags { repository, .. }
             | Self::Referrers { repository, .. }
             | Self::ReadManifest { repository, .. }
@@ -268,6 +278,9 @@ impl Kind {
             Self::Health => ("GET", "/healthz".to_owned()),
             Self::Ready => ("GET", "/readyz".to_owned()),
             Self::Metrics => ("GET", "/metrics".to_owned()),
+            Self::ListRobots => ("GET", "/basalt/v1/robots?n=5".to_owned()),
+            Self::CreateRobot => ("POST", "/basalt/v1/robots".to_owned()),
+            Self::DeleteRobot => ("DELETE", "/basalt/v1/robots/deploy".to_owned()),
         }
     }
 }

@@ -42,9 +42,14 @@ pub fn parse(method: &str, path: &str, query: &str) -> Result<Route, Fault> {
         "/healthz" => only_read(method, Route::Health)?,
         "/readyz" => only_read(method, Route::Ready)?,
         "/metrics" => only_read(method, Route::Metrics)?,
-        path => match path.strip_prefix("/v2/") {
-            Some(rest) => within(method, rest, &parameters)?,
-            None => return Err(unknown()),
+        "/basalt/v1/robots" => robots(method, &parameters)?,
+        path => match (
+            path.strip_prefix("/v2/"),
+            path.strip_prefix("/basalt/v1/robots/"),
+        ) {
+            (Some(rest), _) => within(method, rest, &parameters)?,
+            (None, Some(name)) => robot(method, name)?,
+            (None, None) => return Err(unknown()),
         },
     };
     Ok(route)
@@ -205,6 +210,26 @@ fn session(
         "DELETE" => Ok(Route::CancelUpload { repository, upload }),
         _ => Err(wrong_method("GET, HEAD, PATCH, PUT, DELETE")),
     }
+}
+
+fn robots(method: &str, parameters: &Parameters) -> Result<Route, Fault> {
+    match method {
+        "GET" | "HEAD" => Ok(Route::ListRobots {
+            page: page(parameters, "last")?,
+        }),
+        "POST" => Ok(Route::CreateRobot),
+        _ => Err(wrong_method("GET, HEAD, POST")),
+    }
+}
+
+fn robot(method: &str, name: &str) -> Result<Route, Fault> {
+    if method != "DELETE" {
+        return Err(wrong_method("DELETE"));
+    }
+    let name = name.parse().map_err(|error: crate::access::NoRobotName| {
+        Fault::new(Code::NameInvalid, error.to_string())
+    })?;
+    Ok(Route::DeleteRobot { name })
 }
 
 fn only_read(method: &str, route: Route) -> Result<Route, Fault> {

@@ -1,35 +1,25 @@
 //! Who a request comes from, and whether it may.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HOST, HeaderName};
+use hyper::header::{HOST, HeaderName};
 use rand_core::{OsRng, RngCore};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
-use crate::access::{Caller, Claims, Htpasswd, Keys, Policy, Right};
+use super::Peer;
+use super::certificate;
+use super::jwks::KeySet;
+use super::limit::Limits;
+use super::remembered::Remembered;
+use crate::access::{Caller, Claims, Htpasswd, Issuer, Keys, Policy, Right};
 use crate::fault::{Code, Fault};
-use crate::metadata::Moment;
 use crate::name::RepositoryName;
 use crate::route::Need;
 
-/// How long a password that was right is taken without computing its hash again.
-const REMEMBERED: Duration = Duration::from_secs(60);
-/// The most passwords and the most tokens that are remembered.
-const MAXIMUM_REMEMBERED: usize = 10_000;
-/// How many passwords are hashed at once: each takes a core for long.
+/// How many passwords are hashed at once: each takes a core for long, and up to 128 MiB.
 const HASHING: usize = 2;
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest header of credentials that is read, in bytes.
-const MAXIMUM_HEADER: usize = 20 << 10;
 
 /// Decides who may pass.
 pub struct Gate {
@@ -37,6 +27,10 @@ pub struct Gate {
     pub policy: Policy,
     /// The users; none when nobody can sign in.
     pub users: Option<Htpasswd>,
+    /// Who vouches for others, and their keys.
+    pub issuers: Vec<(Issuer, Arc<KeySet>)>,
+    /// Whether clients may show certificates.
+    pub clients: bool,
     /// The keys of tokens.
     pub keys: Keys,
     /// The name under which tokens are made.
@@ -45,12 +39,14 @@ pub struct Gate {
     pub only_local: bool,
     /// Where clients reach the server, when that cannot be told from their requests.
     pub url: Option<String>,
+    /// How often clients may ask.
+    pub limits: Limits,
     /// Whether the server itself speaks TLS.
     pub tls: bool,
-    salt: [u8; 32],
-    passwords: Remembered<[u8; 32], Instant>,
-    tokens: Remembered<String, Arc<Claims>>,
-    hashing: Semaphore,
+    pub(super) salt: [u8; 32],
+    pub(super) passwords: Remembered<[u8; 32], Instant>,
+    pub(super) tokens: Remembered<String, Arc<Claims>>,
+    pub(super) hashing: Arc<Semaphore>,
 }
 
 /// Who a request comes from.
@@ -65,6 +61,18 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Who it is by the certificate of the connection, where nothing else is brought.
+    pub fn of_peer(peer: &Peer) -> Self {
+        match &peer.certificate {
+            None => Self::nobody(),
+            Some(vouched) => Self {
+                caller: Caller::Vouched(Arc::clone(vouched)),
+                token: None,
+                is_shown: true,
+            },
+        }
+    }
+
     /// Someone who brought nothing.
     pub fn nobody() -> Self {
         Self {
@@ -72,34 +80,6 @@ impl Identity {
             token: None,
             is_shown: false,
         }
-    }
-}
-
-struct Remembered<K, V>(Mutex<HashMap<K, V>>);
-
-impl<K: Hash + Eq, V: Clone> Remembered<K, V> {
-    fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
-    }
-
-    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
-    where
-        K: std::borrow::Borrow<Q>,
-    {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(key).cloned()
-    }
-
-    /// Remembers one more; when there are too many, those that are not good any more, or else all, are forgotten.
-    fn add(&self, key: K, value: V, is_good: impl Fn(&V) -> bool) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= MAXIMUM_REMEMBERED {
-            held.retain(|_, value| is_good(value));
-        }
-        if held.len() >= MAXIMUM_REMEMBERED {
-            held.clear();
-        }
-        held.insert(key, value);
     }
 }
 
@@ -111,129 +91,32 @@ impl Gate {
         Self {
             policy,
             users,
+            issuers: Vec::new(),
+            clients: false,
             keys: Keys::default(),
             service,
             only_local: false,
             url: None,
+            limits: Limits::new(None, None),
             tls: false,
             salt,
             passwords: Remembered::new(),
             tokens: Remembered::new(),
-            hashing: Semaphore::new(HASHING),
+            hashing: Arc::new(Semaphore::new(HASHING)),
         }
     }
 
-    /// Reads who a request comes from.
-    ///
-    /// # Errors
-    /// When what it brings is not good.
-    pub async fn identify(&self, headers: &HeaderMap, now: Moment) -> Result<Identity, Fault> {
-        if self.only_local {
-            check_local(headers)?;
-        }
-        let Some(header) = headers.get(AUTHORIZATION) else {
-            return Ok(Identity::nobody());
-        };
-        // Where nobody can sign in there is nothing to compare with.
-        if self.users.is_none() {
-            return Ok(Identity::nobody());
-        }
-        let header = header
-            .to_str()
-            .ok()
-            .filter(|header| header.len() <= MAXIMUM_HEADER);
-        let (scheme, rest) = header
-            .and_then(|header| header.split_once(' '))
-            .ok_or_else(|| wrong("the header of credentials cannot be read"))?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "basic" => {
-                let (name, password) = basic(rest)?;
-                self.check_password(&name, &password).await?;
-                Ok(Identity {
-                    caller: Caller::User(name),
-                    token: None,
-                    is_shown: true,
-                })
-            }
-            "bearer" => self.bearer(rest.trim(), now),
-            _ => Err(wrong("credentials are taken as Basic or Bearer")),
-        }
+    /// Whether anybody can sign in here.
+    pub fn signs_in(&self) -> bool {
+        self.users.is_some() || !self.issuers.is_empty() || self.clients
     }
 
-    fn bearer(&self, token: &str, now: Moment) -> Result<Identity, Fault> {
-        let known = self
-            .tokens
-            .get(token)
-            .filter(|claims| claims.exp > now / 1000);
-        let claims = match known {
-            Some(claims) => claims,
-            None => {
-                let claims = self
-                    .keys
-                    .verify(token, &self.service, now)
-                    .map_err(|error| wrong(&format!("the token is not taken: {error}")))?;
-                let claims = Arc::new(claims);
-                let is_good = |claims: &Arc<Claims>| claims.exp > now / 1000;
-                self.tokens
-                    .add(token.to_owned(), Arc::clone(&claims), is_good);
-                claims
-            }
-        };
-        let caller = match claims.sub.as_str() {
-            "" => Caller::Anonymous,
-            // A user who is no more has no rights, whatever was signed.
-            name if self.users.as_ref().is_some_and(|users| users.has(name)) => {
-                Caller::User(name.to_owned())
-            }
-            _ => return Err(wrong("the token's user is not known any more")),
-        };
-        Ok(Identity {
-            caller,
-            token: Some(claims),
-            is_shown: true,
-        })
-    }
-
-    /// Compares a password with what is known of the user.
-    ///
-    /// # Errors
-    /// When it is not theirs, or too many are being compared.
-    pub async fn check_password(&self, name: &str, password: &str) -> Result<(), Fault> {
-        let refused = || wrong("the user or the password is wrong");
-        let users = self.users.as_ref().ok_or_else(refused)?;
-        let (hash, is_known) = match users.hash_of(name) {
-            Some(hash) => (hash, true),
-            // As long as for one who is there: who is shall not be told from the time.
-            None => (users.any_hash().ok_or_else(refused)?, false),
-        };
-        let key = self.remembered_key(name, password, hash);
-        let fresh = |since: &Instant| since.elapsed() < REMEMBERED;
-        if is_known && self.passwords.get(&key).is_some_and(|since| fresh(&since)) {
-            return Ok(());
-        }
-        let turn = timeout(PATIENCE, self.hashing.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            let message = "too many passwords are being checked; try again, or use a token";
-            return Err(Fault::new(Code::TooManyRequests, message).header("retry-after", "5"));
-        };
-        let (password, hash) = (password.to_owned(), hash.to_owned());
-        let compared =
-            tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false));
-        if compared.await.unwrap_or(false) && is_known {
-            self.passwords.add(key, Instant::now(), fresh);
-            return Ok(());
-        }
-        Err(refused())
-    }
-
-    fn remembered_key(&self, name: &str, password: &str, hash: &str) -> [u8; 32] {
-        let mut hasher = Sha256::new();
-        hasher.update(self.salt);
-        for part in [name, password, hash] {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        hasher.finalize().into()
+    /// Whether whoever vouches for this name does so still.
+    pub fn trusts(&self, name: &str) -> bool {
+        let origin = name.split(':').next();
+        let mut issuers = self.issuers.iter();
+        issuers.any(|(issuer, _)| Some(issuer.name.as_str()) == origin)
+            || (self.clients && origin == Some(certificate::PREFIX))
     }
 
     /// Whether someone may do what a route needs. It is decided before anything is looked up: the answer is the same for
@@ -247,7 +130,7 @@ impl Gate {
             Need::Nothing => return Ok(()),
             // Clients learn by this request that there are tokens, even where much is open to all.
             Need::Someone | Need::Names => {
-                (identity.is_shown || self.users.is_none()) && self.policy.knows(caller)
+                (identity.is_shown || !self.signs_in()) && self.policy.knows(caller)
             }
             Need::Right(repository, right) => self.policy.allows(caller, repository, right),
             Need::Administration => identity.token.is_none() && self.policy.administers(caller),
@@ -270,8 +153,8 @@ impl Gate {
                 Code::Unauthorized,
                 "sign in first: this is not open to everyone",
             )),
-            Caller::User(name) => {
-                let message = format!("`{name}` may not do this here");
+            caller => {
+                let message = format!("`{}` may not do this here", caller.name());
                 Err(Fault::new(Code::Denied, message))
             }
         }
@@ -323,9 +206,11 @@ impl Gate {
         scope: Option<&str>,
         is_shown: bool,
     ) -> Option<String> {
-        self.users.as_ref()?;
+        if !self.signs_in() {
+            return None;
+        }
         let Some(base) = self.base(headers) else {
-            return Some(format!("Basic realm=\"{}\"", self.service));
+            return Some(self.basic_challenge());
         };
         let mut challenge = format!("Bearer realm=\"{base}/token\",service=\"{}\"", self.service);
         if let Some(scope) = scope {
@@ -335,6 +220,11 @@ impl Gate {
             }
         }
         Some(challenge)
+    }
+
+    /// The header that tells a client to sign in with a password and nothing else.
+    pub fn basic_challenge(&self) -> String {
+        format!("Basic realm=\"{}\"", self.service)
     }
 
     /// Where the client reaches the server.
@@ -359,7 +249,7 @@ fn scope(repository: &RepositoryName, right: Right) -> String {
     format!("repository:{repository}:{actions}")
 }
 
-fn wrong(message: &str) -> Fault {
+pub(super) fn wrong(message: &str) -> Fault {
     Fault::new(Code::Unauthorized, message)
 }
 
@@ -370,22 +260,9 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     (host.len() <= 255 && host.bytes().all(sound)).then_some(host)
 }
 
-/// Reads the name and the password of `Basic` credentials (RFC 7617).
-///
-/// # Errors
-/// When they are none.
-pub fn basic(text: &str) -> Result<(String, String), Fault> {
-    let decoded = STANDARD.decode(text.trim()).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let parts = text.as_deref().and_then(|text| text.split_once(':'));
-    let (name, password) =
-        parts.ok_or_else(|| wrong("the header of credentials cannot be read"))?;
-    Ok((name.to_owned(), password.to_owned()))
-}
-
 /// Refuses what a web page sends in the name of who looks at it: it names another host than this machine, or comes from
 /// another origin.
-fn check_local(headers: &HeaderMap) -> Result<(), Fault> {
+pub(super) fn check_local(headers: &HeaderMap) -> Result<(), Fault> {
     let refused = |what: &str| {
         let message = format!("{what}: this registry is open to this machine alone");
         Fault::new(Code::Denied, message)

@@ -44,7 +44,7 @@ pub(super) async fn run(registry: Arc<Registry>, mut stop: watch::Receiver<bool>
 async fn refreshing(registry: &Registry) {
     loop {
         sleep(KEYS).await;
-        if registry.gate.users.is_some() {
+        if registry.gate.signs_in() {
             let keys = &registry.gate.keys;
             if let Err(error) = keys.refresh(registry.metadata.as_ref(), super::now()).await {
                 log::trouble(&error.to_string());

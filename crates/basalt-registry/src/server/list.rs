@@ -12,7 +12,7 @@ use crate::name::RepositoryName;
 use crate::route::{Page, encode};
 
 /// The most entries of one part.
-const MAXIMUM: u64 = 1000;
+pub(super) const MAXIMUM: u64 = 1000;
 /// The most repositories that are looked through for one part of the catalogue.
 const MAXIMUM_LOOKED: usize = 20_000;
 
@@ -130,7 +130,13 @@ fn descriptor(record: &ReferrerRecord) -> Value {
 }
 
 /// Adds the link to what comes next (RFC 8288).
-fn linked(reply: Reply, path: &str, filter: &str, limit: usize, last: Option<String>) -> Reply {
+pub(super) fn linked(
+    reply: Reply,
+    path: &str,
+    filter: &str,
+    limit: usize,
+    last: Option<String>,
+) -> Reply {
     match last {
         Some(last) => {
             let next = format!(

@@ -15,9 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::certificate;
 use super::paced::Paced;
 use super::tls::{Certificate, TlsError};
-use super::{Registry, janitor, log};
+use super::{Peer, Registry, janitor, log};
 
 /// How long a connection may rest before a request, and how long a request's head may take.
 const HEAD: Duration = Duration::from_secs(30);
@@ -38,13 +39,13 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// One of these files.
+    /// One of these files. Clients may show a certificate of the authorities in the last one.
     ///
     /// # Errors
     /// When they cannot be used.
-    pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub fn read(certificate: &Path, key: &Path, clients: Option<&Path>) -> Result<Self, TlsError> {
         let certificate = Certificate::read(certificate, key)?;
-        let acceptor = TlsAcceptor::from(certificate.config()?);
+        let acceptor = TlsAcceptor::from(certificate.config(clients)?);
         Ok(Self {
             certificate,
             acceptor,
@@ -105,7 +106,7 @@ impl Listening {
     ) -> Result<(), crate::metadata::MetadataError> {
         let registry = self.registry;
         let gate = &registry.gate;
-        if gate.users.is_some() {
+        if gate.signs_in() {
             gate.keys
                 .refresh(registry.metadata.as_ref(), super::now())
                 .await?;
@@ -184,25 +185,31 @@ impl Connection {
             return;
         }
         match tls {
-            None => Box::pin(self.serve(stream, from)).await,
+            None => Box::pin(self.serve(stream, Peer::at(from))).await,
             Some(tls) => {
                 let handshake = Box::pin(tls.acceptor.accept(stream));
                 match timeout(HANDSHAKE, handshake).await {
-                    Ok(Ok(stream)) => Box::pin(self.serve(stream, from)).await,
+                    Ok(Ok(stream)) => {
+                        let mut peer = Peer::at(from);
+                        let chain = stream.get_ref().1.peer_certificates();
+                        let first = chain.and_then(|chain| chain.first());
+                        peer.certificate = first.and_then(|first| certificate::holder(first));
+                        Box::pin(self.serve(stream, peer)).await;
+                    }
                     _ => self.registry.counts.refused_connection(),
                 }
             }
         }
     }
 
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr) {
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
         self.registry.counts.connections(1);
         let registry = Arc::clone(&self.registry);
         let service = service_fn(move |request| {
-            let registry = Arc::clone(&registry);
+            let (registry, peer) = (Arc::clone(&registry), peer.clone());
             // Between two requests a connection has no room for one.
             Box::pin(async move {
-                Ok::<_, std::convert::Infallible>(registry.answer(request, from).await)
+                Ok::<_, std::convert::Infallible>(registry.answer(request, &peer).await)
             })
         });
         let connection = http1::Builder::new()

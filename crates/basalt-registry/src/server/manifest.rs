@@ -5,6 +5,7 @@ use hyper::header::{CONTENT_TYPE, IF_NONE_MATCH};
 
 use super::body::Body;
 use super::log;
+use super::quota;
 use super::request::{Outcome, Reply, Request};
 use crate::access::Right;
 use crate::digest::{Algorithm, Digest};
@@ -88,11 +89,12 @@ pub(super) async fn put(
         bytes,
         facts,
         tags: named.into_iter().chain(tags).map(write).collect(),
+        quota: gate.policy.quota(repository),
         author: request.author(),
     };
     match request.registry.metadata.put_manifest(new).await? {
         Ok(_) => {}
-        Err(refusal) => return Err(refused(&refusal)),
+        Err(refusal) => return Err(refused(repository, &refusal)),
     }
     let mut reply = Reply::empty(StatusCode::CREATED)
         .header("location", format!("/v2/{repository}/manifests/{digest}"))
@@ -116,7 +118,8 @@ pub(super) async fn delete(
     let deleted = match reference {
         Reference::Tag(tag) => {
             if policy.is_immutable(repository, tag) {
-                return Err(refused(&Refusal::Tag(tag.clone(), Movable::Immutable)));
+                let refusal = Refusal::Tag(tag.clone(), Movable::Immutable);
+                return Err(refused(repository, &refusal));
             }
             metadata
                 .delete_tag(repository, tag, request.author())
@@ -129,7 +132,9 @@ pub(super) async fn delete(
                 .filter(|tag| policy.is_immutable(repository, tag));
             let deleted =
                 metadata.delete_manifest(repository, digest, kept.collect(), request.author());
-            deleted.await?.map_err(|refusal| refused(&refusal))?
+            deleted
+                .await?
+                .map_err(|refusal| refused(repository, &refusal))?
         }
     };
     match deleted {
@@ -153,8 +158,9 @@ fn unknown() -> Fault {
     Fault::new(Code::ManifestUnknown, "the repository has no such manifest")
 }
 
-fn refused(refusal: &Refusal) -> Fault {
+fn refused(repository: &RepositoryName, refusal: &Refusal) -> Fault {
     match refusal {
+        Refusal::OverQuota(over) => quota::denied(repository, *over),
         Refusal::Missing(digests) => {
             let list: Vec<&str> = digests.iter().map(Digest::as_str).collect();
             let message = format!("push first what the manifest needs: {}", list.join(", "));

@@ -2,17 +2,24 @@
 
 mod blob;
 pub mod body;
+mod certificate;
 mod counts;
 mod gate;
 mod janitor;
+mod jwks;
+mod limit;
 mod list;
 mod listen;
 pub mod log;
 mod manifest;
 mod paced;
+mod quota;
 mod receive;
+mod remembered;
 mod request;
+mod robot;
 mod session;
+mod sign_in;
 mod tls;
 mod token;
 mod upload;
@@ -27,6 +34,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
 
+use crate::access::{Caller, Vouched};
 use crate::blobs::Blobs;
 use crate::digest::Digest;
 use crate::fault::{Code, Fault};
@@ -38,7 +46,10 @@ use request::{Outcome, Reply, Request};
 
 pub use counts::Counts;
 pub use gate::{Gate, Identity};
+pub use jwks::KeySet;
+pub use limit::Limits;
 pub use listen::{Listening, Tls};
+pub use sign_in::Visitor;
 pub use tls::TlsError;
 pub use upload::INSIDE;
 pub use verified::Verified;
@@ -73,6 +84,25 @@ impl Default for Settings {
             scrub_rate: 20 << 20,
             connections: 8192,
             drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The address.
+    pub address: IpAddr,
+    /// Who it is by the certificate that it showed.
+    pub certificate: Option<Arc<Vouched>>,
+}
+
+impl Peer {
+    /// One that showed no certificate.
+    pub fn at(address: IpAddr) -> Self {
+        Self {
+            address,
+            certificate: None,
         }
     }
 }
@@ -119,7 +149,7 @@ impl Registry {
     pub async fn answer(
         self: &Arc<Self>,
         request: hyper::Request<Incoming>,
-        address: IpAddr,
+        peer: &Peer,
     ) -> Response<Body> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
@@ -131,7 +161,7 @@ impl Registry {
             query,
             method: parts.method,
             identity: Identity::nobody(),
-            address: address.to_string(),
+            peer: peer.clone(),
             now: now(),
             received: Some(Received::new(Some(body))),
         };
@@ -157,7 +187,7 @@ impl Registry {
             .answered(kind, response.status(), elapsed, received, sent);
         log::Access {
             moment: asked.now,
-            address: &asked.address,
+            address: &peer.address.to_string(),
             user: asked.identity.caller.name(),
             method: asked.method.as_str(),
             path: &path,
@@ -175,8 +205,15 @@ impl Registry {
     /// Answers a request whose sender is known and may; else says how they become so.
     async fn admit(&self, asked: &mut Request, route: &Route) -> Outcome {
         let need = route.need();
+        let limits = &self.gate.limits;
+        if matches!(route, Route::Token) {
+            limits.request(&Caller::Anonymous, asked.peer.address)?;
+        }
         if need != Need::Nothing {
-            let identified = self.gate.identify(&asked.headers, asked.now).await;
+            let identified = self.gate.identify(asked.visitor(), &asked.headers).await;
+            // Who is not who they say counts by the address.
+            let caller = identified.as_ref().map(|identity| &identity.caller);
+            limits.request(caller.unwrap_or(&Caller::Anonymous), asked.peer.address)?;
             let admitted = identified.and_then(|identity| {
                 asked.identity = identity;
                 self.gate.check(&asked.identity, need)
@@ -195,8 +232,9 @@ impl Registry {
         }
         let shown = asked.identity.is_shown;
         let challenge = match need {
-            // Who asks for a token signs in with a password.
-            Need::Nothing => Some(format!("Basic realm=\"{}\"", self.gate.service)),
+            // Who asks for a token signs in with a password, and no token lets anybody administer.
+            Need::Nothing => Some(self.gate.basic_challenge()),
+            Need::Administration if self.gate.signs_in() => Some(self.gate.basic_challenge()),
             need => {
                 let scope = Gate::scope(need);
                 self.gate.challenge(&asked.headers, scope.as_deref(), shown)
@@ -293,6 +331,9 @@ async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
         Route::Ready => ready(asked).await,
         Route::Metrics => Ok(text(asked.registry.counts.document())
             .header("content-type", "text/plain; version=0.0.4; charset=utf-8")),
+        Route::ListRobots { page } => robot::list(asked, page).await,
+        Route::CreateRobot => robot::create(asked).await,
+        Route::DeleteRobot { name } => robot::delete(asked, name).await,
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use hyper::{HeaderMap, StatusCode};
 
-use super::Registry;
 use super::body::Body;
 use super::gate::Identity;
 use super::receive::Received;
+use super::sign_in::Visitor;
+use super::{Peer, Registry};
 use crate::fault::Fault;
 use crate::metadata::{Author, MetadataError, Moment};
 
@@ -24,7 +25,7 @@ pub struct Request {
     /// Who sent it.
     pub identity: Identity,
     /// From where.
-    pub address: String,
+    pub peer: Peer,
     /// When it came.
     pub now: Moment,
     /// Its body, as far as it was not read.
@@ -96,8 +97,17 @@ impl Request {
     pub fn author(&self) -> Author {
         Author {
             name: self.identity.caller.name().to_owned(),
-            address: self.address.clone(),
+            address: self.peer.address.to_string(),
             moment: self.now,
+        }
+    }
+
+    /// Who knocks.
+    pub(super) fn visitor(&self) -> Visitor<'_> {
+        Visitor {
+            metadata: self.registry.metadata.as_ref(),
+            peer: &self.peer,
+            now: self.now,
         }
     }
 

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{ServerConfig, crypto::ring};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -74,17 +78,28 @@ impl Certificate {
         Ok(true)
     }
 
-    /// What a listener needs.
+    /// What a listener needs. With a file of authorities, clients may show a certificate of theirs; one that is not good
+    /// ends the handshake.
     ///
     /// # Errors
-    /// When the versions of TLS are not to be had.
-    pub fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    /// When the versions of TLS are not to be had, or the file cannot be used.
+    pub fn config(self: &Arc<Self>, clients: Option<&Path>) -> Result<Arc<ServerConfig>, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = match clients {
+            Some(path) => authorities(path, &provider)?,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|cause| unusable(&self.certificate, &cause.to_string()))?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if clients.is_some() {
+            // A session that is taken up again would bring a certificate that has expired meanwhile.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         Ok(Arc::new(config))
     }
 }
@@ -94,6 +109,29 @@ impl ResolvesServerCert for Certificate {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&current.0))
     }
+}
+
+/// What verifies the certificates of clients, if they show one.
+fn authorities(
+    path: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let read = |cause: &dyn std::fmt::Display| TlsError::Read {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| read(&cause))? {
+        let certificate = certificate.map_err(|cause| read(&cause))?;
+        roots.add(certificate).map_err(|cause| read(&cause))?;
+    }
+    if roots.is_empty() {
+        return Err(read(&"it holds no certificate"));
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|cause| read(&cause))
 }
 
 /// When the newer of the two was written.

@@ -6,8 +6,9 @@ use hyper::header::AUTHORIZATION;
 use rand_core::{OsRng, RngCore};
 use serde_json::json;
 
-use super::gate::basic;
+use super::gate::Identity;
 use super::request::{Outcome, Reply, Request};
+use super::sign_in::basic;
 use crate::access::{Caller, Claims, Grant, Policy, Right, TOKEN_LIFE};
 use crate::fault::{Code, Fault};
 use crate::name::RepositoryName;
@@ -21,7 +22,7 @@ const MAXIMUM_SCOPES: usize = 64;
 pub(super) async fn token(request: &mut Request) -> Outcome {
     let registry = request.registry.clone();
     let gate = &registry.gate;
-    if gate.users.is_none() {
+    if !gate.signs_in() {
         return Err(Fault::new(
             Code::NameUnknown,
             "nobody signs in here: no token is needed",
@@ -57,8 +58,7 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
             let (name, password) = value("username")
                 .zip(value("password"))
                 .ok_or_else(|| bad_request("the user or the password is missing"))?;
-            gate.check_password(name, password).await?;
-            Caller::User(name.to_owned())
+            gate.sign_in(request.visitor(), name, password).await?
         }
         (false, Some(header)) => {
             let (scheme, rest) = header.split_once(' ').unwrap_or(("", ""));
@@ -69,8 +69,10 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
                 ));
             }
             let (name, password) = basic(rest)?;
-            gate.check_password(&name, &password).await?;
-            Caller::User(name)
+            gate.sign_in(request.visitor(), &name, &password).await?
+        }
+        (false, None) if request.peer.certificate.is_some() => {
+            Identity::of_peer(&request.peer).caller
         }
         (false, None) if gate.policy.knows(&Caller::Anonymous) => Caller::Anonymous,
         (false, None) => {
@@ -87,13 +89,9 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
         .filter(|scope| !scope.is_empty());
     let scopes: Vec<&str> = scopes.take(MAXIMUM_SCOPES).collect();
     let access = granted(&gate.policy, &caller, &scopes);
-    let user = match &caller {
-        Caller::Anonymous => "",
-        Caller::User(name) => name,
-    };
     let mut random = [0; 16];
     OsRng.fill_bytes(&mut random);
-    let claims = Claims::new(&gate.service, user, access, request.now, random);
+    let claims = Claims::new(&gate.service, &caller, access, request.now, random);
     let token = gate.keys.sign(&claims).ok_or_else(Fault::internal)?;
     let issued = jiff::Timestamp::from_millisecond(request.now).unwrap_or_default();
     Ok(Reply::json(&json!({

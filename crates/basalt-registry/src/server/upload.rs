@@ -8,12 +8,13 @@ use hyper::header::CONTENT_RANGE;
 use rand_core::{OsRng, RngCore};
 
 use super::Registry;
+use super::quota;
 use super::request::{Outcome, Reply, Request};
 use super::session::{self, Held};
 use crate::digest::{Algorithm, Digest};
 use crate::failpoint;
 use crate::fault::{Code, Fault};
-use crate::metadata::{NewBlob, Place, Published};
+use crate::metadata::{NewBlob, Place, Published, Refusal};
 use crate::name::RepositoryName;
 use crate::range;
 use crate::route::{Mount, UploadId};
@@ -50,12 +51,13 @@ pub(super) async fn begin(
             request.received = Some(received);
             return whole(request, repository, digest, bytes, None).await;
         }
+        request.received = Some(received);
+        quota::check_announced(request, repository, 0, Some(digest)).await?;
         registry
             .metadata
             .begin_upload(repository, &upload, lease)
             .await?;
         registry.sessions.begin(&upload, digest.algorithm());
-        request.received = Some(received);
         return finish(request, repository, &upload, digest).await;
     }
     registry
@@ -100,11 +102,19 @@ async fn mounted(
         return Ok(false);
     }
     let lease = request.now + registry.settings.lease;
-    let mounted =
-        registry
-            .metadata
-            .mount_blob(&source, repository, &mount.digest, lease, request.author());
-    Ok(mounted.await?)
+    let mounted = registry.metadata.mount_blob(
+        &source,
+        repository,
+        &mount.digest,
+        lease,
+        registry.gate.policy.quota(repository),
+        request.author(),
+    );
+    match mounted.await? {
+        Ok(mounted) => Ok(mounted),
+        Err(Refusal::OverQuota(over)) => Err(quota::denied(repository, over)),
+        Err(_) => Err(Fault::internal()),
+    }
 }
 
 pub(super) async fn status(
@@ -125,6 +135,7 @@ pub(super) async fn append(
     let mut held = held(request, repository, upload).await?;
     let offset = offset(request, &mut held, upload).await?;
     in_order(request, repository, upload, offset)?;
+    quota::check_announced(request, repository, offset, None).await?;
     let (mut held, _) = match stage(request, held, upload, offset, Vec::new()).await {
         Ok(staged) => staged,
         Err(fault) => return Err(fault),
@@ -158,6 +169,7 @@ pub(super) async fn finish(
     let mut held = held(request, repository, upload).await?;
     let offset = offset(request, &mut held, upload).await?;
     in_order(request, repository, upload, offset)?;
+    quota::check_announced(request, repository, offset, Some(digest)).await?;
     let mut first = Vec::new();
     if offset == 0 {
         let (bytes, is_all) = begin_of_body(request).await?;
@@ -168,11 +180,12 @@ pub(super) async fn finish(
                 return Err(wrong_digest(digest));
             }
             drop(held);
-            let reply = whole(request, repository, digest, bytes, Some(upload)).await?;
+            // Whatever becomes of it, nothing came before: there is no hash to go on with.
+            let outcome = whole(request, repository, digest, bytes, Some(upload)).await;
             request.registry.sessions.end(upload);
             // An empty part that was sent before may have left a file.
             request.registry.blobs.discard(upload).await?;
-            return Ok(reply);
+            return outcome;
         }
         first = bytes;
     }
@@ -214,6 +227,7 @@ pub(super) async fn finish(
         place,
         upload: Some(upload.clone()),
         lease: request.now + request.registry.settings.lease,
+        quota: request.registry.gate.policy.quota(repository),
         author: request.author(),
     };
     publish(request, held, new).await
@@ -237,10 +251,12 @@ async fn whole(
         place: Place::Inside(bytes),
         upload: upload.cloned(),
         lease: request.now + request.registry.settings.lease,
+        quota: request.registry.gate.policy.quota(repository),
         author: request.author(),
     };
     match publish_sound(&request.registry, new).await? {
         Published::NoUpload => Err(unknown_upload()),
+        Published::OverQuota(over) => Err(quota::denied(repository, over)),
         Published::Taken | Published::Known => Ok(created(repository, digest)),
     }
 }
@@ -280,6 +296,7 @@ async fn publish(request: &Request, held: Held, new: NewBlob) -> Outcome {
         registry.sessions.end(&upload);
         match published {
             Published::NoUpload => Err(unknown_upload()),
+            Published::OverQuota(over) => Err(quota::denied(&repository, over)),
             Published::Taken | Published::Known => Ok(created(&repository, &digest)),
         }
     });

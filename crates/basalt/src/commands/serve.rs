@@ -24,6 +24,9 @@ A configuration for other machines:
   listen: 0.0.0.0:443
   tls: {certificate: cert.pem, key: key.pem}        # read again when they change
   users: people                                     # htpasswd -cB people ann
+  quotas:
+    - {repositories: [\"team/*\"], size: 100 GB}
+  limits: {requests: 100 per second}
   access:
     - {repositories: [\"public/**\"], anonymous: true, rights: [pull]}
     - {repositories: [\"team/*\"], users: [ann], rights: [pull, push-new, overwrite, delete]}

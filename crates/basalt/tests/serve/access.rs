@@ -13,16 +13,20 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, Asked, Home, MANIFEST, Server, await_that};
 
-/// Both have the password `secret`.
-const PEOPLE: &str = "\
+/// All have the password `secret`.
+pub const PEOPLE: &str = "\
 ann:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
 bob:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
 eve:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
 root:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
 ";
 
+/// Has the password `password`, hashed by the reference program of argon2.
+const ZOE: &str =
+    "zoe:$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\n";
+
 /// ann may do all in `team/*`, bob may add there, eve may read elsewhere alone.
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 users: people
 groups: {adders: [bob]}
 access:
@@ -32,14 +36,15 @@ access:
   - {repositories: ["**"], users: [root], rights: [admin]}
 immutable-tags:
   - {repositories: ["team/*"], tags: ["v*"]}
+limits: {failed-sign-ins: 100000 per second}
 "#;
 
-fn closed(home: &Home) -> Server {
+pub fn closed(home: &Home) -> Server {
     home.write("people", PEOPLE);
     home.serve_as(CONFIG)
 }
 
-trait Signed {
+pub trait Signed {
     fn basic(self, user: &str, password: &str) -> Self;
     fn bearer(self, token: &str) -> Self;
 }
@@ -55,7 +60,7 @@ impl Signed for Asked<'_> {
     }
 }
 
-fn token(server: &Server, user: &str, scope: &str) -> String {
+pub fn token(server: &Server, user: &str, scope: &str) -> String {
     let target = format!("/token?service=basalt&scope={scope}");
     let answer = server
         .ask("GET", &target)
@@ -65,12 +70,35 @@ fn token(server: &Server, user: &str, scope: &str) -> String {
     answer.json()["token"].as_str().expect("a token").to_owned()
 }
 
+/// Makes a robot as root; its secret.
+pub fn robot(server: &Server, name: &str, pattern: &str, rights: &[&str], expires: &str) -> String {
+    let rules = json!([{"repositories": [pattern], "rights": rights}]);
+    let wanted = json!({"name": name, "rules": rules, "expires": expires});
+    let made = server
+        .ask("POST", "/basalt/v1/robots")
+        .basic("root", "secret")
+        .body(wanted.to_string().as_bytes())
+        .send()
+        .is(201);
+    made.json()["secret"].as_str().expect("a secret").to_owned()
+}
+
+/// A token for a robot.
+pub fn robot_token(server: &Server, name: &str, secret: &str, scope: &str) -> String {
+    let target = format!("/token?service=basalt&scope={scope}");
+    let asked = server
+        .ask("GET", &target)
+        .basic(&format!("robot${name}"), secret);
+    let answer = asked.send().is(200).json();
+    answer["token"].as_str().expect("a token").to_owned()
+}
+
 /// Pushes an image as ann; its digest.
 fn push(server: &Server, repository: &str, tag: &str, content: &str) -> (Digest, Answer) {
     push_as(server, "ann", repository, tag, content)
 }
 
-fn push_as(
+pub fn push_as(
     server: &Server,
     user: &str,
     repository: &str,
@@ -124,6 +152,32 @@ fn every_route_refuses_who_may_not_and_tells_nothing_of_what_is_there() {
     let elsewhere = token(&server, "eve", "repository:elsewhere/x:pull,push,delete");
     let asked_for_more = token(&server, "eve", "repository:team/app:pull,push,delete,*");
     let pull_alone = token(&server, "ann", "repository:team/app:pull");
+    let roots = token(&server, "root", "repository:team/app:pull,push,delete,*");
+    let all = ["pull", "push-new", "overwrite", "delete"];
+    let wide = robot(&server, "wide", "**", &all, "never");
+    let other = robot(&server, "other", "elsewhere/**", &all, "never");
+    let expired = robot(&server, "expired", "team/*", &all, "1 second");
+    let deleted = robot(&server, "deleted", "team/*", &all, "never");
+    let of_deleted = robot_token(
+        &server,
+        "deleted",
+        &deleted,
+        "repository:team/app:pull,push,delete",
+    );
+    let narrow = robot_token(
+        &server,
+        "wide",
+        &wide,
+        "repository:elsewhere/x:pull,push,delete",
+    );
+    server
+        .ask("DELETE", "/basalt/v1/robots/deleted")
+        .basic("root", "secret")
+        .send()
+        .is(204);
+    // The one that the route's example names.
+    robot(&server, "deploy", "team/*", &["pull"], "never");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     let blob = Digest::of(Algorithm::Sha256, b"{}");
     let mut tried = 0;
     for kind in Kind::ALL {
@@ -175,7 +229,10 @@ fn every_route_refuses_who_may_not_and_tells_nothing_of_what_is_there() {
             Need::Administration => {
                 refused(ask().send());
                 refused(ask().basic("ann", "secret").send());
-                ask().basic("root", "secret").send().is(200);
+                refused(ask().basic("robot$wide", &wide).send());
+                refused(ask().bearer(&roots).send());
+                let status = ask().basic("root", "secret").send().status;
+                assert!(!matches!(status, 401 | 403), "{method} {target}: {status}");
                 tried += 1;
                 continue;
             }
@@ -194,6 +251,16 @@ fn every_route_refuses_who_may_not_and_tells_nothing_of_what_is_there() {
             ("a token for elsewhere", bearer(&elsewhere)),
             ("a token that asked for more", bearer(&asked_for_more)),
             ("no token", bearer("x.y.z")),
+            ("a robot for elsewhere", basic("robot$other", &other)),
+            (
+                "a robot whose time is over",
+                basic("robot$expired", &expired),
+            ),
+            ("a robot that was deleted", basic("robot$deleted", &deleted)),
+            ("a robot with another's secret", basic("robot$wide", &other)),
+            ("a robot that never was", basic("robot$none", &other)),
+            ("a deleted robot's token", bearer(&of_deleted)),
+            ("a robot's token for elsewhere", bearer(&narrow)),
         ];
         if method != "GET" {
             credentials.push(("a token to pull", bearer(&pull_alone)));
@@ -233,6 +300,27 @@ fn every_route_refuses_who_may_not_and_tells_nothing_of_what_is_there() {
         .basic("ann", "secret")
         .send()
         .is(404);
+}
+
+#[test]
+fn a_user_whose_password_is_hashed_by_argon2id_signs_in_as_others_do() {
+    let home = Home::new();
+    home.write("people", format!("{ZOE}{PEOPLE}"));
+    let server = home.serve_as(&CONFIG.replace("users: [eve]", "users: [eve, zoe]"));
+    let tags = |user: &str, password: &str| {
+        let asked = server.ask("GET", "/v2/elsewhere/x/tags/list");
+        asked.basic(user, password).send().status
+    };
+    assert_eq!(tags("zoe", "password"), 404);
+    assert_eq!(tags("zoe", "secret"), 401);
+    assert_eq!(tags("eve", "secret"), 404);
+    assert_eq!(tags("eve", "password"), 401);
+    // A hash that would take a gigabyte of memory for each guess is not taken.
+    home.write("people", ZOE.replace("m=256", "m=1048576"));
+    let config = ["serve", "--root", "other", "--config", "registry.yaml"];
+    let (status, _, error) = home.basalt(&config);
+    assert_eq!(status, 1, "{error}");
+    assert!(error.contains("line 1: the hash costs too much"), "{error}");
 }
 
 #[test]
@@ -531,7 +619,7 @@ fn what_was_written_by_whom_is_kept_in_a_chain_that_holds() {
 }
 
 /// The result of a future that does not wait.
-fn finished<T>(mut future: std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
+pub fn finished<T>(mut future: std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
         std::task::Poll::Ready(value) => value,

@@ -2,6 +2,11 @@
 
 mod access;
 mod api;
+mod certificates;
 mod durable;
+mod issuers;
+mod limits;
+mod quotas;
+mod robots;
 mod server;
 mod uploads;

@@ -5,6 +5,7 @@ use super::super::{
     Refusal, SigningKey, TagWrite,
 };
 use super::collect;
+use super::quota;
 use super::read::repository_id;
 use super::session::{Result, Session, SqlError, values};
 use crate::audit::line_hash;
@@ -35,6 +36,17 @@ fn audit(
     repository: &RepositoryName,
     object: &str,
 ) -> Result<()> {
+    audit_line(session, author, action, repository.as_str(), object)
+}
+
+/// The same for what may be about no repository: then that is empty.
+pub(super) fn audit_line(
+    session: &mut dyn Session,
+    author: &Author,
+    action: &str,
+    repository: &str,
+    object: &str,
+) -> Result<()> {
     let chain = session.chain().to_owned();
     let last: Option<(i64, [u8; 32])> = session.first(
         "SELECT sequence, hash FROM audit_heads WHERE chain = ?1",
@@ -43,7 +55,6 @@ fn audit(
     )?;
     let (sequence, former) = last.unwrap_or((0, [0; 32]));
     let sequence = sequence + 1;
-    let repository = repository.as_str();
     let hash = line_hash(&former, sequence, author, action, repository, object);
     session.run(
         "INSERT INTO audit (chain, sequence, moment, author, address, action, repository, object, hash)
@@ -156,6 +167,20 @@ pub(super) fn publish_blob(session: &mut dyn Session, new: &NewBlob) -> Result<P
         values![new.digest.as_str()],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
+    let repository = ensure_repository(session, &new.repository)?;
+    if new.quota.is_some() {
+        let is_member = match known {
+            Some((id, _)) => session.has(
+                "SELECT 1 FROM members WHERE repository = ?1 AND blob = ?2",
+                values![repository, id],
+            )?,
+            None => false,
+        };
+        if !is_member && let Some(over) = quota::exceeded(session, repository, new.size, new.quota)?
+        {
+            return Ok(Published::OverQuota(over));
+        }
+    }
     let (place, bytes) = match &new.place {
         Place::Stored(upload) => (Some(upload.as_str()), None),
         Place::Inside(bytes) => (None, Some(bytes.as_ref())),
@@ -183,8 +208,7 @@ pub(super) fn publish_blob(session: &mut dyn Session, new: &NewBlob) -> Result<P
             (id, Published::Taken)
         }
     };
-    let repository = ensure_repository(session, &new.repository)?;
-    if add_member(session, repository, blob, new.lease)? {
+    if add_member(session, repository, blob, new.size, new.lease)? {
         audit(
             session,
             &new.author,
@@ -201,6 +225,7 @@ fn add_member(
     session: &mut dyn Session,
     repository: i64,
     blob: i64,
+    size: u64,
     lease: Moment,
 ) -> Result<bool> {
     let added = session.run(
@@ -212,6 +237,8 @@ fn add_member(
             "UPDATE members SET lease = ?3 WHERE repository = ?1 AND blob = ?2 AND lease < ?3",
             values![repository, blob, lease],
         )?;
+    } else {
+        quota::add(session, repository, size)?;
     }
     collect::review_blob(session, repository, blob, lease)?;
     Ok(added == 1)
@@ -237,20 +264,27 @@ pub(super) fn mount_blob(
     to: &RepositoryName,
     digest: &Digest,
     lease: Moment,
+    quota: Option<u64>,
     author: &Author,
-) -> Result<bool> {
+) -> Result<std::result::Result<bool, Refusal>> {
     let source = match repository_id(session, from)? {
         Some(from) => member(session, from, digest)?,
         None => None,
     };
-    let Some((blob, _)) = source else {
-        return Ok(false);
+    let Some((blob, size)) = source else {
+        return Ok(Ok(false));
     };
     let repository = ensure_repository(session, to)?;
-    if add_member(session, repository, blob, lease)? {
+    if quota.is_some() && member(session, repository, digest)?.is_none() {
+        let over = quota::exceeded(session, repository, size, quota)?;
+        if let Some(over) = over {
+            return Ok(Err(Refusal::OverQuota(over)));
+        }
+    }
+    if add_member(session, repository, blob, size, lease)? {
         audit(session, author, "mount blob", to, digest.as_str())?;
     }
-    Ok(true)
+    Ok(Ok(true))
 }
 
 pub(super) fn renew_blob(
@@ -262,10 +296,10 @@ pub(super) fn renew_blob(
     let Some(repository) = repository_id(session, repository)? else {
         return Ok(false);
     };
-    let Some((blob, _)) = member(session, repository, digest)? else {
+    let Some((blob, size)) = member(session, repository, digest)? else {
         return Ok(false);
     };
-    add_member(session, repository, blob, lease)?;
+    add_member(session, repository, blob, size, lease)?;
     Ok(true)
 }
 
@@ -332,9 +366,16 @@ pub(super) fn put_manifest(
             return Ok(Err(Refusal::Tag(write.tag.clone(), write.movable)));
         }
     }
+    let size = new.bytes.len() as u64;
+    if known.is_none()
+        && let Some(over) = quota::exceeded(session, repository, size, new.quota)?
+    {
+        return Ok(Err(Refusal::OverQuota(over)));
+    }
     let id = match known {
         Some(id) => id,
         None => {
+            quota::add(session, repository, size)?;
             let id = insert_manifest(session, repository, new)?;
             let mut foreign = Vec::new();
             for digest in &facts.foreign {

@@ -4,6 +4,7 @@
 //! same transaction: what is needed, or promised to a client by a lease, stays.
 
 use super::super::{Collected, Grace, Moment};
+use super::quota;
 use super::session::{Result, Session, SqlError, values};
 use crate::digest::Digest;
 use crate::route::UploadId;
@@ -67,10 +68,13 @@ pub(super) fn remove_member(
     repository: i64,
     blob: i64,
 ) -> Result<Option<Option<(Digest, UploadId)>>> {
-    session.run(
+    let removed = session.run(
         "DELETE FROM members WHERE repository = ?1 AND blob = ?2",
         values![repository, blob],
     )?;
+    if removed == 1 {
+        quota::take_blob(session, repository, blob)?;
+    }
     session.run(
         "DELETE FROM blob_reviews WHERE repository = ?1 AND blob = ?2",
         values![repository, blob],
@@ -112,6 +116,7 @@ pub(super) fn remove_manifest(
             "there is no manifest {manifest}"
         )));
     };
+    quota::take_manifest(session, repository, manifest)?;
     for statement in [
         "DELETE FROM tags WHERE manifest = ?1",
         "DELETE FROM manifest_blobs WHERE manifest = ?1",

@@ -3,7 +3,9 @@
 mod change;
 mod collect;
 mod piece;
+mod quota;
 mod read;
+mod robots;
 pub(super) mod schema;
 pub mod session;
 pub(super) mod writer;
@@ -13,9 +15,11 @@ use super::{
     ManifestRecord, Metadata, Moment, NewBlob, NewManifest, Piece, PieceAdded, Published,
     PutManifest, ReferrerRecord, Refusal, SigningKey,
 };
+use crate::access::{Robot, RobotName};
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
+pub(super) use robots::is_old;
 use session::{Result as SqlResult, Session, values};
 
 /// A database that answers questions and makes changes.
@@ -235,11 +239,12 @@ impl<E: Engine> Metadata for Sql<E> {
         to: &RepositoryName,
         digest: &Digest,
         lease: Moment,
+        quota: Option<u64>,
         author: Author,
-    ) -> Answer<'_, bool> {
+    ) -> Answer<'_, Result<bool, Refusal>> {
         let (from, to, digest) = (from.clone(), to.clone(), digest.clone());
         self.engine.change(true, move |session| {
-            change::mount_blob(session, &from, &to, &digest, lease, &author)
+            change::mount_blob(session, &from, &to, &digest, lease, quota, &author)
         })
     }
 
@@ -316,6 +321,44 @@ impl<E: Engine> Metadata for Sql<E> {
         let (digest, place) = (digest.clone(), place.clone());
         self.engine.change(true, move |session| {
             change::quarantine(session, &digest, &place)
+        })
+    }
+
+    fn repository_size(&self, repository: &RepositoryName) -> Answer<'_, u64> {
+        let repository = repository.clone();
+        self.engine
+            .read(move |session| quota::repository_size(session, &repository))
+    }
+
+    fn robots(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<Robot>> {
+        let after = after.map(str::to_owned);
+        self.engine
+            .read(move |session| robots::robots(session, after.as_deref(), limit))
+    }
+
+    fn robot(&self, name: &RobotName) -> Answer<'_, Option<Robot>> {
+        let name = name.clone();
+        self.engine
+            .read(move |session| robots::robot(session, &name))
+    }
+
+    fn add_robot(&self, robot: Robot, author: Author) -> Answer<'_, bool> {
+        self.engine.change(true, move |session| {
+            robots::add_robot(session, &robot, &author)
+        })
+    }
+
+    fn delete_robot(&self, name: &RobotName, author: Author) -> Answer<'_, bool> {
+        let name = name.clone();
+        self.engine.change(true, move |session| {
+            robots::delete_robot(session, &name, &author)
+        })
+    }
+
+    fn note_robot(&self, name: &RobotName, now: Moment) -> Answer<'_, ()> {
+        let name = name.clone();
+        self.engine.change(false, move |session| {
+            robots::note_robot(session, &name, now)
         })
     }
 }

@@ -115,6 +115,21 @@ CREATE TABLE audit_heads (
     sequence INTEGER NOT NULL,
     hash BLOB NOT NULL
 ) WITHOUT ROWID;
+-- How many bytes of blobs and manifests a repository has.
+CREATE TABLE repository_sizes (
+    repository INTEGER PRIMARY KEY REFERENCES repositories (id),
+    bytes INTEGER NOT NULL
+);
+-- `rules`: a JSON list. `secret`: SHA-256 of 256 random bits.
+CREATE TABLE robots (
+    name TEXT PRIMARY KEY,
+    rules TEXT NOT NULL,
+    secret BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    creator TEXT NOT NULL,
+    expires INTEGER,
+    used INTEGER
+) WITHOUT ROWID;
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.

@@ -1,0 +1,67 @@
+//! What registries of `basalt serve` answer besides the distribution API: documents for who administers them.
+
+use serde_json::Value;
+use ureq::http::Method;
+
+use crate::error::ClientError;
+use crate::registry::{Ask, Registry};
+use crate::transport::Payload;
+
+/// The longest document that is read, in bytes.
+const MAXIMUM_DOCUMENT: u64 = 64 << 20;
+
+impl Registry {
+    /// Asks for the document at a path: `/basalt/v1/robots`.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, is no `basalt serve`, or refuses it.
+    pub fn document(&self, path: &str) -> Result<Value, ClientError> {
+        self.exchange(Method::GET, path, None)
+    }
+
+    /// Sends a document to a path; what is answered.
+    ///
+    /// # Errors
+    /// As [`Registry::document`].
+    pub fn send_document(&self, path: &str, document: &Value) -> Result<Value, ClientError> {
+        self.exchange(Method::POST, path, Some(document))
+    }
+
+    /// Deletes what is at a path.
+    ///
+    /// # Errors
+    /// As [`Registry::document`].
+    pub fn delete_document(&self, path: &str) -> Result<(), ClientError> {
+        self.exchange(Method::DELETE, path, None).map(drop)
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        document: Option<&Value>,
+    ) -> Result<Value, ClientError> {
+        let bytes = document.map(|document| document.to_string().into_bytes());
+        let kind = ("Content-Type", "application/json".to_owned());
+        let answer = self.call(Ask {
+            method,
+            url: format!("{}{path}", self.base()?),
+            headers: bytes.is_some().then_some(kind).into_iter().collect(),
+            payload: bytes.as_deref().map_or(Payload::Nothing, Payload::Bytes),
+            repository: "",
+            scopes: Vec::new(),
+        })?;
+        match answer.status {
+            200 | 201 => {
+                let url = answer.url.clone();
+                let bytes = zeroize::Zeroizing::new(answer.bytes(MAXIMUM_DOCUMENT)?);
+                serde_json::from_slice(&bytes).map_err(|cause| ClientError::Protocol {
+                    url,
+                    cause: cause.to_string(),
+                })
+            }
+            204 => Ok(Value::Null),
+            _ => Err(self.refusal(answer, "")),
+        }
+    }
+}
