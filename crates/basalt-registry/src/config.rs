@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use basalt_spec::{Size, SpecError};
 use serde::Deserialize;
 
-use crate::access::{ImmutableTags, Rule};
+use crate::access::{Glob, ImmutableTags, Rule};
+use crate::retention;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -38,6 +39,10 @@ pub struct Config {
     pub limits: Limits,
     /// What goes that nobody needs.
     pub collect: Collect,
+    /// Which tags stay; repositories that no rule is about keep all.
+    pub retention: Vec<retention::Rule>,
+    /// Who is told of changes.
+    pub hooks: Vec<HookConfig>,
     /// How long uploads may rest.
     pub uploads: Uploads,
     /// How blobs are compared with their digests.
@@ -76,6 +81,28 @@ pub struct Collect {
     pub untagged: Option<Untagged>,
     /// How often it is looked for.
     pub every: Option<Span>,
+}
+
+/// Someone who is told of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HookConfig {
+    /// Its name, under which it is known how far it was told.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// A file with the secret that signs what is sent.
+    pub secret: Option<PathBuf>,
+    /// Of which repositories; of all when none are named.
+    #[serde(default)]
+    pub repositories: Vec<Glob>,
+    /// Of what; of all when nothing is named.
+    #[serde(default)]
+    pub events: Vec<crate::events::Action>,
+    /// How often an event is tried before it is given up.
+    pub attempts: Option<u32>,
+    /// How long one attempt may take.
+    pub timeout: Option<Span>,
 }
 
 /// How long uploads may rest.
@@ -187,7 +214,9 @@ impl Config {
             .tls
             .iter_mut()
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-        for own in tls.chain(&mut config.users).chain(&mut config.root) {
+        let secrets = config.hooks.iter_mut().flat_map(|hook| &mut hook.secret);
+        let own = tls.chain(&mut config.users).chain(&mut config.root);
+        for own in own.chain(secrets) {
             *own = folder.join(&*own);
         }
         Ok(config)
@@ -245,6 +274,49 @@ impl Config {
             if !host.is_some_and(|host| !host.is_empty() && host.bytes().all(sound)) {
                 let help = "write it as `https://registry.example`";
                 return fail("url", format!("`{url}` is no address of a server"), help);
+            }
+        }
+        for rule in &self.retention {
+            let keep = &rule.keep;
+            if rule.repositories.is_empty() || *keep == retention::Keep::default() {
+                let help = "write `repositories: [\"team/*\"]` and `keep: {newest: 10}`; what is kept must be said";
+                let message = "a rule names no repositories, or keeps nothing";
+                return fail("retention", message.to_owned(), help);
+            }
+        }
+        for (place, hook) in self.hooks.iter().enumerate() {
+            let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if hook.name.is_empty() || hook.name.len() > 64 || !hook.name.bytes().all(sound) {
+                let help = "write letters, digits, dots and dashes";
+                return fail(
+                    "name",
+                    "this name of a hook cannot be used".to_owned(),
+                    help,
+                );
+            }
+            if self
+                .hooks
+                .iter()
+                .take(place)
+                .any(|one| one.name == hook.name)
+            {
+                let message = format!("two hooks have the name `{}`", hook.name);
+                return fail(&hook.name, message, "give each its own");
+            }
+            let is_web = ["https://", "http://"]
+                .iter()
+                .any(|scheme| hook.url.len() > scheme.len() && hook.url.starts_with(scheme));
+            if !is_web || hook.url.len() > 2000 || hook.url.bytes().any(|byte| byte <= b' ') {
+                let message = format!("`{}` is no address of a hook", hook.url);
+                return fail(&hook.url, message, "write it as `https://ci.example/hook`");
+            }
+            if hook.attempts == Some(0) || hook.attempts.is_some_and(|most| most > 1000) {
+                let help = "write a number from 1 to 1000";
+                return fail(
+                    "attempts",
+                    "there cannot be so many attempts".to_owned(),
+                    help,
+                );
             }
         }
         if let Some(service) = &self.service {

@@ -17,6 +17,7 @@ use crate::digest::{Digest, Hasher};
 use crate::route::UploadId;
 
 pub use folder::Folder;
+pub(crate) use folder::sync_folder;
 
 /// An answer that is to come.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;

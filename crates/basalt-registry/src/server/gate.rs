@@ -38,7 +38,7 @@ pub struct Gate {
     /// The users; none when nobody can sign in.
     pub users: Option<Htpasswd>,
     /// The keys of tokens.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// The name under which tokens are made.
     pub service: String,
     /// Whether requests must name this machine, as they do when no web page sends them in another's name.
@@ -111,7 +111,7 @@ impl Gate {
         Self {
             policy,
             users,
-            keys: Keys::default(),
+            keys: Arc::default(),
             service,
             only_local: false,
             url: None,

@@ -17,7 +17,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::paced::Paced;
 use super::tls::{Certificate, TlsError};
-use super::{Registry, janitor, log};
+use super::{Current, janitor, log};
+use crate::events;
 
 /// How long a connection may rest before a request, and how long a request's head may take.
 const HEAD: Duration = Duration::from_secs(30);
@@ -64,7 +65,7 @@ impl Tls {
 /// A server that listens, and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
-    registry: Arc<Registry>,
+    registry: Current,
     tls: Option<Arc<Tls>>,
 }
 
@@ -75,7 +76,7 @@ impl Listening {
     /// When it is taken, or not ours.
     pub async fn bind(
         address: SocketAddr,
-        registry: Arc<Registry>,
+        registry: Current,
         tls: Option<Tls>,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -103,14 +104,22 @@ impl Listening {
         stop: watch::Receiver<bool>,
         mut reload: watch::Receiver<u64>,
     ) -> Result<(), crate::metadata::MetadataError> {
-        let registry = self.registry;
+        let registry = Arc::clone(&self.registry.borrow());
         let gate = &registry.gate;
         if gate.users.is_some() {
             gate.keys
                 .refresh(registry.metadata.as_ref(), super::now())
                 .await?;
         }
-        let janitor = tokio::spawn(janitor::run(Arc::clone(&registry), stop.clone()));
+        let janitor = tokio::spawn(janitor::run(self.registry.clone(), stop.clone()));
+        let (current, mut ending) = (self.registry.clone(), stop.clone());
+        // An attempt that is cut off is made again by whoever starts next.
+        let delivering = tokio::spawn(async move {
+            tokio::select! {
+                () = events::run(current) => {}
+                () = stopped(&mut ending) => {}
+            }
+        });
         let places = Arc::new(Semaphore::new(registry.settings.connections));
         let mut stopping = stop.clone();
         loop {
@@ -124,7 +133,7 @@ impl Listening {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, from)) => {
                         let connection = Connection {
-                            registry: Arc::clone(&registry),
+                            registry: self.registry.clone(),
                             stop: stop.clone(),
                             _place: place,
                         };
@@ -149,6 +158,7 @@ impl Listening {
             log::note("some requests did not end in time");
         }
         let _ = janitor.await;
+        let _ = delivering.await;
         Ok(())
     }
 }
@@ -166,7 +176,7 @@ fn refresh(tls: Option<&Tls>) {
 }
 
 struct Connection {
-    registry: Arc<Registry>,
+    registry: Current,
     stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
@@ -189,17 +199,18 @@ impl Connection {
                 let handshake = Box::pin(tls.acceptor.accept(stream));
                 match timeout(HANDSHAKE, handshake).await {
                     Ok(Ok(stream)) => Box::pin(self.serve(stream, from)).await,
-                    _ => self.registry.counts.refused_connection(),
+                    _ => self.registry.borrow().counts.refused_connection(),
                 }
             }
         }
     }
 
     async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr) {
-        self.registry.counts.connections(1);
-        let registry = Arc::clone(&self.registry);
+        let counts = Arc::clone(&self.registry.borrow().counts);
+        counts.connections(1);
+        let current = self.registry.clone();
         let service = service_fn(move |request| {
-            let registry = Arc::clone(&registry);
+            let registry = Arc::clone(&current.borrow());
             // Between two requests a connection has no room for one.
             Box::pin(async move {
                 Ok::<_, std::convert::Infallible>(registry.answer(request, from).await)
@@ -220,6 +231,6 @@ impl Connection {
                 let _ = connection.await;
             }
         }
-        self.registry.counts.connections(-1);
+        counts.connections(-1);
     }
 }

@@ -3,5 +3,7 @@
 mod access;
 mod api;
 mod durable;
+mod hooks;
+mod operations;
 mod server;
 mod uploads;
