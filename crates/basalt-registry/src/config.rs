@@ -365,6 +365,11 @@ immutable-tags:
   - {repositories: ["**"], tags: ["v*"]}
 limits: {blob: 10 GB, connections: 1000}
 collect: {grace: 1 day, untagged: never, every: 1 minute}
+retention:
+  - {repositories: ["team/*"], keep: {newest: 10, younger-than: 90 days, tags: ["v*"]}}
+hooks:
+  - {name: ci, url: "https://ci.example/hook", secret: ci.secret, repositories: ["team/*"], events: [push-tag, move-tag],
+     attempts: 5, timeout: 5 seconds}
 uploads: {expire: 12 hours}
 scrub: {rate: 20 MB}
 drain: 30 seconds
@@ -384,6 +389,9 @@ drain: 30 seconds
             (tls.certificate, tls.key),
             ("/etc/tls/cert.pem".into(), "/srv/key.pem".into())
         );
+        let secret = config.hooks[0].secret.as_deref();
+        assert_eq!(secret, Some(Path::new("/srv/ci.secret")));
+        assert_eq!(config.retention[0].keep.newest, Some(10));
         assert_eq!(config.access[1].rights[2], Right::Overwrite);
         assert_eq!(config.collect.untagged, Some(Untagged::Kept));
         assert_eq!(config.drain.map(Span::milliseconds), Some(30_000));
@@ -418,6 +426,22 @@ drain: 30 seconds
                 &["1:1", "https://registry.example"],
             ),
             ("limits: {connections: 0}", &["from 1 to"]),
+            (
+                "retention:\n  - {repositories: [\"**\"], keep: {}}",
+                &["keeps nothing", "newest: 10"],
+            ),
+            (
+                "retention:\n  - {repositories: [\"**\"], keep: {newst: 1}}",
+                &["2:", "did you mean `newest`"],
+            ),
+            (
+                "hooks:\n  - {name: ci, url: \"ftp://x\"}",
+                &["2:", "https://ci.example/hook"],
+            ),
+            (
+                "hooks:\n  - {name: ci, url: \"http://x\", events: [push-tags]}",
+                &["did you mean `push-tag`"],
+            ),
             (
                 "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",
                 &["no pattern"],

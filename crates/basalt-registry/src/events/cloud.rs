@@ -61,3 +61,51 @@ pub fn signature(secret: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
     mac.update(body);
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::Author;
+
+    fn line(action: &str, object: &str) -> AuditEntry {
+        AuditEntry {
+            sequence: 7,
+            author: Author {
+                name: "ann".to_owned(),
+                address: "10.0.0.1".to_owned(),
+                moment: 1_700_000_000_123,
+            },
+            action: action.to_owned(),
+            repository: "team/app".to_owned(),
+            object: object.to_owned(),
+            hash: [0; 32],
+        }
+    }
+
+    #[test]
+    fn an_event_has_what_cloudevents_ask_for_and_the_same_id_each_time() {
+        let moved = line("move tag", "v1 -> sha256:aa");
+        let action = Action::of(&moved).expect("hooks are told of it");
+        let (id, event) = document("urn:basalt:here", "", &moved, action);
+        assert_eq!((id.as_str(), &event["id"]), ("7", &json!("7")));
+        for (name, value) in [
+            ("specversion", "1.0"),
+            ("source", "urn:basalt:here"),
+            ("type", "basalt.registry.tag.moved"),
+            ("subject", "team/app:v1"),
+            ("time", "2023-11-14T22:13:20.123Z"),
+            ("datacontenttype", "application/json"),
+        ] {
+            assert_eq!(event[name], value);
+        }
+        assert_eq!(event["data"]["digest"], "sha256:aa");
+        assert_eq!(document("x", "two", &moved, action).0, "two/7");
+        assert_eq!(Action::of(&line("push blob", "sha256:aa")), None);
+    }
+
+    #[test]
+    fn what_is_sent_is_signed_with_its_id_and_time() {
+        let signed = signature(b"whsec", "7", 1_700_000_000, b"{\"a\":1}");
+        assert_eq!(signed, "v1,b3CkwOMZ3teKDsvOVgopJebzfehdF3WtIcx4AF/yENM=");
+    }
+}

@@ -15,8 +15,9 @@ use crate::server::{Registry, log, now};
 
 /// How often it is looked for what is new.
 const EVERY: Duration = Duration::from_millis(500);
-/// For how long one server alone delivers, in milliseconds; it says so anew each time.
-const LEASE: i64 = 30_000;
+/// For how long, beyond the longest attempt, one server alone delivers to a hook, in milliseconds. It says so anew before
+/// each; when it is killed another goes on after that.
+const LEASE: i64 = 3_000;
 /// How many lines are asked for at once.
 const LINES: u64 = 100;
 /// The longest rest before an event is tried again, in milliseconds: ten minutes.

@@ -87,6 +87,9 @@ impl OperationError {
             Self::NoRegistry { .. } => Some(
                 "name the registry's folder with --root; if its database is lost, `basalt registry repair` makes it anew",
             ),
+            Self::Metadata(MetadataError::Database { .. }) => Some(
+                "if the database is damaged, `basalt registry repair` makes it anew from the journal",
+            ),
             Self::Running { .. } => Some("stop it first"),
             Self::NotEmpty { .. } => Some("name a folder that is empty or not there"),
             _ => None,

@@ -31,20 +31,37 @@ pub async fn verify(
 ) -> Result<Report, OperationError> {
     let mut report = Report::default();
     observer.stage("database", 1);
-    for wrong in check_file(&opened.root.join(DATABASE), quick)? {
+    let wrong = match check_file(&opened.root.join(DATABASE), quick) {
+        Ok(wrong) => wrong,
+        Err(error) => vec![error.to_string()],
+    };
+    let is_whole = wrong.is_empty();
+    for wrong in wrong {
         let detail = format!("{wrong}; `basalt registry repair` makes it anew");
         report.add(Kind::Database, DATABASE, detail, Vec::new());
     }
+    match look(opened, quick, observer, &mut report).await {
+        // What a broken database cannot tell was to be expected.
+        Err(_) if !is_whole => Ok(report),
+        looked => looked.map(|()| report),
+    }
+}
+
+async fn look(
+    opened: &Opened,
+    quick: bool,
+    observer: &dyn Observer,
+    report: &mut Report,
+) -> Result<(), OperationError> {
     let totals = opened.metadata().totals().await?;
     observer.stage("blobs", totals.blobs);
-    blobs(opened, quick, observer, &mut report).await?;
+    blobs(opened, quick, observer, report).await?;
     observer.stage("manifests", totals.manifests);
-    manifests(opened, observer, &mut report).await?;
+    manifests(opened, observer, report).await?;
     observer.stage("audit", 0);
-    audit(opened, observer, &mut report).await?;
+    audit(opened, observer, report).await?;
     observer.stage("leftovers", 256);
-    leftovers(opened, observer, &mut report).await?;
-    Ok(report)
+    leftovers(opened, observer, report).await
 }
 
 async fn blobs(
