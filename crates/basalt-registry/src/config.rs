@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use basalt_spec::{Size, SpecError};
 use serde::Deserialize;
 
-use crate::access::{ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
+use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
 use crate::metadata::postgres::Access;
 use crate::rate::Rate;
+use crate::retention;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -48,6 +49,10 @@ pub struct Config {
     pub limits: Limits,
     /// What goes that nobody needs.
     pub collect: Collect,
+    /// Which tags stay; repositories that no rule is about keep all.
+    pub retention: Vec<retention::Rule>,
+    /// Who is told of changes.
+    pub hooks: Vec<HookConfig>,
     /// How long uploads may rest.
     pub uploads: Uploads,
     /// How blobs are compared with their digests.
@@ -127,6 +132,28 @@ pub struct Collect {
     pub untagged: Option<Untagged>,
     /// How often it is looked for.
     pub every: Option<Span>,
+}
+
+/// Someone who is told of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HookConfig {
+    /// Its name, under which it is known how far it was told.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// A file with the secret that signs what is sent.
+    pub secret: Option<PathBuf>,
+    /// Of which repositories; of all when none are named.
+    #[serde(default)]
+    pub repositories: Vec<Glob>,
+    /// Of what; of all when nothing is named.
+    #[serde(default)]
+    pub events: Vec<crate::events::Action>,
+    /// How often an event is tried before it is given up.
+    pub attempts: Option<u32>,
+    /// How long one attempt may take.
+    pub timeout: Option<Span>,
 }
 
 /// How long uploads may rest.
@@ -254,6 +281,8 @@ impl Config {
         });
         let paths = tls.chain(&mut config.users).chain(&mut config.root);
         let paths = paths.chain(authorities).chain(database).chain(store);
+        let secrets = config.hooks.iter_mut().flat_map(|hook| &mut hook.secret);
+        let paths = paths.chain(secrets);
         for own in paths {
             *own = folder.join(&*own);
         }
@@ -360,6 +389,49 @@ impl Config {
                 return fail("url", format!("`{url}` is no address of a server"), help);
             }
         }
+        for rule in &self.retention {
+            let keep = &rule.keep;
+            if rule.repositories.is_empty() || *keep == retention::Keep::default() {
+                let help = "write `repositories: [\"team/*\"]` and `keep: {newest: 10}`; what is kept must be said";
+                let message = "a rule names no repositories, or keeps nothing";
+                return fail("retention", message.to_owned(), help);
+            }
+        }
+        for (place, hook) in self.hooks.iter().enumerate() {
+            let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if hook.name.is_empty() || hook.name.len() > 64 || !hook.name.bytes().all(sound) {
+                let help = "write letters, digits, dots and dashes";
+                return fail(
+                    "name",
+                    "this name of a hook cannot be used".to_owned(),
+                    help,
+                );
+            }
+            if self
+                .hooks
+                .iter()
+                .take(place)
+                .any(|one| one.name == hook.name)
+            {
+                let message = format!("two hooks have the name `{}`", hook.name);
+                return fail(&hook.name, message, "give each its own");
+            }
+            let is_web = ["https://", "http://"]
+                .iter()
+                .any(|scheme| hook.url.len() > scheme.len() && hook.url.starts_with(scheme));
+            if !is_web || hook.url.len() > 2000 || hook.url.bytes().any(|byte| byte <= b' ') {
+                let message = format!("`{}` is no address of a hook", hook.url);
+                return fail(&hook.url, message, "write it as `https://ci.example/hook`");
+            }
+            if hook.attempts == Some(0) || hook.attempts.is_some_and(|most| most > 1000) {
+                let help = "write a number from 1 to 1000";
+                return fail(
+                    "attempts",
+                    "there cannot be so many attempts".to_owned(),
+                    help,
+                );
+            }
+        }
         if let Some(service) = &self.service {
             let sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
             if service.is_empty() || service.len() > 128 || !service.bytes().all(sound) {
@@ -453,6 +525,11 @@ quotas:
   - {repositories: ["team/*"], size: 100 GB}
 limits: {blob: 10 GB, connections: 1000, requests: 100 per second, burst: 200, failed-sign-ins: 10 per minute}
 collect: {grace: 1 day, untagged: never, every: 1 minute}
+retention:
+  - {repositories: ["team/*"], keep: {newest: 10, younger-than: 90 days, tags: ["v*"]}}
+hooks:
+  - {name: ci, url: "https://ci.example/hook", secret: ci.secret, repositories: ["team/*"], events: [push-tag, move-tag],
+     attempts: 5, timeout: 5 seconds}
 uploads: {expire: 12 hours}
 scrub: {rate: 20 MB}
 drain: 30 seconds
@@ -481,6 +558,9 @@ drain: 30 seconds
             )
         );
         assert_eq!(config.issuers[1].keys.as_deref(), Some("/srv/keys.json"));
+        let secret = config.hooks[0].secret.as_deref();
+        assert_eq!(secret, Some(Path::new("/srv/ci.secret")));
+        assert_eq!(config.retention[0].keep.newest, Some(10));
         assert_eq!(config.access[2].rights[2], Right::Overwrite);
         assert_eq!(config.collect.untagged, Some(Untagged::Kept));
         assert_eq!(config.drain.map(Span::milliseconds), Some(30_000));
@@ -554,6 +634,22 @@ drain: 30 seconds
             (
                 "store: {bucket: images, endpoint: s3.example}",
                 &["1:35", "https://s3.example"],
+            ),
+            (
+                "retention:\n  - {repositories: [\"**\"], keep: {}}",
+                &["keeps nothing", "newest: 10"],
+            ),
+            (
+                "retention:\n  - {repositories: [\"**\"], keep: {newst: 1}}",
+                &["2:", "did you mean `newest`"],
+            ),
+            (
+                "hooks:\n  - {name: ci, url: \"ftp://x\"}",
+                &["2:", "https://ci.example/hook"],
+            ),
+            (
+                "hooks:\n  - {name: ci, url: \"http://x\", events: [push-tags]}",
+                &["did you mean `push-tag`"],
             ),
             (
                 "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",

@@ -14,7 +14,9 @@ use tokio::sync::watch;
 use crate::access::{Htpasswd, ISSUED, Issuer, Policy};
 use crate::blobs::BucketError;
 use crate::config::{Config, Database, Store, TlsFiles, Untagged};
+use crate::events::Hook;
 use crate::metadata::{Grace, MetadataError};
+use crate::retention;
 use crate::server::{Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, log};
 use crate::storage::Storage;
 
@@ -136,6 +138,9 @@ pub struct Plan {
     service: String,
     url: Option<String>,
     only_local: bool,
+    retention: Vec<retention::Rule>,
+    hooks: Vec<Hook>,
+    options: Options,
 }
 
 impl fmt::Debug for Plan {
@@ -237,7 +242,12 @@ impl Plan {
             },
         };
         let root = options.root.clone().or(config.root);
+        let secret = |path: &Path| read_text("the secret of a hook", path);
+        let hooks = config.hooks.iter().map(|hook| Hook::new(hook, secret));
         Ok(Self {
+            hooks: hooks.collect::<Result<_, _>>()?,
+            retention: config.retention,
+            options: options.clone(),
             root: root.unwrap_or_else(|| options.default_root.clone()),
             listen,
             is_open,
@@ -254,6 +264,33 @@ impl Plan {
             url: config.url,
             only_local: is_open && is_local && !options.allow_anonymous,
         })
+    }
+
+    /// Which tags stay.
+    pub fn retention(&self) -> &[retention::Rule] {
+        &self.retention
+    }
+
+    /// Who may do what, and which tags are immutable.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// How long what lost its last reference is kept.
+    pub fn grace(&self) -> Grace {
+        self.grace
+    }
+
+    /// What a registry is made of that can change while it runs.
+    fn parts(self) -> (Gate, Settings, Vec<retention::Rule>, Vec<Hook>) {
+        let mut gate = Gate::new(self.policy, self.users, self.service);
+        gate.only_local = self.only_local;
+        gate.issuers = self.issuers;
+        gate.limits = self.limits;
+        gate.url = self.url;
+        gate.tls = self.tls.is_some();
+        gate.clients = self.tls.is_some_and(|files| files.clients.is_some());
+        (gate, self.settings, self.retention, self.hooks)
     }
 
     /// Runs the server until a signal ends it. `listening` hears where, once it answers.
@@ -277,22 +314,19 @@ impl Plan {
             .as_ref()
             .map(|files| Tls::read(&files.certificate, &files.key, files.clients.as_deref()))
             .transpose()?;
-        let mut gate = Gate::new(self.policy, self.users, self.service);
-        gate.only_local = self.only_local;
-        gate.issuers = self.issuers;
-        gate.limits = self.limits;
-        gate.url = self.url;
-        gate.clients = self.tls.is_some_and(|files| files.clients.is_some());
-        gate.tls = tls.is_some();
         let (metadata, blobs) = (Arc::clone(&storage.metadata), Arc::clone(&storage.blobs));
-        let registry = Registry::new(metadata, blobs, gate, self.settings);
+        let options = self.options.clone();
+        let listen = self.listen;
+        let (gate, settings, retention, hooks) = self.parts();
+        let mut registry = Registry::new(metadata, blobs, gate, settings);
+        (registry.retention, registry.hooks) = (retention, hooks);
+        let (renewing, current) = watch::channel(Arc::new(registry));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores.max(THREADS))
             .enable_all()
             .build()?;
         log::start(format)?;
-        let listen = self.listen;
         runtime.block_on(async move {
             let (stop, stopped) = watch::channel(false);
             let (reload, reloaded) = watch::channel(0);
@@ -303,7 +337,7 @@ impl Plan {
             ];
             let mut hung_up = signal(SignalKind::hangup())?;
             let has_tls = tls.is_some();
-            let server = Listening::bind(listen, Arc::new(registry), tls).await;
+            let server = Listening::bind(listen, current, tls).await;
             let server = server.map_err(|cause| ServeError::Listen {
                 listen: listen.to_string(),
                 cause: cause.to_string(),
@@ -315,7 +349,15 @@ impl Plan {
                     tokio::select! {
                         _ = terminate.recv() => break,
                         _ = interrupt.recv() => break,
-                        _ = hung_up.recv() => reload.send_modify(|count| *count += 1),
+                        _ = hung_up.recv() => {
+                            reload.send_modify(|count| *count += 1);
+                            match renew(&options, &renewing).await {
+                                Ok(()) => log::note("the configuration was read again"),
+                                Err(error) => log::trouble(&format!(
+                                    "{error}; the former configuration stays"
+                                )),
+                            }
+                        }
                     }
                 }
                 log::note("stopping: requests at hand may end");
@@ -338,6 +380,28 @@ impl Plan {
         drop(storage);
         Ok(())
     }
+}
+
+/// Reads the configuration again, and puts what it says in the place of what was said before: all of it, or nothing.
+async fn renew(
+    options: &Options,
+    current: &watch::Sender<Arc<Registry>>,
+) -> Result<(), ServeError> {
+    let plan = Plan::new(options)?;
+    let former = Arc::clone(&current.borrow());
+    let (gate, settings, retention, hooks) = plan.parts();
+    if settings.connections != former.settings.connections {
+        log::note("the number of connections changes with the next start");
+    }
+    let mut registry = former.with(gate, settings);
+    (registry.retention, registry.hooks) = (retention, hooks);
+    if registry.gate.signs_in() {
+        let keys = &registry.gate.keys;
+        keys.refresh(registry.metadata.as_ref(), crate::server::now())
+            .await?;
+    }
+    current.send_replace(Arc::new(registry));
+    Ok(())
 }
 
 /// Reads an address: `127.0.0.1:5000`, `[::]:5000`, `localhost:5000`, or a port of this machine alone.

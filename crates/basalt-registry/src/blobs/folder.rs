@@ -41,9 +41,14 @@ impl Folder {
         }
         sync_folder(&root.join("blobs"))?;
         sync_folder(root)?;
-        Ok(Self {
+        Ok(Self::at(root))
+    }
+
+    /// A store in this folder, which is taken as it is.
+    pub fn at(root: &Path) -> Self {
+        Self {
             root: Arc::new(root.to_owned()),
-        })
+        }
     }
 
     fn staging(&self, upload: &UploadId) -> PathBuf {
@@ -58,7 +63,8 @@ impl Folder {
         (part, format!("{hex}.{}", upload.as_str()))
     }
 
-    fn path(&self, digest: &Digest, upload: &UploadId) -> PathBuf {
+    /// The file of a blob.
+    pub(crate) fn path(&self, digest: &Digest, upload: &UploadId) -> PathBuf {
         let (folder, name) = self.place(digest, upload);
         folder.join(name)
     }
@@ -72,7 +78,7 @@ fn blocking<T: Send + 'static>(
     Box::pin(async move { running.await.map_err(io::Error::other)? })
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -19,6 +19,7 @@ use crate::route::UploadId;
 
 pub use bucket::{Bucket, BucketError, BucketPlace, Keys};
 pub use folder::Folder;
+pub(crate) use folder::sync_folder;
 
 /// An answer that is to come.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;

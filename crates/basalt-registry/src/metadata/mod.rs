@@ -3,6 +3,8 @@
 //! Every change is one transaction that checks again what it depends on, so that servers that share the metadata
 //! need no lock among them.
 
+pub mod journal;
+mod operated;
 pub mod postgres;
 mod record;
 mod sql;
@@ -13,10 +15,14 @@ use std::pin::Pin;
 
 use crate::access::{Robot, RobotName};
 use crate::digest::Digest;
+use crate::manifest::Facts;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
 use sql::session::SqlError;
 
+pub use operated::{
+    DeadEvent, Delivery, HeldBlob, HookPosition, Keeper, Retired, StoredManifest, TagRecord, Totals,
+};
 pub use record::{
     AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, ManifestHead, ManifestRecord,
     Moment, Movable, NewBlob, NewManifest, OverQuota, Piece, PieceAdded, Place, Published,
@@ -135,10 +141,11 @@ pub trait Metadata: Send + Sync + 'static {
     /// Whether a repository has this upload.
     fn has_upload(&self, repository: &RepositoryName, upload: &UploadId) -> Answer<'_, bool>;
 
-    /// Which of these places of blobs nothing knows: neither a blob nor an upload.
+    /// Which of these places of blobs nothing knows: neither a blob nor an upload. None while a backup runs.
     fn unknown_places(
         &self,
         places: Vec<(Digest, UploadId)>,
+        now: Moment,
     ) -> Answer<'_, Vec<(Digest, UploadId)>>;
 
     /// Which of these uploads nothing knows: neither is one of them at hand, nor does a blob lie in its place.
@@ -264,6 +271,72 @@ pub trait Metadata: Send + Sync + 'static {
 
     /// Notes that a robot was at work, unless that was noted a moment ago.
     fn note_robot(&self, name: &RobotName, now: Moment) -> Answer<'_, ()>;
+
+    // What those ask and change who look after the registry.
+
+    /// How many blobs and manifests there are.
+    fn totals(&self) -> Answer<'_, Totals>;
+
+    /// All blobs, in files or not, damaged or not, by digest, behind `after`.
+    fn all_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>>;
+
+    /// All manifests by number, behind `after`, with all that is known of them.
+    fn stored_manifests(&self, after: i64, limit: u64) -> Answer<'_, Vec<StoredManifest>>;
+
+    /// What needs a blob, by name or digest: the first hundred.
+    fn hurt_by(&self, digest: &Digest) -> Answer<'_, Vec<String>>;
+
+    /// Notes that the bytes of a blob are not what they should be, wherever they are; false when that is known.
+    fn mark_damaged(&self, digest: &Digest) -> Answer<'_, bool>;
+
+    /// Writes again what a manifest's bytes say of it.
+    fn mend_manifest(&self, manifest: i64, facts: Facts, now: Moment) -> Answer<'_, ()>;
+
+    /// Promises something to one owner until this time; false when another has it.
+    fn take_lease(&self, name: &str, owner: &str, now: Moment, ends: Moment) -> Answer<'_, bool>;
+
+    /// Ends a promise.
+    fn end_lease(&self, name: &str, owner: &str) -> Answer<'_, ()>;
+
+    /// Tags of a repository with their times, sorted, behind `after`.
+    fn tag_records(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, Vec<TagRecord>>;
+
+    /// What keeps a manifest besides its tags.
+    fn keeper(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<Keeper>>;
+
+    /// Deletes a tag that is still what it was when this was decided, and what nothing else needs then; nothing happens
+    /// when it is not.
+    fn retire(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagRecord,
+        author: Author,
+    ) -> Answer<'_, Option<Retired>>;
+
+    /// How far a hook is in each chain of the audit log. One that is new begins with what happens from now on.
+    fn hook_positions(&self, hook: &str) -> Answer<'_, Vec<HookPosition>>;
+
+    /// How far all hooks are.
+    fn all_hook_positions(&self) -> Answer<'_, Vec<HookPosition>>;
+
+    /// Notes what became of an event.
+    fn note_delivery(
+        &self,
+        position: HookPosition,
+        delivery: Delivery,
+        now: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// Events that hooks did not take, the latest first.
+    fn dead_events(&self, limit: u64) -> Answer<'_, Vec<DeadEvent>>;
+
+    /// Does what the engine needs from time to time.
+    fn maintain(&self) -> Answer<'_, ()>;
 }
 
 /// Whether a robot's use is to be noted again when it was last noted then.

@@ -1,14 +1,15 @@
 //! Metadata in SQLite: one file, its journal written ahead, one thread that writes and several connections that read.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
 
+use super::journal::{self, Journal};
 use super::sql::session::{Result, Row, Session, SqlError, Value};
 use super::sql::writer::{Transactional, Writer};
 use super::sql::{Engine, Sql, schema};
@@ -27,8 +28,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Sqlite {
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
-    writer: Writer,
+    /// Nothing where it is only read.
+    writer: Option<Writer>,
+    /// Nothing where another process keeps it.
+    journal: Option<Arc<Mutex<Journal>>>,
+    path: PathBuf,
     place: String,
+}
+
+/// What a process does with the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It alone changes it, and keeps the journal.
+    Own,
+    /// It changes leases, while another may own it.
+    Beside,
+    /// It reads, while another may own it.
+    Read,
 }
 
 impl Sqlite {
@@ -37,40 +53,72 @@ impl Sqlite {
     /// # Errors
     /// When it cannot be opened, or was made by a newer program.
     pub fn open(path: &Path, grace: Grace) -> std::result::Result<Sql<Self>, MetadataError> {
+        Self::open_for(path, grace, Access::Own)
+    }
+
+    /// Opens the file for this; only [`Access::Own`] makes one that is not there.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or was made by another version of the program than this access can use.
+    pub fn open_for(
+        path: &Path,
+        grace: Grace,
+        access: Access,
+    ) -> std::result::Result<Sql<Self>, MetadataError> {
         let place = path.display().to_string();
         let error = |cause| MetadataError::database(&place, &failed(&cause));
-        let mut connection = connect(
-            path,
-            OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE,
-        )
-        .map_err(error)?;
-        connection
-            .pragma_update(None, "journal_mode", "WAL")
-            .map_err(error)?;
-        connection
-            .pragma_update(None, "synchronous", "FULL")
-            .map_err(error)?;
-        connection
-            .pragma_update(None, "journal_size_limit", JOURNAL)
-            .map_err(error)?;
-        migrate(&mut connection, &place)?;
-        let readers = (0..READERS)
+        let flags = match access {
+            Access::Own => OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Access::Beside => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let mut connection = connect(path, flags).map_err(error)?;
+        if access != Access::Own {
+            check_version(&connection, &place)?;
+        }
+        let readers = match access {
+            Access::Own => READERS,
+            Access::Beside | Access::Read => 1,
+        };
+        if access != Access::Read {
+            prepare(&connection).map_err(error)?;
+        }
+        let mut journal = None;
+        if access == Access::Own {
+            migrate(&mut connection, &place)?;
+            let position = position(&connection).map_err(error)?;
+            let folder = path.with_file_name("journal");
+            let opened = Journal::open(&folder, schema::VERSION, position).map_err(|cause| {
+                MetadataError::Database {
+                    place: folder.display().to_string(),
+                    cause: cause.to_string(),
+                }
+            })?;
+            journal = Some(Arc::new(Mutex::new(opened)));
+        }
+        let readers = (0..readers)
             .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Mutex::new))
             .collect::<rusqlite::Result<_>>()
             .map_err(error)?;
-        let writing = Writing {
-            connection,
-            is_full: true,
-        };
-        let writer =
-            Writer::start(writing, place.clone()).map_err(|cause| MetadataError::Database {
+        let mut writer = None;
+        if access != Access::Read {
+            let writing = Writing {
+                connection,
+                is_full: true,
+                journal: journal.clone(),
+            };
+            let started = Writer::start(writing, place.clone());
+            writer = Some(started.map_err(|cause| MetadataError::Database {
                 place: place.clone(),
                 cause: cause.to_string(),
-            })?;
+            })?);
+        }
         let engine = Self {
             readers,
             next: AtomicUsize::new(0),
             writer,
+            journal,
+            path: path.to_owned(),
             place,
         };
         Ok(Sql::new(engine, grace))
@@ -78,25 +126,111 @@ impl Sqlite {
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let free = (0..READERS).find_map(|step| {
-            let reader = self.readers.get((start + step) % READERS)?;
+        let count = self.readers.len();
+        let free = (0..count).find_map(|step| {
+            let reader = self.readers.get((start + step) % count)?;
             reader.try_lock().ok()
         });
         match free {
             Some(reader) => reader,
-            None => self.readers[start % READERS]
+            None => self.readers[start % count]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(connection)
+}
+
+/// How a file is written: its journal ahead, each commit on the disk before it is answered.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL)
+}
+
+/// How many batches of changes there were.
+fn position(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT position FROM journal WHERE id = 1", [], |row| {
+        row.get(0)
+    })
+}
+
+/// Refuses tables that this program would have to change first.
+fn check_version(connection: &Connection, place: &str) -> std::result::Result<(), MetadataError> {
+    let found: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|cause| MetadataError::database(place, &failed(&cause)))?;
+    schema::check(found, place)?;
+    if found < schema::VERSION {
+        let cause =
+            "its tables are those of an older program; start `basalt serve` of this one once";
+        return Err(MetadataError::Database {
+            place: place.to_owned(),
+            cause: cause.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What is wrong with a file, as far as SQLite itself can tell: the first twenty.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub fn check_file(path: &Path, quick: bool) -> std::result::Result<Vec<String>, MetadataError> {
+    let place = path.display().to_string();
+    let error = |cause| MetadataError::database(&place, &failed(&cause));
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
+    let mut wrong: Vec<String> = Vec::new();
+    let checks = match quick {
+        true => ["PRAGMA quick_check(20)", "PRAGMA foreign_key_check"],
+        false => ["PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"],
+    };
+    for check in checks {
+        let mut statement = connection.prepare(check).map_err(error)?;
+        let mut rows = statement.query([]).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            let text: String = row.get(0).map_err(error)?;
+            match check.ends_with("foreign_key_check") {
+                true if wrong.len() < 20 => wrong.push(format!("a row of {text} refers to none")),
+                false if text != "ok" => wrong.push(text),
+                _ => {}
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+/// Writes the database as it is at one moment into a file that is not there. The position that it has.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn copy_file(from: &Path, to: &Path) -> std::result::Result<i64, MetadataError> {
+    let place = to.display().to_string();
+    let error = |cause| MetadataError::database(&place, &failed(&cause));
+    let source = connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
+    let name = to.to_string_lossy();
+    source.execute("VACUUM INTO ?1", [name]).map_err(error)?;
+    let copy = connect(to, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
+    position(&copy).map_err(error)
+}
+
+/// Takes out of a copy what is good only where it was made: uploads at hand and leases.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn settle_copy(path: &Path) -> std::result::Result<(), MetadataError> {
+    let place = path.display().to_string();
+    let error = |cause| MetadataError::database(&place, &failed(&cause));
+    let copy = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(error)?;
+    let statements = "PRAGMA journal_mode = DELETE; DELETE FROM uploads; DELETE FROM leases;";
+    copy.execute_batch(statements).map_err(error)
 }
 
 /// Makes the tables, or brings them up to this program's version.
@@ -140,7 +274,25 @@ impl Engine for Sqlite {
         durable: bool,
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
-        self.writer.change(durable, change)
+        match &self.writer {
+            Some(writer) => writer.change(durable, change),
+            None => Box::pin(std::future::ready(Err(MetadataError::Database {
+                place: self.place.clone(),
+                cause: "it was opened to be read only".to_owned(),
+            }))),
+        }
+    }
+
+    fn maintain(&self) -> Answer<'_, ()> {
+        let Some(journal) = self.journal.clone() else {
+            return Box::pin(std::future::ready(Ok(())));
+        };
+        let path = self.path.clone();
+        Box::pin(async move {
+            let work = move || journal::maintain(&journal, &path, |to| copy_file(&path, to));
+            let running = tokio::task::spawn_blocking(work);
+            running.await.unwrap_or(Err(MetadataError::Closed))
+        })
     }
 }
 
@@ -220,11 +372,30 @@ struct Writing {
     connection: Connection,
     /// Whether each commit waits for the disk.
     is_full: bool,
+    journal: Option<Arc<Mutex<Journal>>>,
+}
+
+impl Writing {
+    fn journal(&self) -> Option<MutexGuard<'_, Journal>> {
+        let journal = self.journal.as_ref()?;
+        Some(journal.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes a statement that was made, unless it only reads.
+    fn note(&self, statement: &str, values: &[Value<'_>]) {
+        if !statement.trim_start().starts_with("SELECT")
+            && let Some(mut journal) = self.journal()
+        {
+            journal.note(statement, values);
+        }
+    }
 }
 
 impl Session for Writing {
     fn run(&mut self, statement: &str, values: &[Value<'_>]) -> Result<u64> {
-        self.connection.run(statement, values)
+        let changed = self.connection.run(statement, values)?;
+        self.note(statement, values);
+        Ok(changed)
     }
 
     fn rows(
@@ -233,11 +404,18 @@ impl Session for Writing {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.connection.rows(statement, values, each)
+        let result = self.connection.rows(statement, values, each);
+        // One whose rows are not what was expected has changed what it changes all the same.
+        if !matches!(result, Err(SqlError::Refused(_))) {
+            self.note(statement, values);
+        }
+        result
     }
 
     fn script(&mut self, statements: &str) -> Result<()> {
-        self.connection.script(statements)
+        self.connection.script(statements)?;
+        self.note(statements, &[]);
+        Ok(())
     }
 
     fn chain(&self) -> &str {
@@ -255,16 +433,43 @@ impl Transactional for Writing {
                 .map_err(|cause| failed(&cause))?;
             self.is_full = durable;
         }
-        self.script("BEGIN IMMEDIATE")
+        self.connection.script("BEGIN IMMEDIATE")?;
+        if self.journal.is_none() {
+            return Ok(());
+        }
+        let count = "UPDATE journal SET position = position + 1 WHERE id = 1 RETURNING position";
+        let session: &mut dyn Session = &mut self.connection;
+        match session.first(count, &[], |row| row.get(0)) {
+            Ok(position) => {
+                if let Some(mut journal) = self.journal() {
+                    journal.begin(position.unwrap_or(0));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.script("COMMIT")
+        if let Some(mut journal) = self.journal() {
+            journal.append();
+        }
+        self.connection.script("COMMIT")?;
+        if let Some(mut journal) = self.journal() {
+            journal.committed();
+        }
+        Ok(())
     }
 
     fn roll_back(&mut self) {
         // It is over already when the disk was full.
-        let _ = self.script("ROLLBACK");
+        let _ = self.connection.script("ROLLBACK");
+        if let Some(mut journal) = self.journal() {
+            journal.roll_back();
+        }
     }
 
     fn connect_again(&mut self) -> Result<()> {

@@ -28,6 +28,9 @@ pub struct Counts {
     collected_blobs: AtomicU64,
     collected_manifests: AtomicU64,
     expired_uploads: AtomicU64,
+    delivered: AtomicU64,
+    undelivered: AtomicU64,
+    dead: AtomicU64,
 }
 
 #[derive(Default)]
@@ -94,6 +97,21 @@ impl Counts {
     /// Uploads ended by themselves.
     pub fn expired(&self, uploads: u64) {
         add(&self.expired_uploads, uploads);
+    }
+
+    /// A hook took an event.
+    pub fn delivered(&self) {
+        add(&self.delivered, 1);
+    }
+
+    /// An attempt to tell a hook of an event failed.
+    pub fn undelivered(&self) {
+        add(&self.undelivered, 1);
+    }
+
+    /// An event was given up.
+    pub fn dead(&self) {
+        add(&self.dead, 1);
     }
 
     /// The counts in Prometheus's text format.
@@ -197,6 +215,21 @@ impl Counts {
                 "basalt_expired_uploads_total",
                 "Uploads that ended by themselves.",
                 &self.expired_uploads,
+            ),
+            (
+                "basalt_events_delivered_total",
+                "Events that hooks took.",
+                &self.delivered,
+            ),
+            (
+                "basalt_events_failed_total",
+                "Attempts to tell hooks of events that failed.",
+                &self.undelivered,
+            ),
+            (
+                "basalt_events_dead_total",
+                "Events that were given up.",
+                &self.dead,
             ),
         ] {
             head(&mut text, name, "counter", help);

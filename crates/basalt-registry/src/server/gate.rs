@@ -32,7 +32,7 @@ pub struct Gate {
     /// Whether clients may show certificates.
     pub clients: bool,
     /// The keys of tokens.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// The name under which tokens are made.
     pub service: String,
     /// Whether requests must name this machine, as they do when no web page sends them in another's name.
@@ -93,7 +93,7 @@ impl Gate {
             users,
             issuers: Vec::new(),
             clients: false,
-            keys: Keys::default(),
+            keys: Arc::default(),
             service,
             only_local: false,
             url: None,

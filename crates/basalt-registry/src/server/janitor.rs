@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand_core::{OsRng, RngCore};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::listen::stopped;
-use super::{Registry, log};
+use super::{Current, Registry, log};
 use crate::blobs;
 use crate::digest::Hasher;
 use crate::metadata::{BlobRecord, MetadataError, Place};
+use crate::retention;
+use crate::route::UploadId;
 
 /// How many reviews, or uploads, one transaction looks at: requests wait for no more than that.
 const REVIEWS: u64 = 200;
@@ -26,13 +29,20 @@ const BETWEEN: Duration = Duration::from_millis(50);
 /// How often the keys of tokens are looked at.
 const KEYS: Duration = Duration::from_secs(300);
 
+/// How often it is looked whether the metadata want to be looked after.
+const MAINTAIN: Duration = Duration::from_secs(10);
+/// How many rounds of the collector there are to one look at which tags stay.
+const ROUNDS: u32 = 60;
+
 /// Does it until `stop` comes true.
-pub(super) async fn run(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(registry: Current, mut stop: watch::Receiver<bool>) {
     let work = async {
         tokio::join!(
             collecting(&registry),
             scrubbing(&registry),
-            refreshing(&registry)
+            refreshing(&registry),
+            maintaining(&registry),
+            retaining(&registry)
         );
     };
     tokio::select! {
@@ -41,9 +51,14 @@ pub(super) async fn run(registry: Arc<Registry>, mut stop: watch::Receiver<bool>
     }
 }
 
-async fn refreshing(registry: &Registry) {
+fn now_current(registry: &Current) -> Arc<Registry> {
+    Arc::clone(&registry.borrow())
+}
+
+async fn refreshing(registry: &Current) {
     loop {
         sleep(KEYS).await;
+        let registry = now_current(registry);
         if registry.gate.signs_in() {
             let keys = &registry.gate.keys;
             if let Err(error) = keys.refresh(registry.metadata.as_ref(), super::now()).await {
@@ -53,10 +68,58 @@ async fn refreshing(registry: &Registry) {
     }
 }
 
-async fn collecting(registry: &Registry) {
+async fn maintaining(registry: &Current) {
     loop {
-        sleep(registry.settings.collect_every).await;
-        if let Err(error) = collect(registry).await {
+        let metadata = Arc::clone(&registry.borrow().metadata);
+        if let Err(error) = metadata.maintain().await {
+            log::trouble(&format!("the journal beside the database: {error}"));
+        }
+        sleep(MAINTAIN).await;
+    }
+}
+
+async fn retaining(registry: &Current) {
+    let mut random = [0; 16];
+    OsRng.fill_bytes(&mut random);
+    let owner = UploadId::of(random).as_str().to_owned();
+    loop {
+        let current = now_current(registry);
+        let every = current.settings.collect_every;
+        sleep(every).await;
+        if let Err(error) = retain(&current, &owner, every * ROUNDS).await {
+            log::trouble(&format!("retention: {error}"));
+        }
+        sleep(every * (ROUNDS - 1)).await;
+    }
+}
+
+/// Deletes the tags that no rule keeps, if no other server does.
+async fn retain(registry: &Registry, owner: &str, every: Duration) -> Result<(), JanitorError> {
+    if registry.retention.is_empty() {
+        return Ok(());
+    }
+    let metadata = registry.metadata.as_ref();
+    let now = super::now();
+    let ends = now.saturating_add(i64::try_from(every.as_millis()).unwrap_or(i64::MAX));
+    if !metadata.take_lease("retention", owner, now, ends).await? {
+        return Ok(());
+    }
+    let policy = &registry.gate.policy;
+    let decisions = retention::decide_all(metadata, &registry.retention, policy, now).await?;
+    let (tags, manifests) = retention::apply(metadata, &decisions, "server", now).await?;
+    if tags > 0 {
+        log::note(&format!(
+            "retention: {tags} tags that no rule keeps are gone, and {manifests} manifests with them"
+        ));
+    }
+    Ok(())
+}
+
+async fn collecting(registry: &Current) {
+    loop {
+        let every = registry.borrow().settings.collect_every;
+        sleep(every).await;
+        if let Err(error) = collect(&now_current(registry)).await {
             log::trouble(&format!("the collector: {error}"));
         }
     }
@@ -94,14 +157,15 @@ async fn collect(registry: &Registry) -> Result<(), JanitorError> {
     }
 }
 
-async fn scrubbing(registry: &Registry) {
-    if registry.settings.scrub_rate == 0 {
-        return std::future::pending().await;
-    }
+async fn scrubbing(registry: &Current) {
     loop {
+        let registry = now_current(registry);
         let round = async {
-            clear(registry).await?;
-            scrub(registry).await
+            clear(&registry).await?;
+            match registry.settings.scrub_rate {
+                0 => Ok(()),
+                _ => scrub(&registry).await,
+            }
         };
         if let Err(error) = round.await {
             log::trouble(&format!(
@@ -119,7 +183,11 @@ async fn clear(registry: &Registry) -> Result<(), JanitorError> {
         let listed = registry.blobs.list(part).await?;
         let staged = registry.blobs.staged(part).await?;
         if !listed.is_empty() || !staged.is_empty() {
-            for (digest, upload) in registry.metadata.unknown_places(listed).await? {
+            for (digest, upload) in registry
+                .metadata
+                .unknown_places(listed, super::now())
+                .await?
+            {
                 registry.blobs.remove(&digest, &upload).await?;
             }
             for upload in registry.metadata.unknown_uploads(staged).await? {

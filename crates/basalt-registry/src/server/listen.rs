@@ -18,7 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use super::certificate;
 use super::paced::Paced;
 use super::tls::{Certificate, TlsError};
-use super::{Peer, Registry, janitor, log};
+use super::{Current, Peer, janitor, log};
+use crate::events;
 
 /// How long a connection may rest before a request, and how long a request's head may take.
 const HEAD: Duration = Duration::from_secs(30);
@@ -65,7 +66,7 @@ impl Tls {
 /// A server that listens, and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
-    registry: Arc<Registry>,
+    registry: Current,
     tls: Option<Arc<Tls>>,
 }
 
@@ -76,7 +77,7 @@ impl Listening {
     /// When it is taken, or not ours.
     pub async fn bind(
         address: SocketAddr,
-        registry: Arc<Registry>,
+        registry: Current,
         tls: Option<Tls>,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -104,14 +105,22 @@ impl Listening {
         stop: watch::Receiver<bool>,
         mut reload: watch::Receiver<u64>,
     ) -> Result<(), crate::metadata::MetadataError> {
-        let registry = self.registry;
+        let registry = Arc::clone(&self.registry.borrow());
         let gate = &registry.gate;
         if gate.signs_in() {
             gate.keys
                 .refresh(registry.metadata.as_ref(), super::now())
                 .await?;
         }
-        let janitor = tokio::spawn(janitor::run(Arc::clone(&registry), stop.clone()));
+        let janitor = tokio::spawn(janitor::run(self.registry.clone(), stop.clone()));
+        let (current, mut ending) = (self.registry.clone(), stop.clone());
+        // An attempt that is cut off is made again by whoever starts next.
+        let delivering = tokio::spawn(async move {
+            tokio::select! {
+                () = events::run(current) => {}
+                () = stopped(&mut ending) => {}
+            }
+        });
         let places = Arc::new(Semaphore::new(registry.settings.connections));
         let mut stopping = stop.clone();
         loop {
@@ -125,7 +134,7 @@ impl Listening {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, from)) => {
                         let connection = Connection {
-                            registry: Arc::clone(&registry),
+                            registry: self.registry.clone(),
                             stop: stop.clone(),
                             _place: place,
                         };
@@ -150,6 +159,7 @@ impl Listening {
             log::note("some requests did not end in time");
         }
         let _ = janitor.await;
+        let _ = delivering.await;
         Ok(())
     }
 }
@@ -167,7 +177,7 @@ fn refresh(tls: Option<&Tls>) {
 }
 
 struct Connection {
-    registry: Arc<Registry>,
+    registry: Current,
     stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
@@ -196,17 +206,18 @@ impl Connection {
                         peer.certificate = first.and_then(|first| certificate::holder(first));
                         Box::pin(self.serve(stream, peer)).await;
                     }
-                    _ => self.registry.counts.refused_connection(),
+                    _ => self.registry.borrow().counts.refused_connection(),
                 }
             }
         }
     }
 
     async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
-        self.registry.counts.connections(1);
-        let registry = Arc::clone(&self.registry);
+        let counts = Arc::clone(&self.registry.borrow().counts);
+        counts.connections(1);
+        let current = self.registry.clone();
         let service = service_fn(move |request| {
-            let (registry, peer) = (Arc::clone(&registry), peer.clone());
+            let (registry, peer) = (Arc::clone(&current.borrow()), peer.clone());
             // Between two requests a connection has no room for one.
             Box::pin(async move {
                 Ok::<_, std::convert::Infallible>(registry.answer(request, &peer).await)
@@ -227,6 +238,6 @@ impl Connection {
                 let _ = connection.await;
             }
         }
-        self.registry.counts.connections(-1);
+        counts.connections(-1);
     }
 }

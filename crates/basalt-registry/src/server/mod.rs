@@ -37,8 +37,10 @@ use hyper::{Response, StatusCode};
 use crate::access::{Caller, Vouched};
 use crate::blobs::Blobs;
 use crate::digest::Digest;
+use crate::events::Hook;
 use crate::fault::{Code, Fault};
 use crate::metadata::{Metadata, Moment};
+use crate::retention;
 use crate::route::{self, Need, Route, UploadId};
 use body::Body;
 use receive::Received;
@@ -117,13 +119,21 @@ pub struct Registry {
     pub gate: Gate,
     /// What can be set.
     pub settings: Settings,
+    /// Which tags stay.
+    pub retention: Vec<retention::Rule>,
+    /// Who is told of changes.
+    pub hooks: Vec<Hook>,
     /// What was counted.
-    pub counts: Counts,
+    pub counts: Arc<Counts>,
     /// Blobs that were compared with their digests of late.
-    pub verified: Verified,
-    sessions: session::Sessions,
-    draining: AtomicBool,
+    pub verified: Arc<Verified>,
+    sessions: Arc<session::Sessions>,
+    draining: Arc<AtomicBool>,
 }
+
+/// The registry as it is now: another takes its place when the configuration is read again. A request sees one of them,
+/// whole.
+pub type Current = tokio::sync::watch::Receiver<Arc<Registry>>;
 
 impl Registry {
     /// A registry over these stores.
@@ -138,10 +148,38 @@ impl Registry {
             blobs,
             gate,
             settings,
-            counts: Counts::default(),
-            verified: Verified::default(),
-            sessions: session::Sessions::default(),
-            draining: AtomicBool::new(false),
+            retention: Vec::new(),
+            hooks: Vec::new(),
+            counts: Arc::default(),
+            verified: Arc::default(),
+            sessions: Arc::default(),
+            draining: Arc::default(),
+        }
+    }
+
+    /// The same registry with other rules: what it holds, counts and has at hand stays.
+    #[must_use]
+    pub fn with(&self, mut gate: Gate, settings: Settings) -> Self {
+        gate.keys = Arc::clone(&self.gate.keys);
+        Self {
+            metadata: Arc::clone(&self.metadata),
+            blobs: Arc::clone(&self.blobs),
+            gate,
+            settings,
+            retention: Vec::new(),
+            hooks: Vec::new(),
+            counts: Arc::clone(&self.counts),
+            verified: Arc::clone(&self.verified),
+            sessions: Arc::clone(&self.sessions),
+            draining: Arc::clone(&self.draining),
+        }
+    }
+
+    /// What events say that they come from.
+    pub fn source(&self) -> String {
+        match &self.gate.url {
+            Some(url) => url.clone(),
+            None => format!("urn:basalt:{}", self.gate.service),
         }
     }
 

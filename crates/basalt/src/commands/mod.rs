@@ -82,8 +82,8 @@ pub enum Command {
     Delete(delete::DeleteArguments),
     /// Run a registry: one folder, one command
     Serve(serve::ServeArguments),
-    /// Look after a registry that `basalt serve` runs
-    Registry(registry::RegistryCommandArguments),
+    /// Look after a registry: verify, repair, back up, restore its folder; its robots
+    Registry(registry::RegistryArguments),
     /// Keep a password for a registry, where Docker and podman find it too
     Login(login::LoginArguments),
     /// Forget the password for a registry

@@ -89,7 +89,7 @@ pub(super) fn run(own: &ServeArguments, terminal: &Terminal) -> Result<Status, F
 }
 
 /// `basalt/registry` in the user's data folder (XDG Base Directory Specification).
-fn default_root() -> Result<PathBuf, Failure> {
+pub(super) fn default_root() -> Result<PathBuf, Failure> {
     let variable = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)

@@ -5,6 +5,7 @@ use super::super::{
     Refusal, SigningKey, TagWrite,
 };
 use super::collect;
+use super::operate;
 use super::quota;
 use super::read::repository_id;
 use super::session::{Result, Session, SqlError, values};
@@ -29,7 +30,7 @@ fn ensure_repository(session: &mut dyn Session, name: &RepositoryName) -> Result
 
 /// Adds a line to the audit log, chained to the one before. Each process has a chain of its own, so that servers which
 /// share the database never wait for one another here.
-fn audit(
+pub(super) fn audit(
     session: &mut dyn Session,
     author: &Author,
     action: &str,
@@ -373,7 +374,14 @@ pub(super) fn put_manifest(
         return Ok(Err(Refusal::OverQuota(over)));
     }
     let id = match known {
-        Some(id) => id,
+        Some(id) => {
+            // Bytes that the disk has spoilt are mended by a push, as those of blobs are.
+            session.run(
+                "UPDATE manifests SET bytes = ?2, size = ?3 WHERE id = ?1 AND bytes <> ?2",
+                values![id, new.bytes.as_ref(), new.bytes.len() as u64],
+            )?;
+            id
+        }
         None => {
             quota::add(session, repository, size)?;
             let id = insert_manifest(session, repository, new)?;
@@ -449,9 +457,14 @@ fn write_tag(
         return Ok(());
     }
     session.run(
-        "INSERT INTO tags (repository, name, manifest) VALUES (?1, ?2, ?3)
-         ON CONFLICT (repository, name) DO UPDATE SET manifest = excluded.manifest",
-        values![repository, write.tag.as_str(), manifest],
+        "INSERT INTO tags (repository, name, manifest, pushed) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (repository, name) DO UPDATE SET manifest = excluded.manifest, pushed = excluded.pushed",
+        values![
+            repository,
+            write.tag.as_str(),
+            manifest,
+            new.author.moment
+        ],
     )?;
     if let Some(old) = old {
         collect::review_manifest(session, old, new.author.moment, grace)?;
@@ -535,7 +548,10 @@ pub(super) fn delete_blob(
     if let Some(manifest) = collect::needs_blob(session, repository, blob)? {
         return Ok(Err(Refusal::Needed(manifest)));
     }
+    let is_held = operate::is_held(session, author.moment)?;
     let deleted = match collect::remove_member(session, repository, blob)? {
+        // The janitor finds the file when the backup that may still copy it is over.
+        Some(_) if is_held => Deleted::Gone(None),
         Some(gone) => Deleted::Gone(gone.map(|(_, place)| place)),
         None => Deleted::Member,
     };

@@ -4,6 +4,7 @@
 //! same transaction: what is needed, or promised to a client by a lease, stays.
 
 use super::super::{Collected, Grace, Moment};
+use super::operate;
 use super::quota;
 use super::session::{Result, Session, SqlError, values};
 use crate::digest::Digest;
@@ -159,6 +160,9 @@ pub(super) fn collect(
             )?;
         }
     }
+    if operate::is_held(session, now)? {
+        return Ok(collected);
+    }
     let blobs: Vec<(i64, i64)> = session.all(
         "SELECT repository, blob FROM blob_reviews WHERE due <= ?1 ORDER BY due LIMIT ?2",
         values![now, limit],
@@ -205,7 +209,7 @@ fn review(
 }
 
 /// Whether a manifest has a tag, is listed by an index, or refers to a manifest that is there.
-fn is_needed(session: &mut dyn Session, manifest: i64) -> Result<bool> {
+pub(super) fn is_needed(session: &mut dyn Session, manifest: i64) -> Result<bool> {
     session.has(
         "SELECT 1 FROM tags WHERE manifest = ?1
          UNION ALL SELECT 1 FROM manifest_children WHERE child = ?1

@@ -2,6 +2,8 @@
 
 mod change;
 mod collect;
+mod hooks;
+mod operate;
 mod piece;
 mod quota;
 mod read;
@@ -11,12 +13,14 @@ pub mod session;
 pub(super) mod writer;
 
 use super::{
-    Answer, AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, Grace, ManifestHead,
-    ManifestRecord, Metadata, Moment, NewBlob, NewManifest, Piece, PieceAdded, Published,
-    PutManifest, ReferrerRecord, Refusal, SigningKey,
+    Answer, AuditEntry, AuditHead, Author, BlobRecord, Collected, DeadEvent, Deleted, Delivery,
+    Grace, HookPosition, Keeper, ManifestHead, ManifestRecord, Metadata, Moment, NewBlob,
+    NewManifest, Piece, PieceAdded, Published, PutManifest, ReferrerRecord, Refusal, Retired,
+    SigningKey, StoredManifest, TagRecord, Totals,
 };
 use crate::access::{Robot, RobotName};
 use crate::digest::Digest;
+use crate::manifest::Facts;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
 pub(super) use robots::is_old;
@@ -37,6 +41,11 @@ pub trait Engine: Send + Sync + 'static {
         durable: bool,
         change: impl FnMut(&mut dyn Session) -> SqlResult<T> + Send + 'static,
     ) -> Answer<'_, T>;
+
+    /// Does what it needs from time to time.
+    fn maintain(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Metadata in such a database.
@@ -143,9 +152,10 @@ impl<E: Engine> Metadata for Sql<E> {
     fn unknown_places(
         &self,
         places: Vec<(Digest, UploadId)>,
+        now: Moment,
     ) -> Answer<'_, Vec<(Digest, UploadId)>> {
         self.engine
-            .read(move |session| read::unknown_places(session, &places))
+            .read(move |session| read::unknown_places(session, &places, now))
     }
 
     fn unknown_uploads(&self, uploads: Vec<UploadId>) -> Answer<'_, Vec<UploadId>> {
@@ -360,5 +370,113 @@ impl<E: Engine> Metadata for Sql<E> {
         self.engine.change(false, move |session| {
             robots::note_robot(session, &name, now)
         })
+    }
+
+    fn totals(&self) -> Answer<'_, Totals> {
+        self.engine.read(operate::totals)
+    }
+
+    fn all_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>> {
+        let after = after.map(str::to_owned);
+        self.engine
+            .read(move |session| operate::all_blobs(session, after.as_deref(), limit))
+    }
+
+    fn stored_manifests(&self, after: i64, limit: u64) -> Answer<'_, Vec<StoredManifest>> {
+        self.engine
+            .read(move |session| operate::stored_manifests(session, after, limit))
+    }
+
+    fn hurt_by(&self, digest: &Digest) -> Answer<'_, Vec<String>> {
+        let digest = digest.clone();
+        self.engine
+            .read(move |session| operate::hurt_by(session, &digest))
+    }
+
+    fn mark_damaged(&self, digest: &Digest) -> Answer<'_, bool> {
+        let digest = digest.clone();
+        self.engine
+            .change(true, move |session| operate::mark_damaged(session, &digest))
+    }
+
+    fn mend_manifest(&self, manifest: i64, facts: Facts, now: Moment) -> Answer<'_, ()> {
+        self.engine.change(true, move |session| {
+            operate::mend_manifest(session, manifest, &facts, now)
+        })
+    }
+
+    fn take_lease(&self, name: &str, owner: &str, now: Moment, ends: Moment) -> Answer<'_, bool> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        // Who loses one in a crash takes it again, or is gone too.
+        self.engine.change(false, move |session| {
+            operate::take_lease(session, &name, &owner, now, ends)
+        })
+    }
+
+    fn end_lease(&self, name: &str, owner: &str) -> Answer<'_, ()> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        self.engine.change(false, move |session| {
+            operate::end_lease(session, &name, &owner)
+        })
+    }
+
+    fn tag_records(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, Vec<TagRecord>> {
+        let (repository, after) = (repository.clone(), after.map(str::to_owned));
+        self.engine.read(move |session| {
+            operate::tag_records(session, &repository, after.as_deref(), limit)
+        })
+    }
+
+    fn keeper(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<Keeper>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| operate::keeper(session, &repository, &digest))
+    }
+
+    fn retire(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagRecord,
+        author: Author,
+    ) -> Answer<'_, Option<Retired>> {
+        let (repository, tag, grace) = (repository.clone(), tag.clone(), self.grace);
+        self.engine.change(true, move |session| {
+            operate::retire(session, &repository, &tag, &author, grace)
+        })
+    }
+
+    fn hook_positions(&self, hook: &str) -> Answer<'_, Vec<HookPosition>> {
+        let hook = hook.to_owned();
+        self.engine
+            .change(false, move |session| hooks::positions(session, &hook))
+    }
+
+    fn all_hook_positions(&self) -> Answer<'_, Vec<HookPosition>> {
+        self.engine.read(|session| hooks::shown(session, None))
+    }
+
+    fn note_delivery(
+        &self,
+        position: HookPosition,
+        delivery: Delivery,
+        now: Moment,
+    ) -> Answer<'_, ()> {
+        // One that is told again after a crash is told at least once.
+        self.engine.change(false, move |session| {
+            hooks::note_delivery(session, &position, &delivery, now)
+        })
+    }
+
+    fn dead_events(&self, limit: u64) -> Answer<'_, Vec<DeadEvent>> {
+        self.engine.read(move |session| hooks::dead(session, limit))
+    }
+
+    fn maintain(&self) -> Answer<'_, ()> {
+        self.engine.maintain()
     }
 }

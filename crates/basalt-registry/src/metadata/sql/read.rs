@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::super::{
-    AuditEntry, AuditHead, Author, BlobRecord, ManifestHead, ManifestRecord, Place, ReferrerRecord,
-    SigningKey,
+    AuditEntry, AuditHead, Author, BlobRecord, ManifestHead, ManifestRecord, Moment, Place,
+    ReferrerRecord, SigningKey,
 };
+use super::operate;
 use super::session::{Result, Row, Session, Value, values};
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
@@ -78,7 +79,7 @@ fn of_reference<T>(
     )
 }
 
-fn head(row: &dyn Row) -> Result<ManifestHead> {
+pub(super) fn head(row: &dyn Row) -> Result<ManifestHead> {
     Ok(ManifestHead {
         digest: row.get(0)?,
         media_type: row.get(1)?,
@@ -151,9 +152,9 @@ pub(super) fn referrers(
 }
 
 /// The columns of [`blob_record`].
-const BLOB: &str = "b.digest, b.size, b.place, b.bytes, b.is_bad";
+pub(super) const BLOB: &str = "b.digest, b.size, b.place, b.bytes, b.is_bad";
 
-fn blob_record(row: &dyn Row, lease: i64) -> Result<BlobRecord> {
+pub(super) fn blob_record(row: &dyn Row, lease: i64) -> Result<BlobRecord> {
     let place = match row.find(2)? {
         _ if row.get(4)? => Place::Damaged,
         Some(upload) => Place::Stored(upload),
@@ -232,8 +233,13 @@ pub(super) fn has_upload(
 pub(super) fn unknown_places(
     session: &mut dyn Session,
     places: &[(Digest, UploadId)],
+    now: Moment,
 ) -> Result<Vec<(Digest, UploadId)>> {
     let mut unknown = Vec::new();
+    // What a backup began with may be known to it alone.
+    if operate::is_held(session, now)? {
+        return Ok(unknown);
+    }
     for (digest, upload) in places {
         // One statement, and so of one moment: what is published in between is known to one of the two tables.
         let is_known = session.has(

@@ -61,6 +61,7 @@ CREATE TABLE tags (
     repository INTEGER NOT NULL REFERENCES repositories (id),
     name TEXT NOT NULL,
     manifest INTEGER NOT NULL REFERENCES manifests (id),
+    pushed INTEGER NOT NULL,
     PRIMARY KEY (repository, name)
 ) WITHOUT ROWID;
 CREATE INDEX tags_by_manifest ON tags (manifest);
@@ -130,11 +131,47 @@ CREATE TABLE robots (
     expires INTEGER,
     used INTEGER
 ) WITHOUT ROWID;
+-- What is promised for a while: that one alone tells of events (`events`), that no blob goes while it is copied (`backup/…`).
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    ends INTEGER NOT NULL
+) WITHOUT ROWID;
+-- How many batches of changes there were: the journal beside a file of SQLite counts them too.
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL
+);
+INSERT INTO journal (id, position) VALUES (1, 0);
+-- How far each hook was told what the audit log says, and what it did not take.
+CREATE TABLE hook_positions (
+    hook TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    PRIMARY KEY (hook, chain)
+) WITHOUT ROWID;
+CREATE TABLE dead_events (
+    hook TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    moment INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    PRIMARY KEY (hook, chain, sequence)
+) WITHOUT ROWID;
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.
 pub(in crate::metadata) fn steps(found: i64) -> impl Iterator<Item = &'static str> {
     MIGRATIONS.iter().skip(found.max(0) as usize).copied()
+}
+
+/// The steps that make tables of this version from nothing, in SQLite's words.
+pub(in crate::metadata) fn first_steps(version: i64) -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().take(version.max(0) as usize).copied()
 }
 
 /// Refuses tables of a newer program.

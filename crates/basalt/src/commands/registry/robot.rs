@@ -14,22 +14,9 @@ use crate::terminal::Terminal;
 /// The most parts of a list that are asked for.
 const MAXIMUM_PARTS: usize = 1000;
 
-/// What `registry` takes.
+/// What `robot` takes.
 #[derive(Debug, Args)]
-pub struct RegistryCommandArguments {
-    /// What to do.
-    #[command(subcommand)]
-    command: RegistryCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum RegistryCommand {
-    /// Accounts of programs, each with rights and an end of its own
-    Robot(RobotArguments),
-}
-
-#[derive(Debug, Args)]
-struct RobotArguments {
+pub(super) struct RobotArguments {
     #[command(subcommand)]
     command: RobotCommand,
 }
@@ -116,9 +103,8 @@ struct DeleteArguments {
     registries: RegistryArguments,
 }
 
-pub(super) fn run(own: &RegistryCommandArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let RegistryCommand::Robot(robot) = &own.command;
-    match &robot.command {
+pub(super) fn run(own: &RobotArguments, terminal: &Terminal) -> Result<Status, Failure> {
+    match &own.command {
         RobotCommand::Create(own) => create(own, terminal)?,
         RobotCommand::List(own) => list(own, terminal)?,
         RobotCommand::Delete(own) => delete(own, terminal)?,

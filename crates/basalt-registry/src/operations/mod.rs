@@ -1,0 +1,212 @@
+//! What is done to a registry from its own machine: verified, repaired, backed up, restored.
+
+mod backup;
+mod copy;
+mod repair;
+mod report;
+mod verify;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::blobs::Folder;
+use crate::metadata::sqlite::{Access, Sqlite};
+use crate::metadata::{Grace, Metadata, MetadataError};
+
+pub use backup::{BackedUp, backup, restore};
+pub use repair::{Repaired, repair};
+pub use report::{Kind, Leftover, Problem, Report};
+pub use verify::verify;
+
+/// The database's file in a registry's folder.
+pub(crate) const DATABASE: &str = "registry.db";
+
+/// Hears how far an operation is.
+pub trait Observer: Send + Sync {
+    /// A stage of so many steps begins.
+    fn stage(&self, name: &str, steps: u64);
+    /// One more step is done.
+    fn step(&self, what: &str);
+}
+
+/// Why an operation could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The metadata cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// A file or folder cannot be used.
+    #[error("{path} cannot be used: {cause}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The stores cannot be read.
+    #[error("the registry's files cannot be used: {0}")]
+    Store(#[from] io::Error),
+    /// There is no registry.
+    #[error("{path} holds no registry: there is no registry.db", path = path.display())]
+    NoRegistry {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A server runs on it.
+    #[error("a server runs on {path}", path = path.display())]
+    Running {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something is there already.
+    #[error("{path} is not empty", path = path.display())]
+    NotEmpty {
+        /// Where.
+        path: PathBuf,
+    },
+    /// One is within the other.
+    #[error("the backup and the registry must be apart: {path} is within the other", path = path.display())]
+    Within {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A backup of the same folder runs.
+    #[error("another backup into {path} runs", path = path.display())]
+    Busy {
+        /// The target.
+        path: PathBuf,
+    },
+}
+
+impl OperationError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::NoRegistry { .. } => Some(
+                "name the registry's folder with --root; if its database is lost, `basalt registry repair` makes it anew",
+            ),
+            Self::Metadata(MetadataError::Database { .. }) => Some(
+                "if the database is damaged, `basalt registry repair` makes it anew from the journal",
+            ),
+            Self::Running { .. } => Some("stop it first"),
+            Self::NotEmpty { .. } => Some("name a folder that is empty or not there"),
+            _ => None,
+        }
+    }
+
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::File { path, cause }
+    }
+}
+
+/// A registry that is opened for an operation.
+pub struct Opened {
+    root: PathBuf,
+    metadata: Box<dyn Metadata>,
+    blobs: Folder,
+    /// Held for as long as no server may start.
+    _lock: Option<std::fs::File>,
+}
+
+impl Opened {
+    /// Opens one to look at it, be it that a server runs or not.
+    ///
+    /// # Errors
+    /// When there is none, or its database cannot be read.
+    pub fn to_read(root: &Path) -> Result<Self, OperationError> {
+        Self::open(root, Access::Read, None)
+    }
+
+    /// Opens one to take a lease there, be it that a server runs or not.
+    ///
+    /// # Errors
+    /// When there is none, or its database cannot be used.
+    pub fn beside(root: &Path) -> Result<Self, OperationError> {
+        Self::open(root, Access::Beside, None)
+    }
+
+    /// Opens one to change it, while no server runs.
+    ///
+    /// # Errors
+    /// When one does, or its database cannot be used.
+    pub fn alone(root: &Path) -> Result<Self, OperationError> {
+        let lock = lock(root)?;
+        Self::open(root, Access::Own, Some(lock))
+    }
+
+    fn open(
+        root: &Path,
+        access: Access,
+        lock: Option<std::fs::File>,
+    ) -> Result<Self, OperationError> {
+        let database = root.join(DATABASE);
+        if !database.is_file() {
+            let path = root.to_owned();
+            return Err(OperationError::NoRegistry { path });
+        }
+        // Nothing is collected here; the server has its own.
+        let grace = Grace {
+            blob: i64::MAX / 4,
+            untagged: None,
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            metadata: Box::new(Sqlite::open_for(&database, grace, access)?),
+            blobs: Folder::at(root),
+            _lock: lock,
+        })
+    }
+
+    /// What it knows.
+    pub fn metadata(&self) -> &dyn Metadata {
+        self.metadata.as_ref()
+    }
+
+    /// The same, for who tells the time at which what lost its last reference goes.
+    ///
+    /// # Errors
+    /// As [`Opened::alone`].
+    pub fn alone_with(root: &Path, grace: Grace) -> Result<Self, OperationError> {
+        let lock = lock(root)?;
+        let mut opened = Self::open(root, Access::Read, Some(lock))?;
+        let metadata = Sqlite::open_for(&root.join(DATABASE), grace, Access::Own)?;
+        opened.metadata = Box::new(metadata);
+        Ok(opened)
+    }
+}
+
+/// Sees to it that no server has the folder, and none starts.
+fn lock(root: &Path) -> Result<std::fs::File, OperationError> {
+    let path = root.join("lock");
+    let file = std::fs::File::create(&path).map_err(OperationError::file(&path))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(_) => Err(OperationError::Running {
+            path: root.to_owned(),
+        }),
+    }
+}
+
+/// Runs what waits for stores to its end.
+///
+/// # Errors
+/// Those of the work; or when the system gives no threads.
+pub fn run<T>(work: impl Future<Output = Result<T, OperationError>>) -> Result<T, OperationError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    runtime.block_on(work)
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<(), OperationError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(OperationError::file(path)(error))
+        }
+        _ => Ok(()),
+    }
+}
