@@ -1,5 +1,6 @@
 //! The server: requests in, answers out.
 
+mod bills;
 mod blob;
 pub mod body;
 mod counts;
@@ -10,6 +11,7 @@ mod listen;
 pub mod log;
 mod manifest;
 mod paced;
+mod page;
 mod receive;
 mod request;
 mod session;
@@ -147,7 +149,12 @@ impl Registry {
                 if let Some(received) = &mut asked.received {
                     received.drain().await;
                 }
-                respond(refusal(fault, asked.is_head()))
+                if page::is_wanted(&asked, kind, &path) {
+                    let target = page::target(&path, &asked.query);
+                    respond(page::refusal(&asked, &fault, &target))
+                } else {
+                    respond(refusal(fault, asked.is_head()))
+                }
             }
         };
         let received = asked.received.as_ref().map_or(0, Received::count);
@@ -176,7 +183,8 @@ impl Registry {
     async fn admit(&self, asked: &mut Request, route: &Route) -> Outcome {
         let need = route.need();
         if need != Need::Nothing {
-            let identified = self.gate.identify(&asked.headers, asked.now).await;
+            let is_page = route.kind().is_page();
+            let identified = self.gate.identify(&asked.headers, asked.now, is_page).await;
             let admitted = identified.and_then(|identity| {
                 asked.identity = identity;
                 self.gate.check(&asked.identity, need)
@@ -293,6 +301,17 @@ async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
         Route::Ready => ready(asked).await,
         Route::Metrics => Ok(text(asked.registry.counts.document())
             .header("content-type", "text/plain; version=0.0.4; charset=utf-8")),
+        Route::SignIn { next } => page::sign_in(asked, next.as_deref()).await,
+        Route::SignOut => page::sign_out(asked),
+        Route::Asset { asset } => page::asset(asked, *asset),
+        Route::FrontPage { .. }
+        | Route::RepositoryPage { .. }
+        | Route::ImagePage { .. }
+        | Route::PackagesPage { .. }
+        | Route::ListRepositories { .. }
+        | Route::DescribeRepository { .. }
+        | Route::DescribeImage { .. }
+        | Route::SearchPackages { .. } => page::answer(asked, route).await,
     }
 }
 

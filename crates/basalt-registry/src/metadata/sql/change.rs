@@ -4,9 +4,9 @@ use super::super::{
     Author, Deleted, Grace, Moment, Movable, NewBlob, NewManifest, Place, Published, PutManifest,
     Refusal, SigningKey, TagWrite,
 };
-use super::collect;
 use super::read::repository_id;
 use super::session::{Result, Session, SqlError, values};
+use super::{bills, collect, overview};
 use crate::audit::line_hash;
 use crate::digest::Digest;
 use crate::manifest::Needed;
@@ -346,6 +346,9 @@ pub(super) fn put_manifest(
                     "INSERT INTO manifest_children (parent, child) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                     values![id, child])?;
             }
+            if facts.may_have_bills {
+                bills::queue(session, id, new.author.moment)?;
+            }
             audit(
                 session,
                 &new.author,
@@ -360,6 +363,9 @@ pub(super) fn put_manifest(
         write_tag(session, repository, id, write, new, grace)?;
     }
     let is_new = known.is_none();
+    if is_new || !new.tags.is_empty() {
+        overview::note_push(session, repository, id, new.author.moment)?;
+    }
     Ok(Ok(PutManifest { is_new }))
 }
 

@@ -1,17 +1,21 @@
 //! Metadata in a database of tables: what is asked and what is changed, written once for every engine.
 
+mod bills;
 mod change;
 mod collect;
+mod overview;
 mod read;
 pub(super) mod schema;
 pub mod session;
 pub(super) mod writer;
 
 use super::{
-    Answer, AuditEntry, AuditHead, Author, BlobRecord, Collected, Deleted, Grace, ManifestHead,
-    ManifestRecord, Metadata, Moment, NewBlob, NewManifest, Published, PutManifest, ReferrerRecord,
-    Refusal, SigningKey,
+    Answer, AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, Deleted,
+    FoundPackages, Grace, ManifestHead, ManifestRecord, Metadata, Moment, NewBlob, NewManifest,
+    PackageSearch, Published, PutManifest, ReferrerRecord, Refusal, RepositoryOverview, SigningKey,
+    TagOverview, WaitingBill,
 };
+use crate::bills::{NewBill, Package};
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
@@ -298,5 +302,97 @@ impl<E: Engine> Metadata for Sql<E> {
         self.engine.change(true, move |session| {
             change::quarantine(session, &digest, &place)
         })
+    }
+
+    fn next_bill(&self, now: Moment) -> Answer<'_, Option<WaitingBill>> {
+        self.engine
+            .change(false, move |session| bills::next(session, now))
+    }
+
+    fn begin_bills(&self, manifest: i64) -> Answer<'_, ()> {
+        self.engine
+            .change(false, move |session| bills::begin(session, manifest))
+    }
+
+    fn add_bill(&self, manifest: i64, bill: NewBill) -> Answer<'_, Option<i64>> {
+        self.engine
+            .change(false, move |session| bills::add(session, manifest, &bill))
+    }
+
+    fn add_packages(&self, bill: i64, packages: Vec<Package>) -> Answer<'_, ()> {
+        self.engine.change(false, move |session| {
+            bills::add_packages(session, bill, &packages)
+        })
+    }
+
+    fn end_bills(&self, manifest: i64) -> Answer<'_, ()> {
+        self.engine
+            .change(true, move |session| bills::end(session, manifest))
+    }
+
+    fn sweep_bills(&self, limit: u64) -> Answer<'_, bool> {
+        self.engine
+            .change(false, move |session| bills::sweep(session, limit))
+    }
+
+    fn bills_of(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Answer<'_, Vec<BillRecord>> {
+        let (repository, subject) = (repository.clone(), subject.clone());
+        self.engine
+            .read(move |session| bills::of_image(session, &repository, &subject))
+    }
+
+    fn has_waiting_bill(&self, repository: &RepositoryName, subject: &Digest) -> Answer<'_, bool> {
+        let (repository, subject) = (repository.clone(), subject.clone());
+        self.engine
+            .read(move |session| bills::waits(session, &repository, &subject))
+    }
+
+    fn packages_of(&self, bill: i64) -> Answer<'_, Vec<Package>> {
+        self.engine
+            .read(move |session| bills::packages(session, bill))
+    }
+
+    fn search_packages(&self, search: PackageSearch) -> Answer<'_, FoundPackages> {
+        self.engine
+            .read(move |session| bills::search(session, &search))
+    }
+
+    fn repository_overviews(
+        &self,
+        names: Vec<RepositoryName>,
+    ) -> Answer<'_, Vec<RepositoryOverview>> {
+        self.engine
+            .read(move |session| overview::repositories(session, &names))
+    }
+
+    fn tag_overviews(
+        &self,
+        repository: &RepositoryName,
+        limit: u64,
+    ) -> Answer<'_, Vec<TagOverview>> {
+        let repository = repository.clone();
+        self.engine
+            .read(move |session| overview::tags(session, &repository, limit))
+    }
+
+    fn pushed(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<Moment>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| overview::pushed(session, &repository, &digest))
+    }
+
+    fn tags_over(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u64,
+    ) -> Answer<'_, Vec<Tag>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| overview::tags_over(session, &repository, &digest, limit))
     }
 }
