@@ -21,6 +21,8 @@ mod mirror;
 mod pull;
 mod push;
 mod referrers;
+mod registry;
+mod registry_search;
 mod reproduce;
 mod sbom;
 mod schema;
@@ -81,6 +83,8 @@ pub enum Command {
     Delete(delete::DeleteArguments),
     /// Run a registry: one folder, one command
     Serve(serve::ServeArguments),
+    /// Look after a registry that `basalt serve` runs
+    Registry(registry::RegistryCommandArguments),
     /// Keep a password for a registry, where Docker and podman find it too
     Login(login::LoginArguments),
     /// Forget the password for a registry
@@ -131,6 +135,7 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Status, Failure
         Command::Referrers(own) => referrers::run(own, terminal),
         Command::Delete(own) => delete::run(own, terminal),
         Command::Serve(own) => serve::run(own, terminal),
+        Command::Registry(own) => registry::run(own, terminal),
         Command::Login(own) => login::run(own, terminal),
         Command::Logout(own) => logout::run(own, terminal),
         Command::Key(own) => key::run(own, terminal),
