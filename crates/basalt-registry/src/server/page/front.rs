@@ -15,7 +15,9 @@ pub fn page(request: &Request, listing: &Listing, found: &Repositories) -> Page 
     let content: Markup = html! {
         div class="heading" {
             h1 { "Repositories" }
-            p class="count" { (counted(found.part.total, "repository", "repositories")) }
+            @if found.part.total > 0 {
+                p class="count" { (counted(found.part.total, "repository", "repositories")) }
+            }
         }
         @if found.part.total > 0 || is_filtered {
             (search("/", listing, "Name of a repository", "Part of a name", live))

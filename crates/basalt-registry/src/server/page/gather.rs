@@ -12,6 +12,7 @@ use super::model::{
 };
 use crate::access::Right;
 use crate::bills::Query;
+use crate::digest::Digest;
 use crate::fault::{Code, Fault};
 use crate::metadata::{Moment, PackageSearch, RepositoryOverview, TagOverview};
 use crate::name::RepositoryName;
@@ -187,24 +188,23 @@ pub async fn packages(request: &Request, listing: &Listing) -> Result<Packages, 
     // It looks at many rows: other requests of this thread go elsewhere meanwhile.
     let found = tokio::task::block_in_place(|| metadata.search_packages(search)).await?;
     let mut images = Vec::with_capacity(found.found.len());
-    let mut known: HashMap<(RepositoryName, String), Vec<String>> = HashMap::new();
+    let mut known: HashMap<(RepositoryName, Digest), (Vec<String>, Option<String>)> =
+        HashMap::new();
     for one in found.found {
-        let key = (one.repository.clone(), one.image.as_str().to_owned());
-        let tags = match known.get(&key) {
-            Some(tags) => tags.clone(),
+        let key = (one.repository, one.image);
+        let (tags, platform) = match known.get(&key) {
+            Some(told) => told.clone(),
             None => {
-                let tags = metadata
-                    .tags_over(&one.repository, &one.image, TAGS)
-                    .await?;
-                let tags: Vec<String> = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
-                known.insert(key, tags.clone());
-                tags
+                let told = told(request, &key.0, &key.1).await?;
+                known.insert(key.clone(), told.clone());
+                told
             }
         };
         images.push(PackageLine {
-            repository: one.repository.as_str().to_owned(),
-            digest: one.image.as_str().to_owned(),
+            repository: key.0.as_str().to_owned(),
+            digest: key.1.as_str().to_owned(),
             tags,
+            platform,
             package: one.package,
         });
     }
@@ -216,4 +216,21 @@ pub async fn packages(request: &Request, listing: &Listing) -> Result<Packages, 
         has_unordered: found.has_unordered,
         images,
     })
+}
+
+/// The tags of an image, and what it runs on.
+async fn told(
+    request: &Request,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<(Vec<String>, Option<String>), Fault> {
+    let metadata = request.registry.metadata.as_ref();
+    let tags = metadata.tags_over(repository, digest, TAGS).await?;
+    let reference = Reference::Digest(digest.clone());
+    let record = metadata.manifest(repository, &reference).await?;
+    let manifest = record.and_then(|record| serde_json::from_slice(&record.bytes).ok());
+    let manifest: Manifest = manifest.unwrap_or_default();
+    let mut platforms = image::platforms(request, repository, &manifest).await?;
+    let tags = tags.iter().map(|tag| tag.as_str().to_owned());
+    Ok((tags.collect(), platforms.pop()))
 }

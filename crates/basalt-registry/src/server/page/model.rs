@@ -284,6 +284,8 @@ pub struct PackageLine {
     pub digest: String,
     /// Its tags, and those of the indexes that list it.
     pub tags: Vec<String>,
+    /// What it runs on.
+    pub platform: Option<String>,
     /// The package.
     pub package: Package,
 }

@@ -83,6 +83,7 @@ fn list(listing: &Listing, found: &Packages) -> Markup {
                     caption class="hidden" { "Images that have " (found.query) }
                     thead { tr {
                         th scope="col" { "Image" }
+                        th scope="col" { "Platform" }
                         th scope="col" { "Package" }
                         th scope="col" { "Version" }
                         th scope="col" { "Kind" }
@@ -110,6 +111,7 @@ fn line(one: &PackageLine) -> Markup {
                 }
                 @for tag in one.tags.iter().skip(1) { " " span class="label" { (tag) } }
             }
+            td { (one.platform.as_deref().unwrap_or("")) }
             td {
                 (package.name)
                 @if !package.source.is_empty() && package.source != package.name {
