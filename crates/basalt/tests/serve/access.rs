@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, Asked, Home, MANIFEST, Server, await_that};
 
-/// Both have the password `secret`.
-const PEOPLE: &str = "\
+/// All have the password `secret`.
+pub const PEOPLE: &str = "\
 ann:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
 bob:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
 eve:$2y$05$QGHEGvZEzUm3h8wPlDyx5eRF7g1KL2W2YS5LFKl6k4kqOaz6kJv62
@@ -39,7 +39,7 @@ fn closed(home: &Home) -> Server {
     home.serve_as(CONFIG)
 }
 
-trait Signed {
+pub trait Signed {
     fn basic(self, user: &str, password: &str) -> Self;
     fn bearer(self, token: &str) -> Self;
 }
@@ -55,7 +55,7 @@ impl Signed for Asked<'_> {
     }
 }
 
-fn token(server: &Server, user: &str, scope: &str) -> String {
+pub fn token(server: &Server, user: &str, scope: &str) -> String {
     let target = format!("/token?service=basalt&scope={scope}");
     let answer = server
         .ask("GET", &target)
@@ -167,8 +167,18 @@ fn every_route_refuses_who_may_not_and_tells_nothing_of_what_is_there() {
             Need::Names => {
                 refused(ask().send());
                 refused(ask().bearer(&pull_alone).send());
-                let names = ask().basic("eve", "secret").send().is(200).json();
-                assert_eq!(names["repositories"], json!([]));
+                let names = ask().basic("eve", "secret").send().is(200);
+                let text = String::from_utf8_lossy(&names.body).into_owned();
+                assert!(!text.contains("team"), "{target}: {text}");
+                tried += 1;
+                continue;
+            }
+            Need::Visible => {
+                refused(ask().send());
+                refused(ask().bearer(&pull_alone).send());
+                let page = ask().basic("eve", "secret").send().is(200);
+                let text = String::from_utf8_lossy(&page.body).into_owned();
+                assert!(!text.contains("team"), "{target}: {text}");
                 tried += 1;
                 continue;
             }

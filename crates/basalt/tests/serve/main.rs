@@ -2,6 +2,8 @@
 
 mod access;
 mod api;
+mod bills;
 mod durable;
+mod pages;
 mod server;
 mod uploads;
