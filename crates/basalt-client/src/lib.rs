@@ -23,6 +23,7 @@ pub mod registries_conf;
 mod registry;
 mod repository;
 mod retry;
+mod search;
 mod secret;
 mod store;
 mod token;

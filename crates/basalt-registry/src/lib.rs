@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bills;
 pub mod blobs;
 pub mod config;
 pub mod digest;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::bills::{self, IN_INDEX};
 use crate::digest::Digest;
 use crate::fault::{Code, Fault};
 
@@ -42,6 +43,8 @@ pub struct Facts {
     pub artifact_type: Option<String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Whether it, or what it lists, may carry bills of materials.
+    pub may_have_bills: bool,
 }
 
 /// Something that a manifest needs.
@@ -108,6 +111,7 @@ pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
             .clone()
             .filter(|text| !text.is_empty()),
         annotations: document.annotations.unwrap_or_default(),
+        may_have_bills: false,
     };
     // One that can be read as either kind would be another thing to another client (CVE-2021-41190).
     if is_index {
@@ -121,12 +125,15 @@ pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
             .iter()
             .map(Descriptor::needed)
             .collect::<Result<_, _>>()?;
+        // It is read in full later: this only keeps most indexes from being so.
+        facts.may_have_bills = std::str::from_utf8(bytes).is_ok_and(|t| t.contains(IN_INDEX));
     } else {
         let (None, Some(config)) = (document.manifests, document.config) else {
             return Err(invalid("an image manifest has a config, and no manifests"));
         };
         facts.blobs.push(config.needed()?);
         for layer in document.layers.unwrap_or_default() {
+            facts.may_have_bills |= bills::Form::of(&layer.media_type).is_some();
             let plain = layer.media_type.split_once('+');
             let plain = plain.map_or(layer.media_type.as_str(), |(plain, _)| plain);
             if FOREIGN.contains(&plain) {

@@ -1,7 +1,10 @@
 //! What the metadata is asked for and told.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use crate::bills::{Package, Query};
 use crate::digest::Digest;
 use crate::manifest::Facts;
 use crate::name::{RepositoryName, Tag};
@@ -288,4 +291,103 @@ pub struct AuditEntry {
     pub object: String,
     /// SHA-256 over the former line's hash and this line.
     pub hash: [u8; 32],
+}
+
+/// A manifest that may carry bills of materials and was not read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingBill {
+    /// Its number.
+    pub manifest: i64,
+    /// Where it is.
+    pub repository: RepositoryName,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// Whether it is not tried again if it cannot be read now.
+    pub is_last: bool,
+}
+
+/// A bill of materials about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BillRecord {
+    /// Its number.
+    pub id: i64,
+    /// The manifest that carries it.
+    pub manifest: Digest,
+    /// The document.
+    pub document: Digest,
+    /// Its format and version.
+    pub format: String,
+    /// Whether it came in an envelope with signatures, which were not verified.
+    pub is_signed: bool,
+    /// How many packages it lists.
+    pub packages: u64,
+    /// Why it was not read, or not whole.
+    pub problem: Option<String>,
+}
+
+/// Which images are asked for by a package.
+#[derive(Clone)]
+pub struct PackageSearch {
+    /// Which packages.
+    pub query: Query,
+    /// Whether what is in a repository may be shown.
+    pub is_shown: Arc<dyn Fn(&RepositoryName) -> bool + Send + Sync>,
+    /// How many images are passed over.
+    pub skip: u64,
+    /// How many are shown.
+    pub limit: u64,
+}
+
+/// Images that have packages that were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundPackages {
+    /// The images that were to be shown.
+    pub found: Vec<Found>,
+    /// How many there are.
+    pub total: u64,
+    /// In how many repositories.
+    pub repositories: u64,
+    /// Whether there are more than were counted.
+    pub is_capped: bool,
+    /// Whether packages of this name were passed over because their versions cannot be compared.
+    pub has_unordered: bool,
+}
+
+/// An image that has a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub repository: RepositoryName,
+    /// Its digest.
+    pub image: Digest,
+    /// The package.
+    pub package: Package,
+}
+
+/// What is shown of a repository in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryOverview {
+    /// Its name.
+    pub name: RepositoryName,
+    /// How many tags it has.
+    pub tags: u64,
+    /// How many bytes its blobs have, each counted once.
+    pub size: u64,
+    /// When something was pushed there last.
+    pub pushed: Option<Moment>,
+}
+
+/// What is shown of a tag in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagOverview {
+    /// Its name.
+    pub tag: Tag,
+    /// What it names.
+    pub digest: Digest,
+    /// When that was pushed last.
+    pub pushed: Option<Moment>,
 }

@@ -4,6 +4,7 @@
 //! route alone, and [`Kind::example`] gives a request for each: so a test can try every route there is, and a new one
 //! is tried as soon as it exists.
 
+mod page;
 mod parse;
 mod query;
 
@@ -12,8 +13,9 @@ use crate::digest::{Algorithm, Digest};
 use crate::name::{RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
+pub use page::{Asset, Listing, Sort};
 pub use parse::{MAXIMUM_PATH, parse};
-pub(crate) use query::{encode, parameters};
+pub(crate) use query::{decode, encode, parameters};
 
 /// What names a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +132,42 @@ pub enum Route {
     CreateRobot,
     /// Deletes a robot.
     DeleteRobot { name: RobotName },
+    /// For people: the repositories.
+    FrontPage { listing: Listing },
+    /// For people: a repository.
+    RepositoryPage {
+        repository: RepositoryName,
+        listing: Listing,
+    },
+    /// For people: an image.
+    ImagePage {
+        repository: RepositoryName,
+        reference: Reference,
+        listing: Listing,
+    },
+    /// For people: which images have a package.
+    PackagesPage { listing: Listing },
+    /// The form to sign in, and what it sends.
+    SignIn { next: Option<String> },
+    /// Ends a session of the pages.
+    SignOut,
+    /// A file that pages need.
+    Asset { asset: Asset },
+    /// What the front page shows, as JSON.
+    ListRepositories { listing: Listing },
+    /// What the page of a repository shows, as JSON.
+    DescribeRepository {
+        repository: RepositoryName,
+        listing: Listing,
+    },
+    /// What the page of an image shows, as JSON.
+    DescribeImage {
+        repository: RepositoryName,
+        reference: Reference,
+        listing: Listing,
+    },
+    /// Which images have a package, as JSON.
+    SearchPackages { listing: Listing },
 }
 
 /// What a route needs of who asks.
@@ -141,6 +179,8 @@ pub enum Need<'a> {
     Someone,
     /// The same, to see the names of the repositories that one may read.
     Names,
+    /// To have any right here, whether one said who one is or not. Only what one may read is shown.
+    Visible,
     /// A right in a repository.
     Right(&'a RepositoryName, Right),
     /// The right to administer the server.
@@ -210,15 +250,25 @@ kinds! {
     DeleteManifest { .. }, ReadBlob { .. }, DeleteBlob { .. }, BeginUpload { .. }, UploadStatus { .. },
     AppendUpload { .. }, FinishUpload { .. }, CancelUpload { .. }, Token {}, Health {}, Ready {}, Metrics {},
     ListRobots { .. }, CreateRobot {}, DeleteRobot { .. },
+    FrontPage { .. }, RepositoryPage { .. }, ImagePage { .. }, PackagesPage { .. }, SignIn { .. }, SignOut {},
+    Asset { .. }, ListRepositories { .. }, DescribeRepository { .. }, DescribeImage { .. }, SearchPackages { .. },
 }
 
 impl Route {
     /// What it needs of who asks.
     pub const fn need(&self) -> Need<'_> {
         match self {
-            Self::Token | Self::Health | Self::Ready => Need::Nothing,
+            Self::Token
+            | Self::Health
+            | Self::Ready
+            | Self::SignIn { .. }
+            | Self::SignOut
+            | Self::Asset { .. } => Need::Nothing,
             Self::Base => Need::Someone,
-            Self::Catalog { .. } => Need::Names,
+            Self::Catalog { .. } | Self::ListRepositories { .. } | Self::SearchPackages { .. } => {
+                Need::Names
+            }
+            Self::FrontPage { .. } | Self::PackagesPage { .. } => Need::Visible,
             Self::Metrics
             | Self::ListRobots { .. }
             | Self::CreateRobot
@@ -226,7 +276,11 @@ impl Route {
             Self::Tags { repository, .. }
             | Self::Referrers { repository, .. }
             | Self::ReadManifest { repository, .. }
-            | Self::ReadBlob { repository, .. } => Need::Right(repository, Right::Pull),
+            | Self::ReadBlob { repository, .. }
+            | Self::RepositoryPage { repository, .. }
+            | Self::ImagePage { repository, .. }
+            | Self::DescribeRepository { repository, .. }
+            | Self::DescribeImage { repository, .. } => Need::Right(repository, Right::Pull),
             Self::PutManifest { repository, .. }
             | Self::BeginUpload { repository, .. }
             | Self::UploadStatus { repository, .. }
@@ -249,6 +303,14 @@ impl Route {
 }
 
 impl Kind {
+    /// Whether it is a page for people, which alone may be asked for with a cookie. Nothing is changed by one.
+    pub const fn is_page(self) -> bool {
+        matches!(
+            self,
+            Self::FrontPage | Self::RepositoryPage | Self::ImagePage | Self::PackagesPage
+        )
+    }
+
     /// A request of this kind: its method and its target. What it names need not be there.
     pub fn example(
         self,
@@ -281,6 +343,17 @@ impl Kind {
             Self::ListRobots => ("GET", "/basalt/v1/robots?n=5".to_owned()),
             Self::CreateRobot => ("POST", "/basalt/v1/robots".to_owned()),
             Self::DeleteRobot => ("DELETE", "/basalt/v1/robots/deploy".to_owned()),
+            Self::FrontPage => ("GET", "/?q=a&page=1".to_owned()),
+            Self::RepositoryPage => ("GET", format!("/r/{repository}?sort=name")),
+            Self::ImagePage => ("GET", format!("/r/{repository}@{digest}")),
+            Self::PackagesPage => ("GET", "/search?q=liblzma5".to_owned()),
+            Self::SignIn => ("GET", "/signin".to_owned()),
+            Self::SignOut => ("POST", "/signout".to_owned()),
+            Self::Asset => ("GET", "/assets/basalt.css".to_owned()),
+            Self::ListRepositories => ("GET", "/basalt/v1/repositories".to_owned()),
+            Self::DescribeRepository => ("GET", format!("/basalt/v1/r/{repository}")),
+            Self::DescribeImage => ("GET", format!("/basalt/v1/r/{repository}@{digest}")),
+            Self::SearchPackages => ("GET", "/basalt/v1/search?package=liblzma5".to_owned()),
         }
     }
 }
@@ -300,7 +373,10 @@ mod tests {
                 let route = parse(method, path, query).expect("it is one");
                 assert_eq!(route.kind(), *kind, "{method} {target}");
                 let named = route.repository().map(RepositoryName::as_str);
-                let about = path.starts_with("/v2/") && !matches!(kind, Kind::Base | Kind::Catalog);
+                let about = ["/v2/", "/r/", "/basalt/v1/r/"]
+                    .iter()
+                    .any(|start| path.starts_with(start))
+                    && !matches!(kind, Kind::Base | Kind::Catalog);
                 assert_eq!(named, about.then_some(repository), "{method} {target}");
             }
         }

@@ -15,7 +15,7 @@ const MAXIMUM_TAGS: usize = 32;
 /// The longest name that a list may begin behind, and the longest type that referrers may be asked for.
 const MAXIMUM_TEXT: usize = 512;
 
-type Parameters = Vec<(String, String)>;
+pub(super) type Parameters = Vec<(String, String)>;
 
 /// Reads what is asked.
 ///
@@ -49,7 +49,7 @@ pub fn parse(method: &str, path: &str, query: &str) -> Result<Route, Fault> {
         ) {
             (Some(rest), _) => within(method, rest, &parameters)?,
             (None, Some(name)) => robot(method, name)?,
-            (None, None) => return Err(unknown()),
+            (None, None) => super::page::parse(method, path, &parameters)?,
         },
     };
     Ok(route)
@@ -232,14 +232,14 @@ fn robot(method: &str, name: &str) -> Result<Route, Fault> {
     Ok(Route::DeleteRobot { name })
 }
 
-fn only_read(method: &str, route: Route) -> Result<Route, Fault> {
+pub(super) fn only_read(method: &str, route: Route) -> Result<Route, Fault> {
     match method {
         "GET" | "HEAD" => Ok(route),
         _ => Err(wrong_method("GET, HEAD")),
     }
 }
 
-fn wrong_method(allowed: &str) -> Fault {
+pub(super) fn wrong_method(allowed: &str) -> Fault {
     Fault::new(
         Code::Unsupported,
         format!("this can be asked with {allowed} alone"),
@@ -247,14 +247,14 @@ fn wrong_method(allowed: &str) -> Fault {
     .header("allow", allowed)
 }
 
-fn unknown() -> Fault {
+pub(super) fn unknown() -> Fault {
     Fault::new(
         Code::NameUnknown,
         "there is nothing of this name; the API begins at /v2/",
     )
 }
 
-fn value<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
     let mut found = parameters.iter().filter(|(key, _)| key == name);
     found.next().map(|(_, value)| value.as_str())
 }
@@ -282,19 +282,19 @@ fn page(parameters: &Parameters, after: &str) -> Result<Page, Fault> {
     })
 }
 
-fn repository(text: &str) -> Result<RepositoryName, Fault> {
+pub(super) fn repository(text: &str) -> Result<RepositoryName, Fault> {
     text.parse()
         .map_err(|error: crate::name::NoRepositoryName| {
             Fault::new(Code::NameInvalid, error.to_string())
         })
 }
 
-fn tag(text: &str) -> Result<Tag, Fault> {
+pub(super) fn tag(text: &str) -> Result<Tag, Fault> {
     text.parse()
         .map_err(|error: crate::name::NoTag| Fault::new(Code::TagInvalid, error.to_string()))
 }
 
-fn digest(text: &str) -> Result<Digest, Fault> {
+pub(super) fn digest(text: &str) -> Result<Digest, Fault> {
     text.parse().map_err(|error: crate::digest::NoDigest| {
         Fault::new(Code::DigestInvalid, format!("that is no digest: {error}"))
     })

@@ -17,7 +17,7 @@ const CLASSES: usize = 5;
 /// Counts since the server began.
 #[derive(Default)]
 pub struct Counts {
-    routes: [Row; Kind::ALL.len() + 1],
+    routes: Rows,
     received: AtomicU64,
     sent: AtomicU64,
     connections: AtomicI64,
@@ -31,6 +31,15 @@ pub struct Counts {
     delivered: AtomicU64,
     undelivered: AtomicU64,
     dead: AtomicU64,
+}
+
+/// One for each kind of route, and one for requests that are none.
+struct Rows([Row; Kind::ALL.len() + 1]);
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Row::default()))
+    }
 }
 
 #[derive(Default)]
@@ -51,7 +60,7 @@ impl Counts {
         sent: u64,
     ) {
         let place = kind.and_then(|kind| Kind::ALL.iter().position(|one| *one == kind));
-        if let Some(row) = self.routes.get(place.unwrap_or(Kind::ALL.len())) {
+        if let Some(row) = self.routes.0.get(place.unwrap_or(Kind::ALL.len())) {
             let class = usize::from(status.as_u16() / 100).saturating_sub(1);
             if let Some(count) = row.statuses.get(class) {
                 add(count, 1);
@@ -124,7 +133,7 @@ impl Counts {
             "counter",
             "Requests answered, by route and class of status.",
         );
-        for (place, row) in self.routes.iter().enumerate() {
+        for (place, row) in self.routes.0.iter().enumerate() {
             for (class, count) in row.statuses.iter().enumerate() {
                 let (count, route) = (get(count), name(place));
                 if count > 0 {
@@ -142,7 +151,7 @@ impl Counts {
             "histogram",
             "Time from a request's head to its answer's.",
         );
-        for (place, row) in self.routes.iter().enumerate() {
+        for (place, row) in self.routes.0.iter().enumerate() {
             let total: u64 = row.statuses.iter().map(get).sum();
             if total == 0 {
                 continue;

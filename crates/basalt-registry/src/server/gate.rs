@@ -132,6 +132,7 @@ impl Gate {
             Need::Someone | Need::Names => {
                 (identity.is_shown || !self.signs_in()) && self.policy.knows(caller)
             }
+            Need::Visible => self.policy.knows(caller),
             Need::Right(repository, right) => self.policy.allows(caller, repository, right),
             Need::Administration => identity.token.is_none() && self.policy.administers(caller),
         };
@@ -139,7 +140,7 @@ impl Gate {
             (Need::Right(repository, right), Some(token)) => {
                 token.grants(repository.as_str(), right.action())
             }
-            (Need::Names, Some(token)) => token.names(),
+            (Need::Names | Need::Visible, Some(token)) => token.names(),
             _ => true,
         };
         match caller {
@@ -194,7 +195,7 @@ impl Gate {
     pub fn scope(need: Need<'_>) -> Option<String> {
         match need {
             Need::Right(repository, right) => Some(scope(repository, right)),
-            Need::Names => Some("registry:catalog:*".to_owned()),
+            Need::Names | Need::Visible => Some("registry:catalog:*".to_owned()),
             _ => None,
         }
     }
@@ -228,7 +229,7 @@ impl Gate {
     }
 
     /// Where the client reaches the server.
-    fn base(&self, headers: &HeaderMap) -> Option<String> {
+    pub fn base(&self, headers: &HeaderMap) -> Option<String> {
         if let Some(url) = &self.url {
             return Some(url.trim_end_matches('/').to_owned());
         }
@@ -261,8 +262,8 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Refuses what a web page sends in the name of who looks at it: it names another host than this machine, or comes from
-/// another origin.
-pub(super) fn check_local(headers: &HeaderMap) -> Result<(), Fault> {
+/// another origin. A link from there to a page here may be followed: who made it sees nothing of the answer.
+pub(super) fn check_local(headers: &HeaderMap, is_page: bool) -> Result<(), Fault> {
     let refused = |what: &str| {
         let message = format!("{what}: this registry is open to this machine alone");
         Fault::new(Code::Denied, message)
@@ -281,10 +282,14 @@ pub(super) fn check_local(headers: &HeaderMap) -> Result<(), Fault> {
     if !is_local {
         return Err(refused("the request names another host"));
     }
-    let site = HeaderName::from_static("sec-fetch-site");
-    let foreign = headers
-        .get(site)
-        .is_some_and(|site| !matches!(site.as_bytes(), b"none" | b"same-origin"));
+    let says = |name: &'static str, values: &[&str]| {
+        let header = headers.get(HeaderName::from_static(name));
+        header.map(|value| values.iter().any(|one| value == one))
+    };
+    let is_followed = is_page
+        && says("sec-fetch-mode", &["navigate"]) == Some(true)
+        && says("sec-fetch-dest", &["document"]) == Some(true);
+    let foreign = says("sec-fetch-site", &["none", "same-origin"]) == Some(false) && !is_followed;
     if foreign || headers.contains_key("origin") {
         return Err(refused("the request comes from a web page"));
     }
@@ -315,7 +320,8 @@ mod tests {
             "[::1]:5000",
             "registry.localhost:80",
         ] {
-            assert!(check_local(&headers(&[("host", host)])).is_ok(), "{host}");
+            let headers = headers(&[("host", host)]);
+            assert!(check_local(&headers, false).is_ok(), "{host}");
         }
         for pairs in [
             &[("host", "evil.example:5000")][..],
@@ -324,8 +330,19 @@ mod tests {
             &[("host", "localhost"), ("origin", "https://evil.example")],
             &[("host", "localhost"), ("sec-fetch-site", "cross-site")],
         ] {
-            assert!(check_local(&headers(pairs)).is_err(), "{pairs:?}");
+            for is_page in [false, true] {
+                assert!(check_local(&headers(pairs), is_page).is_err(), "{pairs:?}");
+            }
         }
+        let link = [
+            ("host", "localhost"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        assert!(check_local(&headers(&link), true).is_ok());
+        assert!(check_local(&headers(&link), false).is_err());
+        assert!(check_local(&headers(&link[..3]), true).is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What is done beside requests: uploads that nobody goes on with end, what nobody needs goes, and blobs are compared with
-//! their digests, again and again, slowly.
+//! their digests, again and again, slowly; and bills of materials are read.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::listen::stopped;
-use super::{Current, Registry, log};
+use super::{Current, Registry, bills, log};
 use crate::blobs;
 use crate::digest::Hasher;
 use crate::metadata::{BlobRecord, MetadataError, Place};
@@ -40,6 +40,7 @@ pub(super) async fn run(registry: Current, mut stop: watch::Receiver<bool>) {
         tokio::join!(
             collecting(&registry),
             scrubbing(&registry),
+            bills::run(&registry),
             refreshing(&registry),
             maintaining(&registry),
             retaining(&registry)

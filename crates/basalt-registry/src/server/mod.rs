@@ -1,5 +1,6 @@
 //! The server: requests in, answers out.
 
+mod bills;
 mod blob;
 pub mod body;
 mod certificate;
@@ -13,6 +14,7 @@ mod listen;
 pub mod log;
 mod manifest;
 mod paced;
+mod page;
 mod quota;
 mod receive;
 mod remembered;
@@ -215,7 +217,12 @@ impl Registry {
                 if let Some(received) = &mut asked.received {
                     received.drain().await;
                 }
-                respond(refusal(fault, asked.is_head()))
+                if page::is_wanted(&asked, kind, &path) {
+                    let target = page::target(&path, &asked.query);
+                    respond(page::refusal(&asked, &fault, &target))
+                } else {
+                    respond(refusal(fault, asked.is_head()))
+                }
             }
         };
         let received = asked.received.as_ref().map_or(0, Received::count);
@@ -248,7 +255,9 @@ impl Registry {
             limits.request(&Caller::Anonymous, asked.peer.address)?;
         }
         if need != Need::Nothing {
-            let identified = self.gate.identify(asked.visitor(), &asked.headers).await;
+            let is_page = route.kind().is_page();
+            let visitor = asked.visitor();
+            let identified = self.gate.identify(visitor, &asked.headers, is_page).await;
             // Who is not who they say counts by the address.
             let caller = identified.as_ref().map(|identity| &identity.caller);
             limits.request(caller.unwrap_or(&Caller::Anonymous), asked.peer.address)?;
@@ -372,6 +381,17 @@ async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
         Route::ListRobots { page } => robot::list(asked, page).await,
         Route::CreateRobot => robot::create(asked).await,
         Route::DeleteRobot { name } => robot::delete(asked, name).await,
+        Route::SignIn { next } => page::sign_in(asked, next.as_deref()).await,
+        Route::SignOut => page::sign_out(asked),
+        Route::Asset { asset } => page::asset(asked, *asset),
+        Route::FrontPage { .. }
+        | Route::RepositoryPage { .. }
+        | Route::ImagePage { .. }
+        | Route::PackagesPage { .. }
+        | Route::ListRepositories { .. }
+        | Route::DescribeRepository { .. }
+        | Route::DescribeImage { .. }
+        | Route::SearchPackages { .. } => page::answer(asked, route).await,
     }
 }
 

@@ -71,6 +71,13 @@ impl Reply {
         Self::of(Body::Full(document.to_string().into())).header("content-type", "application/json")
     }
 
+    /// With another status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// With a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

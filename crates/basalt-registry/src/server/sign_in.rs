@@ -37,7 +37,7 @@ pub struct Visitor<'a> {
 }
 
 impl Gate {
-    /// Reads who a request comes from.
+    /// Reads who a request comes from. For a page a cookie tells too; for nothing else.
     ///
     /// # Errors
     /// When what it brings is not good.
@@ -45,12 +45,16 @@ impl Gate {
         &self,
         visitor: Visitor<'_>,
         headers: &HeaderMap,
+        is_page: bool,
     ) -> Result<Identity, Fault> {
         if self.only_local {
-            check_local(headers)?;
+            check_local(headers, is_page)?;
         }
         let Some(header) = headers.get(AUTHORIZATION) else {
-            return Ok(Identity::of_peer(visitor.peer));
+            let session = is_page.then(|| self.session(headers, visitor.now));
+            return Ok(session
+                .flatten()
+                .unwrap_or_else(|| Identity::of_peer(visitor.peer)));
         };
         // Where nobody can sign in there is nothing to compare with.
         if !self.signs_in() {

@@ -82,7 +82,7 @@ pub enum Command {
     Delete(delete::DeleteArguments),
     /// Run a registry: one folder, one command
     Serve(serve::ServeArguments),
-    /// Look after a registry: verify, repair, back up, restore its folder; its robots
+    /// Look after a registry: verify, repair, back up, restore its folder; its robots and packages
     Registry(registry::RegistryArguments),
     /// Keep a password for a registry, where Docker and podman find it too
     Login(login::LoginArguments),

@@ -221,8 +221,18 @@ fn every_route_refuses_who_may_not_and_tells_nothing_of_what_is_there() {
             Need::Names => {
                 refused(ask().send());
                 refused(ask().bearer(&pull_alone).send());
-                let names = ask().basic("eve", "secret").send().is(200).json();
-                assert_eq!(names["repositories"], json!([]));
+                let names = ask().basic("eve", "secret").send().is(200);
+                let text = String::from_utf8_lossy(&names.body).into_owned();
+                assert!(!text.contains("team"), "{target}: {text}");
+                tried += 1;
+                continue;
+            }
+            Need::Visible => {
+                refused(ask().send());
+                refused(ask().bearer(&pull_alone).send());
+                let page = ask().basic("eve", "secret").send().is(200);
+                let text = String::from_utf8_lossy(&page.body).into_owned();
+                assert!(!text.contains("team"), "{target}: {text}");
                 tried += 1;
                 continue;
             }

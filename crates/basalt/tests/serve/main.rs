@@ -2,12 +2,14 @@
 
 mod access;
 mod api;
+mod bills;
 mod certificates;
 mod durable;
 mod hooks;
 mod issuers;
 mod limits;
 mod operations;
+mod pages;
 mod quotas;
 mod robots;
 mod server;

@@ -331,6 +331,10 @@ impl Answer {
         self.headers.get(name).map_or(&[], Vec::as_slice)
     }
 
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("a JSON document")
     }

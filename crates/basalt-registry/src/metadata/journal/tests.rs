@@ -15,6 +15,7 @@ fn push(metadata: &dyn Metadata, number: u8) -> Digest {
     let bytes = vec![number; 100];
     let digest = Digest::of(Algorithm::Sha256, &bytes);
     let blob = NewBlob {
+        quota: None,
         repository: "app".parse().expect("a name"),
         digest: digest.clone(),
         size: 100,

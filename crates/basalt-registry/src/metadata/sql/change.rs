@@ -4,11 +4,9 @@ use super::super::{
     Author, Deleted, Grace, Moment, Movable, NewBlob, NewManifest, Place, Published, PutManifest,
     Refusal, SigningKey, TagWrite,
 };
-use super::collect;
-use super::operate;
-use super::quota;
 use super::read::repository_id;
 use super::session::{Result, Session, SqlError, values};
+use super::{bills, collect, operate, overview, quota};
 use crate::audit::line_hash;
 use crate::digest::Digest;
 use crate::manifest::Needed;
@@ -399,6 +397,9 @@ pub(super) fn put_manifest(
                     "INSERT INTO manifest_children (parent, child) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                     values![id, child])?;
             }
+            if facts.may_have_bills {
+                bills::queue(session, id, new.author.moment)?;
+            }
             audit(
                 session,
                 &new.author,
@@ -413,6 +414,9 @@ pub(super) fn put_manifest(
         write_tag(session, repository, id, write, new, grace)?;
     }
     let is_new = known.is_none();
+    if is_new || !new.tags.is_empty() {
+        overview::note_push(session, repository, id, new.author.moment)?;
+    }
     Ok(Ok(PutManifest { is_new }))
 }
 

@@ -123,6 +123,10 @@ pub(super) fn remove_manifest(
         "DELETE FROM manifest_blobs WHERE manifest = ?1",
         "DELETE FROM manifest_children WHERE parent = ?1",
         "DELETE FROM manifest_reviews WHERE manifest = ?1",
+        "DELETE FROM manifest_pushes WHERE manifest = ?1",
+        "DELETE FROM bill_queue WHERE manifest = ?1",
+        // Its bills count no more from now on; their many rows go later, some at a time.
+        "UPDATE bills SET manifest = NULL WHERE manifest = ?1",
         "DELETE FROM manifests WHERE id = ?1",
     ] {
         session.run(statement, values![manifest])?;

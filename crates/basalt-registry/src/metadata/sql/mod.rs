@@ -1,9 +1,11 @@
 //! Metadata in a database of tables: what is asked and what is changed, written once for every engine.
 
+mod bills;
 mod change;
 mod collect;
 mod hooks;
 mod operate;
+mod overview;
 mod piece;
 mod quota;
 mod read;
@@ -13,12 +15,14 @@ pub mod session;
 pub(super) mod writer;
 
 use super::{
-    Answer, AuditEntry, AuditHead, Author, BlobRecord, Collected, DeadEvent, Deleted, Delivery,
-    Grace, HookPosition, Keeper, ManifestHead, ManifestRecord, Metadata, Moment, NewBlob,
-    NewManifest, Piece, PieceAdded, Published, PutManifest, ReferrerRecord, Refusal, Retired,
-    SigningKey, StoredManifest, TagRecord, Totals,
+    Answer, AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, DeadEvent, Deleted,
+    Delivery, FoundPackages, Grace, HookPosition, Keeper, ManifestHead, ManifestRecord, Metadata,
+    Moment, NewBlob, NewManifest, PackageSearch, Piece, PieceAdded, Published, PutManifest,
+    ReferrerRecord, Refusal, RepositoryOverview, Retired, SigningKey, StoredManifest, TagOverview,
+    TagRecord, Totals, WaitingBill,
 };
 use crate::access::{Robot, RobotName};
+use crate::bills::{NewBill, Package};
 use crate::digest::Digest;
 use crate::manifest::Facts;
 use crate::name::{RepositoryName, Tag};
@@ -478,5 +482,97 @@ impl<E: Engine> Metadata for Sql<E> {
 
     fn maintain(&self) -> Answer<'_, ()> {
         self.engine.maintain()
+    }
+
+    fn next_bill(&self, now: Moment) -> Answer<'_, Option<WaitingBill>> {
+        self.engine
+            .change(false, move |session| bills::next(session, now))
+    }
+
+    fn begin_bills(&self, manifest: i64) -> Answer<'_, ()> {
+        self.engine
+            .change(false, move |session| bills::begin(session, manifest))
+    }
+
+    fn add_bill(&self, manifest: i64, bill: NewBill) -> Answer<'_, Option<i64>> {
+        self.engine
+            .change(false, move |session| bills::add(session, manifest, &bill))
+    }
+
+    fn add_packages(&self, bill: i64, packages: Vec<Package>) -> Answer<'_, ()> {
+        self.engine.change(false, move |session| {
+            bills::add_packages(session, bill, &packages)
+        })
+    }
+
+    fn end_bills(&self, manifest: i64) -> Answer<'_, ()> {
+        self.engine
+            .change(true, move |session| bills::end(session, manifest))
+    }
+
+    fn sweep_bills(&self, limit: u64) -> Answer<'_, bool> {
+        self.engine
+            .change(false, move |session| bills::sweep(session, limit))
+    }
+
+    fn bills_of(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Answer<'_, Vec<BillRecord>> {
+        let (repository, subject) = (repository.clone(), subject.clone());
+        self.engine
+            .read(move |session| bills::of_image(session, &repository, &subject))
+    }
+
+    fn has_waiting_bill(&self, repository: &RepositoryName, subject: &Digest) -> Answer<'_, bool> {
+        let (repository, subject) = (repository.clone(), subject.clone());
+        self.engine
+            .read(move |session| bills::waits(session, &repository, &subject))
+    }
+
+    fn packages_of(&self, bill: i64) -> Answer<'_, Vec<Package>> {
+        self.engine
+            .read(move |session| bills::packages(session, bill))
+    }
+
+    fn search_packages(&self, search: PackageSearch) -> Answer<'_, FoundPackages> {
+        self.engine
+            .read(move |session| bills::search(session, &search))
+    }
+
+    fn repository_overviews(
+        &self,
+        names: Vec<RepositoryName>,
+    ) -> Answer<'_, Vec<RepositoryOverview>> {
+        self.engine
+            .read(move |session| overview::repositories(session, &names))
+    }
+
+    fn tag_overviews(
+        &self,
+        repository: &RepositoryName,
+        limit: u64,
+    ) -> Answer<'_, Vec<TagOverview>> {
+        let repository = repository.clone();
+        self.engine
+            .read(move |session| overview::tags(session, &repository, limit))
+    }
+
+    fn pushed(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<Moment>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| overview::pushed(session, &repository, &digest))
+    }
+
+    fn tags_over(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u64,
+    ) -> Answer<'_, Vec<Tag>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| overview::tags_over(session, &repository, &digest, limit))
     }
 }

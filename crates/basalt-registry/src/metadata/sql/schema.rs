@@ -162,6 +162,50 @@ CREATE TABLE dead_events (
     cause TEXT NOT NULL,
     PRIMARY KEY (hook, chain, sequence)
 ) WITHOUT ROWID;
+-- When each manifest was pushed last.
+CREATE TABLE manifest_pushes (
+    manifest INTEGER PRIMARY KEY REFERENCES manifests (id),
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    moment INTEGER NOT NULL
+);
+CREATE INDEX manifest_pushes_by_moment ON manifest_pushes (repository, moment);
+-- Manifests that may carry bills of materials and are to be read, and when.
+CREATE TABLE bill_queue (
+    manifest INTEGER PRIMARY KEY REFERENCES manifests (id),
+    due INTEGER NOT NULL,
+    attempts INTEGER NOT NULL
+);
+CREATE INDEX bill_queue_by_due ON bill_queue (due);
+-- A document that a manifest carries, about the image `subject`. Without a manifest it is to go.
+CREATE TABLE bills (
+    id INTEGER PRIMARY KEY,
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    manifest INTEGER REFERENCES manifests (id),
+    subject TEXT NOT NULL,
+    document TEXT NOT NULL,
+    format TEXT NOT NULL,
+    is_signed INTEGER NOT NULL,
+    packages INTEGER NOT NULL,
+    problem TEXT
+);
+CREATE INDEX bills_by_subject ON bills (repository, subject);
+CREATE INDEX bills_by_manifest ON bills (manifest);
+CREATE TABLE packages (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    ecosystem TEXT NOT NULL,
+    source TEXT NOT NULL,
+    licence TEXT NOT NULL,
+    UNIQUE (name, version, ecosystem, source, licence)
+);
+CREATE INDEX packages_by_source ON packages (source);
+CREATE TABLE bill_packages (
+    bill INTEGER NOT NULL REFERENCES bills (id),
+    package INTEGER NOT NULL REFERENCES packages (id),
+    PRIMARY KEY (bill, package)
+) WITHOUT ROWID;
+CREATE INDEX bill_packages_by_package ON bill_packages (package, bill);
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.

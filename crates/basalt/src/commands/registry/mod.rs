@@ -7,6 +7,7 @@ mod repair;
 mod restore;
 mod retention;
 mod robot;
+mod search;
 mod verify;
 
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ enum RegistryCommand {
     Retention(retention::RetentionArguments),
     /// Accounts of programs, each with rights and an end of its own
     Robot(robot::RobotArguments),
+    /// Find the images that have a package
+    Search(search::SearchArguments),
     /// Show how far hooks were told of changes, and what they did not take
     Events(events::EventsArguments),
 }
@@ -69,6 +72,7 @@ pub(super) fn run(own: &RegistryArguments, terminal: &Terminal) -> Result<Status
         RegistryCommand::Restore(own) => restore::run(own, terminal),
         RegistryCommand::Retention(own) => retention::run(own, terminal),
         RegistryCommand::Robot(own) => robot::run(own, terminal),
+        RegistryCommand::Search(own) => search::run(own, terminal),
         RegistryCommand::Events(own) => events::run(own, terminal),
     }
 }
