@@ -29,6 +29,14 @@ pub(super) fn queue(session: &mut dyn Session, manifest: i64, now: Moment) -> Re
     Ok(())
 }
 
+/// Whether a manifest is to be read now.
+pub(super) fn is_due(session: &mut dyn Session, now: Moment) -> Result<bool> {
+    session.has(
+        "SELECT 1 FROM bill_queue WHERE due <= ?1 LIMIT 1",
+        values![now],
+    )
+}
+
 /// Takes the next manifest to be read. It comes again later, in case this process ends over it.
 pub(super) fn next(session: &mut dyn Session, now: Moment) -> Result<Option<WaitingBill>> {
     let found: Option<(i64, u64)> = session.first(
@@ -157,6 +165,14 @@ pub(super) fn end(session: &mut dyn Session, manifest: i64) -> Result<()> {
         values![manifest],
     )?;
     Ok(())
+}
+
+/// Whether there are bills whose manifest is gone.
+pub(super) fn has_orphans(session: &mut dyn Session) -> Result<bool> {
+    session.has(
+        "SELECT 1 FROM bills WHERE manifest IS NULL LIMIT 1",
+        values![],
+    )
 }
 
 /// Removes so many packages of bills whose manifest is gone, and bills that have none left. Whether there is more.

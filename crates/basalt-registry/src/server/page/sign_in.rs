@@ -38,7 +38,7 @@ impl Gate {
         // No token of the interface is one of a session, nor the other way round: they are for other services.
         let claims = self.keys.verify(token, &self.page_service(), now).ok()?;
         let current = self.password_mark(&claims.sub)?;
-        (claims.access == [current]).then(|| Identity {
+        (claims.access == [current]).then_some(Identity {
             caller: Caller::User(claims.sub),
             token: None,
             is_shown: true,
