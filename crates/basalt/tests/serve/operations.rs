@@ -246,12 +246,10 @@ fn a_backup_made_while_the_server_is_pushed_to_is_whole_and_serves() {
             registry(&home, &["backup", "--verify", "backup"], 0);
         }
     });
-    let done = registry(&home, &["backup", "backup", "--root", "root"], 0);
+    registry(&home, &["backup", "backup", "--root", "root"], 0);
+    // Meanwhile blobs may go, but none comes.
     let again = registry(&home, &["backup", "backup", "--root", "root"], 0);
-    assert_eq!(
-        (&again["copied"], &again["blobs"]),
-        (&0.into(), &done["blobs"])
-    );
+    assert_eq!(again["copied"], 0);
     drop(server);
     let restored = registry(&home, &["restore", "backup", "--root", "copy"], 0);
     assert_eq!(restored["report"]["problem-count"], 0);

@@ -381,7 +381,8 @@ fn what_is_not_there_is_a_page_for_people_and_a_document_for_programs() {
     asked.send().refused(404, "NAME_UNKNOWN");
     assert!(server.get("/r/none").is(404).text().contains("<h1>"));
     server.get("/basalt/v1/r/none").refused(404, "NAME_UNKNOWN");
-    assert!(server.get("/?page=0").is(400).text().contains("<h1>"));
+    let asked = server.ask("GET", "/?page=0").header("accept", "text/html");
+    assert!(asked.send().is(400).text().contains("<h1>"));
     // Where everyone may do everything, nobody signs in.
     server.get("/signin").is(404);
     assert!(
