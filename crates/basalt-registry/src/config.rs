@@ -633,7 +633,7 @@ drain: 30 seconds
             ),
             (
                 "store: {bucket: images, endpoint: s3.example}",
-                &["1:35", "https://s3.example"],
+                &["1:25", "https://s3.example"],
             ),
             (
                 "retention:\n  - {repositories: [\"**\"], keep: {}}",

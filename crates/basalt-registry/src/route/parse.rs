@@ -315,7 +315,7 @@ mod tests {
     fn what_is_no_route_is_refused_with_the_right_code() {
         let digest = "sha256:zz";
         for (method, path, query, expected) in [
-            ("GET", "/", "", (404, Code::NameUnknown)),
+            ("GET", "/none", "", (404, Code::NameUnknown)),
             ("GET", "/v2/app", "", (404, Code::NameUnknown)),
             ("GET", "/v2/../etc/tags/list", "", (400, Code::NameInvalid)),
             (
