@@ -86,10 +86,8 @@ pub fn verifying(key: &SigningKey) -> (String, VerifyingKey) {
 pub fn new_key(now: Moment) -> SigningKey {
     let mut secret = zeroize::Zeroizing::new([0; 32]);
     OsRng.fill_bytes(secret.as_mut());
-    let mut name = [0; 16];
-    OsRng.fill_bytes(&mut name);
     SigningKey {
-        id: UploadId::of(name).as_str().to_owned(),
+        id: UploadId::random().as_str().to_owned(),
         secret,
         created: now,
     }

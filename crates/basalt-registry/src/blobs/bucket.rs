@@ -18,7 +18,6 @@ use object_store::prefix::PrefixStore;
 use object_store::{
     BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
 };
-use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -310,12 +309,10 @@ impl Blobs for Bucket {
     fn append(&self, upload: &UploadId, offset: u64, bytes: Vec<Bytes>) -> Answer<'_, ()> {
         let upload = upload.clone();
         Box::pin(async move {
-            let mut name = [0; 16];
-            OsRng.fill_bytes(&mut name);
             let piece = Piece {
                 begin: offset,
                 length: bytes.iter().map(|bytes| bytes.len() as u64).sum(),
-                name: UploadId::of(name),
+                name: UploadId::random(),
             };
             let path = piece_path(&upload, &piece.name);
             let written = self.store.put(&path, PutPayload::from_iter(bytes)).await;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand_core::{OsRng, RngCore};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use ureq::Agent;
@@ -38,9 +37,7 @@ pub enum Failure {
 
 /// Delivers until it is dropped.
 pub async fn run(registry: watch::Receiver<Arc<Registry>>) {
-    let mut random = [0; 16];
-    OsRng.fill_bytes(&mut random);
-    let owner = UploadId::of(random).as_str().to_owned();
+    let owner = UploadId::random().as_str().to_owned();
     loop {
         let current = Arc::clone(&registry.borrow());
         let hooks = current.hooks.iter().map(|hook| {

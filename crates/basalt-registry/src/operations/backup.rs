@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rand_core::{OsRng, RngCore};
 use rustix::fs::FlockOperation;
 use serde::Serialize;
 
@@ -56,11 +55,9 @@ struct Hold<'a> {
 
 impl<'a> Hold<'a> {
     fn take(opened: &'a Opened) -> Result<Self, OperationError> {
-        let mut random = [0; 16];
-        OsRng.fill_bytes(&mut random);
         let mut hold = Self {
             opened,
-            name: format!("backup/{}", UploadId::of(random).as_str()),
+            name: format!("backup/{}", UploadId::random().as_str()),
             renewed: Instant::now(),
         };
         hold.renew()?;

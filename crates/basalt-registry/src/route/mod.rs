@@ -11,6 +11,7 @@ mod query;
 use crate::access::{Right, RobotName};
 use crate::digest::{Algorithm, Digest};
 use crate::name::{RepositoryName, Tag};
+use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 
 pub use page::{Asset, Listing, Sort};
@@ -210,6 +211,13 @@ impl UploadId {
     /// One that these random bytes make.
     pub fn of(random: [u8; 16]) -> Self {
         Self(crate::digest::hex(&random))
+    }
+
+    /// One that nobody has had, nor can guess.
+    pub fn random() -> Self {
+        let mut random = [0; 16];
+        OsRng.fill_bytes(&mut random);
+        Self::of(random)
     }
 
     /// The text.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand_core::{OsRng, RngCore};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -80,9 +79,7 @@ async fn maintaining(registry: &Current) {
 }
 
 async fn retaining(registry: &Current) {
-    let mut random = [0; 16];
-    OsRng.fill_bytes(&mut random);
-    let owner = UploadId::of(random).as_str().to_owned();
+    let owner = UploadId::random().as_str().to_owned();
     loop {
         let current = now_current(registry);
         let every = current.settings.collect_every;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::CONTENT_RANGE;
-use rand_core::{OsRng, RngCore};
 
 use super::Registry;
 use super::quota;
@@ -38,9 +37,7 @@ pub(super) async fn begin(
     {
         return Ok(created(repository, &mount.digest));
     }
-    let mut random = [0; 16];
-    OsRng.fill_bytes(&mut random);
-    let upload = UploadId::of(random);
+    let upload = UploadId::random();
     let registry = request.registry.clone();
     let lease = request.now + registry.settings.upload_life;
     if let Some(digest) = digest {
