@@ -21,7 +21,7 @@ use object_store::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Answer, Blob, Blobs};
+use super::{Answer, Blob, Blobs, file_name, read_file_name};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::failpoint;
 use crate::metadata::{Metadata, MetadataError, Piece, PieceAdded};
@@ -278,12 +278,11 @@ fn part_path(digest: &Digest) -> Path {
 }
 
 fn blob_path(digest: &Digest, upload: &UploadId) -> Path {
-    part_path(digest).join(format!("{}.{}", digest.hex(), upload.as_str()))
+    part_path(digest).join(file_name(digest, upload))
 }
 
 fn aside_path(digest: &Digest, upload: &UploadId) -> Path {
-    let name = format!("{}.{}", digest.hex(), upload.as_str());
-    Path::from_iter(["quarantine".to_owned(), name])
+    Path::from_iter(["quarantine".to_owned(), file_name(digest, upload)])
 }
 
 /// What the store says, as what went wrong here. But for what is not there, it may be otherwise at another time.
@@ -469,13 +468,8 @@ impl Blobs for Bucket {
                 let mut listed = self.store.list(Some(&path));
                 while let Some(object) = listed.next().await {
                     let object = object.map_err(failed)?;
-                    let name = object
-                        .location
-                        .filename()
-                        .and_then(|name| name.split_once('.'));
-                    let Some((hex, upload)) = name else { continue };
-                    let digest = format!("{}:{hex}", algorithm.name()).parse().ok();
-                    found.extend(digest.zip(UploadId::parse(upload)));
+                    let name = object.location.filename();
+                    found.extend(name.and_then(|name| read_file_name(algorithm, name)));
                 }
             }
             Ok(found)

@@ -13,7 +13,7 @@ use fs_err as fs;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::spawn_blocking;
 
-use super::{Answer, Blob, Blobs};
+use super::{Answer, Blob, Blobs, file_name, read_file_name};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::failpoint;
 use crate::route::UploadId;
@@ -60,7 +60,7 @@ impl Folder {
         let hex = digest.hex();
         let folder = self.root.join("blobs").join(digest.algorithm().name());
         let part = folder.join(hex.get(..2).unwrap_or_default());
-        (part, format!("{hex}.{}", upload.as_str()))
+        (part, file_name(digest, upload))
     }
 
     /// The file of a blob.
@@ -225,12 +225,8 @@ impl Blobs for Folder {
                 let folder = root.join(algorithm.name()).join(format!("{part:02x}"));
                 for entry in or_nothing(fs::read_dir(folder))?.into_iter().flatten() {
                     let name = entry?.file_name();
-                    let parsed = name.to_str().and_then(|name| name.split_once('.'));
-                    let Some((hex, upload)) = parsed else {
-                        continue;
-                    };
-                    let digest = format!("{}:{hex}", algorithm.name()).parse().ok();
-                    found.extend(digest.zip(UploadId::parse(upload)));
+                    let name = name.to_str();
+                    found.extend(name.and_then(|name| read_file_name(algorithm, name)));
                 }
             }
             Ok(found)

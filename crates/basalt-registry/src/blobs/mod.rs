@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::route::UploadId;
 
 pub use bucket::{Bucket, BucketError, BucketPlace, Keys};
@@ -23,6 +23,18 @@ pub(crate) use folder::sync_folder;
 
 /// An answer that is to come.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// The name of a blob in a store.
+fn file_name(digest: &Digest, upload: &UploadId) -> String {
+    format!("{}.{}", digest.hex(), upload.as_str())
+}
+
+/// Reads what [`file_name`] wrote; nothing when it is another name.
+fn read_file_name(algorithm: Algorithm, name: &str) -> Option<(Digest, UploadId)> {
+    let (hex, upload) = name.split_once('.')?;
+    let digest = format!("{}:{hex}", algorithm.name()).parse().ok()?;
+    Some((digest, UploadId::parse(upload)?))
+}
 
 /// Whether a store that failed so may do it at another time: that says nothing about what it holds.
 pub fn is_passing(error: &io::Error) -> bool {
