@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::sleep;
 
+use super::unfinished::Unfinished;
 use super::{Current, Registry, log};
 use crate::bills::{self, Form, MAXIMUM_DOCUMENT, MAXIMUM_DOCUMENTS, NewBill, Wanted};
 use crate::digest::Digest;
@@ -37,7 +38,7 @@ pub(super) async fn run(current: &Current) {
 }
 
 /// Reads one manifest, or removes a part of what was read of one that is gone. Whether there was something to do.
-async fn round(registry: &Registry) -> Result<bool, BillError> {
+async fn round(registry: &Registry) -> Result<bool, Unfinished> {
     let metadata = &registry.metadata;
     let swept = metadata.sweep_bills(PACKAGES as u64).await?;
     let Some(waiting) = metadata.next_bill(super::now()).await? else {
@@ -76,7 +77,7 @@ async fn read(
     registry: &Registry,
     waiting: &WaitingBill,
     wanted: Wanted,
-) -> Result<Option<NewBill>, BillError> {
+) -> Result<Option<NewBill>, Unfinished> {
     let Wanted {
         subject,
         document,
@@ -134,7 +135,7 @@ pub(super) async fn read_blob(
     repository: &RepositoryName,
     digest: &Digest,
     limit: u64,
-) -> Result<Option<Bytes>, BillError> {
+) -> Result<Option<Bytes>, Unfinished> {
     let Some(record) = registry.metadata.blob(repository, digest).await? else {
         return Ok(None);
     };
@@ -161,28 +162,4 @@ pub(super) async fn read_blob(
         is_sound.then_some(bytes)
     });
     Ok(compared.await?)
-}
-
-/// What stops a round.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BillError {
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    #[error(transparent)]
-    Store(#[from] std::io::Error),
-    #[error(transparent)]
-    Task(#[from] tokio::task::JoinError),
-}
-
-impl From<BillError> for crate::fault::Fault {
-    fn from(error: BillError) -> Self {
-        match error {
-            BillError::Metadata(error) => error.into(),
-            BillError::Store(error) => error.into(),
-            BillError::Task(error) => {
-                log::trouble(&error.to_string());
-                Self::internal()
-            }
-        }
-    }
 }

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::listen::stopped;
+use super::unfinished::Unfinished;
 use super::{Current, Registry, bills, log};
 use crate::blobs;
 use crate::digest::Hasher;
-use crate::metadata::{BlobRecord, MetadataError, Place};
+use crate::metadata::{BlobRecord, Place};
 use crate::retention;
 use crate::route::UploadId;
 
@@ -92,7 +93,7 @@ async fn retaining(registry: &Current) {
 }
 
 /// Deletes the tags that no rule keeps, if no other server does.
-async fn retain(registry: &Registry, owner: &str, every: Duration) -> Result<(), JanitorError> {
+async fn retain(registry: &Registry, owner: &str, every: Duration) -> Result<(), Unfinished> {
     if registry.retention.is_empty() {
         return Ok(());
     }
@@ -127,7 +128,7 @@ async fn collecting(registry: &Current) {
 ///
 /// # Errors
 /// When the metadata or the store cannot be changed.
-async fn collect(registry: &Registry) -> Result<(), JanitorError> {
+async fn collect(registry: &Registry) -> Result<(), Unfinished> {
     loop {
         let expired = registry
             .metadata
@@ -175,7 +176,7 @@ async fn scrubbing(registry: &Current) {
 }
 
 /// Removes from the store what no blob and no upload knows: what a crash between two steps left.
-async fn clear(registry: &Registry) -> Result<(), JanitorError> {
+async fn clear(registry: &Registry) -> Result<(), Unfinished> {
     for part in 0..=u8::MAX {
         // The lists are older than what the metadata says: who publishes is known to it from before there is anything.
         let listed = registry.blobs.list(part).await?;
@@ -198,7 +199,7 @@ async fn clear(registry: &Registry) -> Result<(), JanitorError> {
 }
 
 /// Compares all blobs with their digests, at the rate that was set.
-async fn scrub(registry: &Registry) -> Result<(), JanitorError> {
+async fn scrub(registry: &Registry) -> Result<(), Unfinished> {
     let mut after: Option<String> = None;
     loop {
         let records = registry
@@ -216,7 +217,7 @@ async fn scrub(registry: &Registry) -> Result<(), JanitorError> {
 }
 
 /// Compares a blob with its digest, and puts it aside if it does not have it.
-async fn compare(registry: &Registry, record: &BlobRecord) -> Result<(), JanitorError> {
+async fn compare(registry: &Registry, record: &BlobRecord) -> Result<(), Unfinished> {
     let Place::Stored(upload) = &record.place else {
         return Ok(());
     };
@@ -255,15 +256,4 @@ async fn compare(registry: &Registry, record: &BlobRecord) -> Result<(), Janitor
         registry.quarantine(&record.digest, upload).await;
     }
     Ok(())
-}
-
-/// What stops a round.
-#[derive(Debug, thiserror::Error)]
-enum JanitorError {
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    #[error(transparent)]
-    Store(#[from] std::io::Error),
-    #[error(transparent)]
-    Task(#[from] tokio::task::JoinError),
 }

@@ -24,6 +24,7 @@ mod session;
 mod sign_in;
 mod tls;
 mod token;
+mod unfinished;
 mod upload;
 mod verified;
 

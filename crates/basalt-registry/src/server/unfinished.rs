@@ -1,0 +1,28 @@
+//! What stops work that goes through the metadata and the store of blobs.
+
+use crate::fault::Fault;
+use crate::metadata::MetadataError;
+
+/// Why it did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfinished {
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    #[error(transparent)]
+    Store(#[from] std::io::Error),
+    #[error(transparent)]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<Unfinished> for Fault {
+    fn from(unfinished: Unfinished) -> Self {
+        match unfinished {
+            Unfinished::Metadata(error) => error.into(),
+            Unfinished::Store(error) => error.into(),
+            Unfinished::Task(error) => {
+                super::log::trouble(&error.to_string());
+                Self::internal()
+            }
+        }
+    }
+}
