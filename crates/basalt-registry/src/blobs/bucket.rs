@@ -338,13 +338,8 @@ impl Blobs for Bucket {
     }
 
     fn staged_length(&self, upload: &UploadId) -> Answer<'_, Option<u64>> {
-        let upload = upload.clone();
-        Box::pin(async move {
-            let pieces = self.pieces(&upload).await?;
-            Ok(Some(
-                pieces.last().map_or(0, |last| last.begin + last.length),
-            ))
-        })
+        let length = self.metadata.pieces_length(upload);
+        Box::pin(async move { length.await.map(Some).map_err(unreachable) })
     }
 
     fn hash_staged(

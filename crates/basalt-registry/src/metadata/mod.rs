@@ -153,6 +153,9 @@ pub trait Metadata: Send + Sync + 'static {
     /// Which of these uploads nothing knows: neither is one of them at hand, nor does a blob lie in its place.
     fn unknown_uploads(&self, uploads: Vec<UploadId>) -> Answer<'_, Vec<UploadId>>;
 
+    /// How many bytes the pieces of an upload have together.
+    fn pieces_length(&self, upload: &UploadId) -> Answer<'_, u64>;
+
     /// The pieces of an upload, in order.
     fn pieces(&self, upload: &UploadId) -> Answer<'_, Vec<Piece>>;
 

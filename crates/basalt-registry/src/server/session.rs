@@ -83,17 +83,17 @@ impl Sessions {
 /// When it cannot be read.
 pub async fn offset(held: &mut Held, blobs: &dyn Blobs, upload: &UploadId) -> io::Result<u64> {
     let staged = blobs.staged_length(upload).await?;
-    let (hasher, known) = match &held.known {
-        // What another server took away was never there: it is not known any more.
-        Some((hasher, known)) if staged.is_none_or(|staged| staged >= *known) => {
-            (hasher.clone(), *known)
+    let known = match held.known.take() {
+        Some(known) if staged.is_none_or(|staged| staged == known.1) => known,
+        // Another server went on: only what it added is to be hashed.
+        Some((hasher, known)) if staged.is_some_and(|staged| staged > known) => {
+            blobs.hash_staged(upload, hasher, known).await?
         }
-        _ => (Hasher::new(held.algorithm.unwrap_or(Algorithm::Sha256)), 0),
+        _ => {
+            let hasher = Hasher::new(held.algorithm.unwrap_or(Algorithm::Sha256));
+            blobs.hash_staged(upload, hasher, 0).await?
+        }
     };
-    if held.known.is_some() && staged.is_none_or(|staged| staged == known) {
-        return Ok(known);
-    }
-    let known = blobs.hash_staged(upload, hasher, known).await?;
     let length = known.1;
     held.known = Some(known);
     Ok(length)
@@ -114,7 +114,10 @@ pub async fn append(
     upload: &UploadId,
     bytes: Vec<Bytes>,
 ) -> io::Result<Held> {
-    offset(&mut held, blobs.as_ref(), upload).await?;
+    // Asking once more would be one question for each piece; if another server came between, adding fails.
+    if held.known.is_none() {
+        offset(&mut held, blobs.as_ref(), upload).await?;
+    }
     let (blobs, upload) = (Arc::clone(blobs), upload.clone());
     let running = tokio::spawn(async move {
         let Some((mut hasher, length)) = held.known.take() else {

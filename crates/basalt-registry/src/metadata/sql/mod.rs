@@ -167,6 +167,12 @@ impl<E: Engine> Metadata for Sql<E> {
             .read(move |session| piece::unknown_uploads(session, &uploads))
     }
 
+    fn pieces_length(&self, upload: &UploadId) -> Answer<'_, u64> {
+        let upload = upload.clone();
+        self.engine
+            .read(move |session| piece::extent(session, &upload).map(|(length, _)| length))
+    }
+
     fn pieces(&self, upload: &UploadId) -> Answer<'_, Vec<Piece>> {
         let upload = upload.clone();
         self.engine

@@ -36,6 +36,16 @@ pub(super) fn pieces(session: &mut dyn Session, upload: &UploadId) -> Result<Vec
     )
 }
 
+/// How many bytes an upload has, and how many pieces.
+pub(super) fn extent(session: &mut dyn Session, upload: &UploadId) -> Result<(u64, u64)> {
+    let last: Option<(u64, u64, u64)> = session.first(
+        "SELECT first, length, number FROM pieces WHERE upload = ?1 ORDER BY first DESC LIMIT 1",
+        values![upload.as_str()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    Ok(last.map_or((0, 0), |(first, length, number)| (first + length, number)))
+}
+
 pub(super) fn add(
     session: &mut dyn Session,
     upload: &UploadId,
@@ -46,12 +56,7 @@ pub(super) fn add(
     if !session.has("SELECT 1 FROM uploads WHERE id = ?1", values![name])? {
         return Ok(PieceAdded::NoUpload);
     }
-    let last: Option<(u64, u64, u64)> = session.first(
-        "SELECT first, length, number FROM pieces WHERE upload = ?1 ORDER BY first DESC LIMIT 1",
-        values![name],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    let (length, number) = last.map_or((0, 0), |(first, length, number)| (first + length, number));
+    let (length, number) = extent(session, upload)?;
     if length != piece.begin {
         return Ok(PieceAdded::Elsewhere(length));
     }
