@@ -13,6 +13,7 @@ pub mod digest;
 pub mod events;
 mod failpoint;
 pub mod fault;
+mod file;
 pub mod manifest;
 pub mod metadata;
 pub mod name;

@@ -427,13 +427,8 @@ fn read_text(what: &'static str, path: &Path) -> Result<String, ServeError> {
         path: path.to_owned(),
         cause,
     };
-    let length = std::fs::metadata(path)
-        .map_err(|cause| fail(cause.to_string()))?
-        .len();
-    if length > MAXIMUM_FILE {
-        return Err(fail(format!("it is longer than {MAXIMUM_FILE} bytes")));
-    }
-    std::fs::read_to_string(path).map_err(|cause| fail(cause.to_string()))
+    let bytes = crate::file::read(path, MAXIMUM_FILE).map_err(|cause| fail(cause.to_string()))?;
+    String::from_utf8(bytes).map_err(|cause| fail(cause.to_string()))
 }
 
 fn read_users(path: &Path) -> Result<Htpasswd, ServeError> {

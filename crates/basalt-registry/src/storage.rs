@@ -6,7 +6,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -74,12 +73,11 @@ fn taken(root: &Path) -> Result<File, ServeError> {
         .mode(0o700)
         .create(root)
         .map_err(failed)?;
-    let lock = File::create(root.join("lock")).map_err(failed)?;
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let path = root.to_owned();
-        return Err(ServeError::Taken { path });
-    }
-    Ok(lock)
+    crate::file::lock(root)
+        .map_err(failed)?
+        .ok_or_else(|| ServeError::Taken {
+            path: root.to_owned(),
+        })
 }
 
 /// The name of this machine: that of its chain in the audit log.
@@ -169,13 +167,7 @@ fn secret(what: &'static str, path: &Path) -> Result<Zeroizing<String>, ServeErr
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
-    let failed = |cause| unusable(what, path, cause);
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MAXIMUM_SECRET {
-        let cause = format!("it is longer than {MAXIMUM_SECRET} bytes");
-        return Err(failed(io::Error::other(cause)));
-    }
-    std::fs::read(path).map_err(failed)
+    crate::file::read(path, MAXIMUM_SECRET).map_err(|cause| unusable(what, path, cause))
 }
 
 fn unusable(what: &'static str, path: &Path, cause: io::Error) -> ServeError {

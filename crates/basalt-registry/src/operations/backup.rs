@@ -14,11 +14,11 @@ use serde::Serialize;
 use super::copy::copy_blob;
 use super::report::Report;
 use super::verify::verify;
-use super::{DATABASE, Observer, Opened, OperationError, remove};
+use super::{DATABASE, KEPT, Observer, Opened, OperationError, remove};
 use crate::blobs::{Blobs, Folder, sync_folder};
 use crate::digest::{Algorithm, Digest};
 use crate::metadata::sqlite::{Access, Sqlite, check_file, copy_file, settle_copy};
-use crate::metadata::{Grace, Metadata, Place};
+use crate::metadata::{Metadata, Place};
 use crate::route::UploadId;
 use crate::server::now;
 
@@ -279,11 +279,7 @@ impl Copied<'_> {
 }
 
 fn snapshot(database: &Path) -> Result<impl Metadata, OperationError> {
-    let grace = Grace {
-        blob: i64::MAX / 4,
-        untagged: None,
-    };
-    Ok(Sqlite::open_for(database, grace, Access::Read)?)
+    Ok(Sqlite::open_for(database, KEPT, Access::Read)?)
 }
 
 /// Removes what the database of a backup does not name any more.

@@ -9,8 +9,6 @@ mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-
 use crate::blobs::Folder;
 use crate::metadata::sqlite::{Access, Sqlite};
 use crate::metadata::{Grace, Metadata, MetadataError};
@@ -102,6 +100,12 @@ impl OperationError {
     }
 }
 
+/// Nothing is collected by operations; the server has its own.
+const KEPT: Grace = Grace {
+    blob: i64::MAX / 4,
+    untagged: None,
+};
+
 /// A registry that is opened for an operation.
 pub struct Opened {
     root: PathBuf,
@@ -117,7 +121,7 @@ impl Opened {
     /// # Errors
     /// When there is none, or its database cannot be read.
     pub fn to_read(root: &Path) -> Result<Self, OperationError> {
-        Self::open(root, Access::Read, None)
+        Self::open(root, Access::Read, KEPT, None)
     }
 
     /// Opens one to take a lease there, be it that a server runs or not.
@@ -125,7 +129,7 @@ impl Opened {
     /// # Errors
     /// When there is none, or its database cannot be used.
     pub fn beside(root: &Path) -> Result<Self, OperationError> {
-        Self::open(root, Access::Beside, None)
+        Self::open(root, Access::Beside, KEPT, None)
     }
 
     /// Opens one to change it, while no server runs.
@@ -133,13 +137,13 @@ impl Opened {
     /// # Errors
     /// When one does, or its database cannot be used.
     pub fn alone(root: &Path) -> Result<Self, OperationError> {
-        let lock = lock(root)?;
-        Self::open(root, Access::Own, Some(lock))
+        Self::alone_with(root, KEPT)
     }
 
     fn open(
         root: &Path,
         access: Access,
+        grace: Grace,
         lock: Option<std::fs::File>,
     ) -> Result<Self, OperationError> {
         let database = root.join(DATABASE);
@@ -147,11 +151,6 @@ impl Opened {
             let path = root.to_owned();
             return Err(OperationError::NoRegistry { path });
         }
-        // Nothing is collected here; the server has its own.
-        let grace = Grace {
-            blob: i64::MAX / 4,
-            untagged: None,
-        };
         Ok(Self {
             root: root.to_owned(),
             metadata: Box::new(Sqlite::open_for(&database, grace, access)?),
@@ -171,23 +170,17 @@ impl Opened {
     /// As [`Opened::alone`].
     pub fn alone_with(root: &Path, grace: Grace) -> Result<Self, OperationError> {
         let lock = lock(root)?;
-        let mut opened = Self::open(root, Access::Read, Some(lock))?;
-        let metadata = Sqlite::open_for(&root.join(DATABASE), grace, Access::Own)?;
-        opened.metadata = Box::new(metadata);
-        Ok(opened)
+        Self::open(root, Access::Own, grace, Some(lock))
     }
 }
 
 /// Sees to it that no server has the folder, and none starts.
 fn lock(root: &Path) -> Result<std::fs::File, OperationError> {
     let path = root.join("lock");
-    let file = std::fs::File::create(&path).map_err(OperationError::file(&path))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(_) => Err(OperationError::Running {
-            path: root.to_owned(),
-        }),
-    }
+    let held = crate::file::lock(root).map_err(OperationError::file(&path))?;
+    held.ok_or_else(|| OperationError::Running {
+        path: root.to_owned(),
+    })
 }
 
 /// Runs what waits for stores to its end.

@@ -217,16 +217,8 @@ fn keys(place: impl std::fmt::Display, bytes: &[u8]) -> Result<JwkSet, String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-    let fail = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAXIMUM_DOCUMENT + 1).read_to_end(&mut bytes))
-        .map_err(fail)?;
-    match bytes.len() as u64 > MAXIMUM_DOCUMENT {
-        true => Err(format!("{} is too long", path.display())),
-        false => Ok(bytes),
-    }
+    crate::file::read(path, MAXIMUM_DOCUMENT)
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn fetch(agent: &Agent, url: &str) -> Result<Vec<u8>, String> {
