@@ -5,7 +5,6 @@
 //! [`Repository`] is one repository of a registry, an [`ImageStore`](basalt_oci::ImageStore). Requests that fail
 //! in passing are tried again, downloads and uploads go on where they broke off.
 
-mod administration;
 mod blob;
 mod certificates;
 pub mod challenge;
@@ -13,6 +12,7 @@ mod client;
 mod copy;
 mod credentials;
 pub mod docker_config;
+mod documents;
 mod error;
 mod helper;
 mod layout_target;
@@ -23,7 +23,6 @@ pub mod registries_conf;
 mod registry;
 mod repository;
 mod retry;
-mod search;
 mod secret;
 mod store;
 mod token;

@@ -1,14 +1,16 @@
-//! What registries of `basalt serve` answer besides the distribution API: documents for who administers them.
+//! What registries of `basalt serve` answer besides the distribution API: documents.
 
+use basalt_fetch::address;
 use serde_json::Value;
 use ureq::http::Method;
 
 use crate::error::ClientError;
 use crate::registry::{Ask, Registry};
+use crate::token::percent_encode;
 use crate::transport::Payload;
 
 /// The longest document that is read, in bytes.
-const MAXIMUM_DOCUMENT: u64 = 64 << 20;
+const MAXIMUM_DOCUMENT: u64 = 16 << 20;
 
 impl Registry {
     /// Asks for the document at a path: `/basalt/v1/robots`.
@@ -16,7 +18,25 @@ impl Registry {
     /// # Errors
     /// When the registry cannot be reached, is no `basalt serve`, or refuses it.
     pub fn document(&self, path: &str) -> Result<Value, ClientError> {
-        self.exchange(Method::GET, path, None)
+        self.exchange(Method::GET, path, None, &[])
+    }
+
+    /// A page, from 1 on, of the images that have a package: `liblzma5 < 5.4`.
+    ///
+    /// # Errors
+    /// As [`Registry::document`]; and when the question is none.
+    pub fn search_packages(&self, query: &str, page: u64) -> Result<Value, ClientError> {
+        let mut path = "/basalt/v1/search?package=".to_owned();
+        percent_encode(query, &mut path);
+        path.push_str(&format!("&page={page}"));
+        self.exchange(Method::GET, &path, None, &["registry:catalog:*"])
+            .map_err(|error| match error {
+                ClientError::Status { status: 404, .. } => ClientError::NotFound {
+                    place: self.host().to_owned(),
+                    what: "a search for packages: `basalt serve` has one".to_owned(),
+                },
+                other => other,
+            })
     }
 
     /// Sends a document to a path; what is answered.
@@ -24,7 +44,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::document`].
     pub fn send_document(&self, path: &str, document: &Value) -> Result<Value, ClientError> {
-        self.exchange(Method::POST, path, Some(document))
+        self.exchange(Method::POST, path, Some(document), &[])
     }
 
     /// Deletes what is at a path.
@@ -32,7 +52,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::document`].
     pub fn delete_document(&self, path: &str) -> Result<(), ClientError> {
-        self.exchange(Method::DELETE, path, None).map(drop)
+        self.exchange(Method::DELETE, path, None, &[]).map(drop)
     }
 
     fn exchange(
@@ -40,6 +60,7 @@ impl Registry {
         method: Method,
         path: &str,
         document: Option<&Value>,
+        scopes: &[&str],
     ) -> Result<Value, ClientError> {
         let bytes = document.map(|document| document.to_string().into_bytes());
         let kind = ("Content-Type", "application/json".to_owned());
@@ -49,15 +70,15 @@ impl Registry {
             headers: bytes.is_some().then_some(kind).into_iter().collect(),
             payload: bytes.as_deref().map_or(Payload::Nothing, Payload::Bytes),
             repository: "",
-            scopes: Vec::new(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
         })?;
         match answer.status {
             200 | 201 => {
-                let url = answer.url.clone();
+                let url = address::shown(&answer.url);
                 let bytes = zeroize::Zeroizing::new(answer.bytes(MAXIMUM_DOCUMENT)?);
                 serde_json::from_slice(&bytes).map_err(|cause| ClientError::Protocol {
                     url,
-                    cause: cause.to_string(),
+                    cause: format!("its answer is no JSON: {cause}"),
                 })
             }
             204 => Ok(Value::Null),
