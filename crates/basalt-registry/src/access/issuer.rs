@@ -342,13 +342,15 @@ pub fn is_reachable(url: &str) -> bool {
     let host = url
         .strip_prefix("http://")
         .map(|rest| rest.split('/').next().unwrap_or_default());
-    host.is_some_and(|host| {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
-        matches!(name, "localhost" | "127.0.0.1" | "[::1]")
-    })
+    host.is_some_and(|host| matches!(without_port(host), "localhost" | "127.0.0.1" | "[::1]"))
+}
+
+/// A host without the port behind it.
+pub fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
 }
 
 fn reason(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {

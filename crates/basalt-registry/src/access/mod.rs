@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use glob::Glob;
 pub use htpasswd::{Htpasswd, HtpasswdError};
-pub use issuer::{ClaimPattern, ISSUED, IssuedError, Issuer, IssuerRule, Unverified, is_reachable};
+pub use issuer::{
+    ClaimPattern, ISSUED, IssuedError, Issuer, IssuerRule, Unverified, is_reachable, without_port,
+};
 pub use keys::{Keys, new_key, verifying};
 pub use password::PasswordDigest;
 pub use policy::{ImmutableTags, Policy, Quota, Rule};

@@ -13,7 +13,7 @@ use super::certificate;
 use super::jwks::KeySet;
 use super::limit::Limits;
 use super::remembered::Remembered;
-use crate::access::{Caller, Claims, Htpasswd, Issuer, Keys, Policy, Right};
+use crate::access::{Caller, Claims, Htpasswd, Issuer, Keys, Policy, Right, without_port};
 use crate::fault::{Code, Fault};
 use crate::name::RepositoryName;
 use crate::route::Need;
@@ -269,10 +269,7 @@ pub(super) fn check_local(headers: &HeaderMap, is_page: bool) -> Result<(), Faul
         Fault::new(Code::Denied, message)
     };
     let host = host(headers).unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let name = without_port(host);
     let address = name.trim_start_matches('[').trim_end_matches(']');
     let is_local = name.eq_ignore_ascii_case("localhost")
         || name.to_ascii_lowercase().ends_with(".localhost")
