@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use basalt_slice::{Keep, Made, MadeKind, Sliced};
-use basalt_tree::{Attributes, Contents, Entry, Kind, Owner, Source, Tree, TreeError, TreePath};
+use basalt_slice::{Filter, Keep, Made, MadeKind, Pattern, Sliced};
+use basalt_tree::{Attributes, Contents, Entry, Kind, Owner, Source, Tree, TreePath};
 
 use crate::BuildError;
 use crate::read::ReadPackage;
@@ -103,23 +103,27 @@ fn file(mode: u32) -> Entry {
     Entry::new(kind, mode, 0)
 }
 
-/// Takes away what is there only until effects are applied, and the links that effects made to it.
+/// Takes away what is there only until effects are applied, be it of the package or made by its own effects, and the
+/// links that effects made to it.
 pub(crate) fn take_away(
     tree: &mut Tree,
     packages: &BTreeMap<String, ReadPackage>,
     sliced: &BTreeMap<String, Sliced>,
-) -> Result<(), TreeError> {
+) -> Result<(), BuildError> {
     let mut gone: BTreeSet<TreePath> = BTreeSet::new();
     for (package, sliced) in sliced
         .iter()
         .filter(|(_, one)| !one.filter.passing.is_empty())
     {
-        for (path, kind) in of_package(tree, packages, package) {
-            let is_directory = kind == Kind::Directory;
-            if !is_directory && sliced.filter.keeps(&path, false) == Keep::Passes {
-                gone.insert(path);
+        let mut there = of_package(tree, packages, package);
+        there.extend(by_effects(tree, package));
+        for (path, kind) in &there {
+            let is_directory = *kind == Kind::Directory;
+            if !is_directory && sliced.filter.keeps(path, false) == Keep::Passes {
+                gone.insert(path.clone());
             }
         }
+        must_match(packages.get(package), &there, &sliced.filter, package)?;
     }
     for made in sliced.values().flat_map(|one| &one.made) {
         if made.passes {
@@ -145,6 +149,32 @@ pub(crate) fn take_away(
         gone = next;
     }
     Ok(())
+}
+
+/// A pattern that matched nothing is a slip of the pen.
+fn must_match(
+    read: Option<&ReadPackage>,
+    there: &[(TreePath, Kind)],
+    filter: &Filter,
+    package: &str,
+) -> Result<(), BuildError> {
+    let listed = |pattern: &Pattern| {
+        let mut entries = read.iter().flat_map(|read| &read.listing.entries);
+        entries.any(|(path, entry)| pattern.matches(&path.usr_merged(), entry.is_directory()))
+    };
+    let made = |pattern: &Pattern| {
+        let mut there = there.iter();
+        there.any(|(path, kind)| pattern.matches(path, *kind == Kind::Directory))
+    };
+    let mut wanted = filter.passing.iter().filter(|one| !one.optional);
+    match wanted.find(|one| !listed(&one.pattern) && !made(&one.pattern)) {
+        None => Ok(()),
+        Some(missed) => Err(BuildError::Spec(format!(
+            "the slice {package}_{} wants {} until effects are applied, and neither {package} nor its effects have anything there; \
+             correct its definition",
+            missed.slice, missed.pattern
+        ))),
+    }
 }
 
 /// Directories that stood only for what is gone.
@@ -201,5 +231,14 @@ fn of_package(
             let own = matches!(&placed.owner, Owner::Package(name) if name == package);
             own.then(|| (path, placed.entry.kind.clone()))
         })
+        .collect()
+}
+
+/// What a package's effects made, with what it is.
+fn by_effects(tree: &Tree, package: &str) -> Vec<(TreePath, Kind)> {
+    let made = tree.iter().filter(
+        |(_, placed)| matches!(&placed.owner, Owner::Effect { package: of, .. } if of == package),
+    );
+    made.map(|(path, placed)| (path.clone(), placed.entry.kind.clone()))
         .collect()
 }

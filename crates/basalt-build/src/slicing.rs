@@ -45,7 +45,7 @@ impl<'f> Slicing<'f> {
     /// Notes that the package has this path, be it kept or not.
     pub(crate) fn sees(&mut self, path: &TreePath, is_directory: bool) {
         let merged = path.usr_merged();
-        for (number, wanted) in self.filter.wanted().enumerate() {
+        for (number, wanted) in self.filter.kept.iter().enumerate() {
             if !self.matched.contains(&number) && wanted.pattern.matches(&merged, is_directory) {
                 self.matched.insert(number);
             }
@@ -94,7 +94,8 @@ impl<'f> Slicing<'f> {
         package: &LockedPackage,
         entries: &mut Vec<(TreePath, Entry)>,
     ) -> Result<Vec<LeftOutPath>, BuildError> {
-        let mut wanted = self.filter.wanted().enumerate();
+        // What passes may be made by effects: that is seen when it is taken away.
+        let mut wanted = self.filter.kept.iter().enumerate();
         let missed = wanted.find(|(number, one)| !one.optional && !self.matched.contains(number));
         if let Some((_, wanted)) = missed {
             return Err(BuildError::Spec(format!(

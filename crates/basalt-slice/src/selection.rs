@@ -151,11 +151,6 @@ impl Filter {
                 .iter()
                 .any(|one| one.pattern.as_str() == EVERYTHING)
     }
-
-    /// All patterns of what is taken out of the package.
-    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
-        self.kept.iter().chain(&self.passing)
-    }
 }
 
 /// Licences are always kept: the copyright file, a link in its directory's place, and what it names.

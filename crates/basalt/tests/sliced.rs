@@ -228,6 +228,61 @@ fn an_image_with_more_slices_of_a_package_keeps_the_layers_of_the_image_below() 
     }
 }
 
+const WITH_ACCOUNTS: &str = "\
+name: probe
+releases: [trixie]
+architectures: [amd64]
+slices:
+  hostname: [bins]
+  base-files: [system]
+  base-passwd: [accounts]
+slice-definitions: [definitions]
+";
+
+const BASE_FILES: &str = "\
+package: base-files
+slices:
+  system:
+    contents:
+      /etc/motd: {until: mutate}
+      /etc/os-release:
+      /root/:
+      /usr/lib/os-release:
+      /usr/share/base-files/**: {until: mutate}
+";
+
+#[test]
+fn what_effects_need_or_make_and_nobody_else_is_gone_from_the_image() {
+    let place = place(WITH_ACCOUNTS);
+    place.write("definitions/base-files.yaml", BASE_FILES);
+    place.build_from(&Mirror::honest()).succeeded();
+    let layers = layers_of(&place, "out");
+    let paths = files_in(&place, "out", &layers);
+    let has = |path: &str| paths.iter().any(|one| one.trim_end_matches('/') == path);
+    for path in ["etc/passwd", "etc/profile", "root/.profile"] {
+        assert!(has(path), "{path}: {paths:?}");
+    }
+    for path in [
+        "etc/motd",
+        "usr/share/base-files",
+        "usr/share/base-passwd/passwd.master",
+    ] {
+        assert!(!has(path), "{path}: {paths:?}");
+    }
+}
+
+#[test]
+fn a_definition_that_takes_away_what_nothing_makes_is_refused() {
+    let place = place(WITH_ACCOUNTS);
+    let definition = BASE_FILES.replace("/etc/motd:", "/etc/modt:");
+    place.write("definitions/base-files.yaml", definition);
+    place.build_from(&Mirror::honest()).refused(
+        3,
+        &["the slice base-files_system wants /etc/modt until effects are applied, and neither base-files nor its effects"],
+    );
+    place.has_nothing_of(&[]);
+}
+
 /// The paths of what stands in some layers of a layout.
 fn files_in(place: &Workplace, layout: &str, layers: &[String]) -> Vec<String> {
     let mut paths = Vec::new();
