@@ -116,7 +116,10 @@ pub(crate) fn take_away(
         .filter(|(_, one)| !one.filter.passing.is_empty())
     {
         let mut there = of_package(tree, packages, package);
-        there.extend(by_effects(tree, package));
+        // Where only what is reached is kept, that is what a package brings; what effects make stays.
+        if !sliced.filter.passes_everything() {
+            there.extend(by_effects(tree, package));
+        }
         for (path, kind) in &there {
             let is_directory = *kind == Kind::Directory;
             if !is_directory && sliced.filter.keeps(path, false) == Keep::Passes {

@@ -14,6 +14,7 @@ architectures: [amd64]
 packages:
   - hostname
   - dash
+  - base-passwd
 entrypoint: [/usr/bin/hostname]
 minimize:
   reachable:
@@ -58,6 +59,9 @@ fn an_image_keeps_what_its_entrypoint_reaches_and_the_lock_pins_it() {
     for path in ["/usr/bin/hostname", "/usr/lib/x86_64-linux-gnu/libc.so.6"] {
         explained(&place, &mirror, path).succeeded();
     }
+    let accounts = explained(&place, &mirror, "/etc/passwd").succeeded();
+    assert!(accounts.out.contains("base-passwd"), "{}", accounts.out);
+    assert!(!accounts.out.contains("left out"), "{}", accounts.out);
     for path in [
         "/usr/bin/dash",
         "/usr/lib/x86_64-linux-gnu/libm.so.6",
