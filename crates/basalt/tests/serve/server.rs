@@ -16,15 +16,30 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The media type of an index.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+const CONFIGURATION: &str = "registry.yaml";
+
+/// A program that makes a database and a store of this name, and prints the lines of a configuration that say so: with it all
+/// servers of these tests keep what they have there.
+const STORES: &str = "BASALT_TEST_STORES";
+
 /// A folder for a server and its configuration.
 pub struct Home {
     folder: tempfile::TempDir,
+    stores: Option<String>,
 }
 
 impl Home {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self { folder }
+        let stores = std::env::var_os(STORES).map(|program| {
+            let name = folder.path().file_name().expect("a name");
+            let name = name.to_string_lossy().replace('.', "test-");
+            let made = Command::new(program).arg(name).output().expect("it starts");
+            let problem = String::from_utf8_lossy(&made.stderr).into_owned();
+            assert!(made.status.success(), "{problem}");
+            String::from_utf8(made.stdout).expect("UTF-8")
+        });
+        Self { folder, stores }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -32,6 +47,11 @@ impl Home {
     }
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let mut text = text.as_ref().to_vec();
+        if let Some(stores) = self.stores.as_ref().filter(|_| name == CONFIGURATION) {
+            text.extend_from_slice(b"\n");
+            text.extend_from_slice(stores.as_bytes());
+        }
         fs::write(self.path(name), text).expect("it is written");
     }
 
@@ -60,6 +80,10 @@ impl Home {
             all.extend(["--listen", "127.0.0.1:0"]);
         }
         all.extend(arguments);
+        if self.stores.is_some() && !arguments.contains(&"--config") {
+            self.write(CONFIGURATION, "");
+            all.extend(["--config", CONFIGURATION]);
+        }
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -92,8 +116,8 @@ impl Home {
 
     /// A server with this configuration.
     pub fn serve_as(&self, config: &str) -> Server {
-        self.write("registry.yaml", config);
-        self.serve(&["--config", "registry.yaml"])
+        self.write(CONFIGURATION, config);
+        self.serve(&["--config", CONFIGURATION])
     }
 
     pub fn log(&self) -> String {

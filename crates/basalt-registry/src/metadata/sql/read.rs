@@ -9,7 +9,7 @@ use super::super::{
     ReferrerRecord, SigningKey,
 };
 use super::operate;
-use super::session::{Result, Row, Session, Value, values};
+use super::session::{Result, Row, Session, values};
 use crate::digest::Digest;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
@@ -121,7 +121,8 @@ pub(super) fn referrers(
     after: Option<&str>,
     limit: u64,
 ) -> Result<(Vec<ReferrerRecord>, bool)> {
-    let artifact_type = Value::from(artifact_type);
+    // No type has no name; PostgreSQL cannot tell of what kind a value is that may be null.
+    let artifact_type = artifact_type.unwrap_or("");
     let after = after.unwrap_or("");
     let mut found = Vec::new();
     let mut length = 0;
@@ -129,7 +130,7 @@ pub(super) fn referrers(
     session.rows(
         "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
          FROM repositories r JOIN manifests m ON m.repository = r.id
-         WHERE r.name = ?1 AND m.subject = ?2 AND m.digest > ?3 AND (?4 IS NULL OR m.artifact_type = ?4)
+         WHERE r.name = ?1 AND m.subject = ?2 AND m.digest > ?3 AND (?4 = '' OR m.artifact_type = ?4)
          ORDER BY m.digest",
         values![repository.as_str(), subject.as_str(), after, artifact_type],
         &mut |row| {
