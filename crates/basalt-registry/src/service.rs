@@ -266,6 +266,20 @@ impl Plan {
         })
     }
 
+    /// Whether all that the registry has is in its folder.
+    pub fn is_in_folder(&self) -> bool {
+        self.database.is_none() && self.store.is_none()
+    }
+
+    pub(crate) fn storage(&self, grace: Grace) -> Result<Storage, ServeError> {
+        Storage::open(
+            &self.root,
+            self.database.as_ref(),
+            self.store.as_ref(),
+            grace,
+        )
+    }
+
     /// Which tags stay.
     pub fn retention(&self) -> &[retention::Rule] {
         &self.retention
@@ -302,12 +316,7 @@ impl Plan {
         format: log::Format,
         listening: impl FnOnce(SocketAddr, bool),
     ) -> Result<(), ServeError> {
-        let storage = Storage::open(
-            &self.root,
-            self.database.as_ref(),
-            self.store.as_ref(),
-            self.grace,
-        )?;
+        let storage = self.storage(self.grace)?;
         raise_limit();
         let tls = self
             .tls

@@ -28,7 +28,7 @@ pub struct Storage {
     /// The bytes of large blobs.
     pub blobs: Arc<dyn Blobs>,
     /// Held while this process has the folder, if it needs one.
-    _lock: Option<File>,
+    pub lock: Option<File>,
 }
 
 impl Storage {
@@ -60,7 +60,7 @@ impl Storage {
         Ok(Self {
             metadata,
             blobs,
-            _lock: lock,
+            lock,
         })
     }
 }

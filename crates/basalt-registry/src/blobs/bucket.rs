@@ -432,6 +432,10 @@ impl Blobs for Bucket {
         })
     }
 
+    fn location(&self, digest: &Digest, upload: &UploadId) -> String {
+        blob_path(digest, upload).to_string()
+    }
+
     fn remove(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, ()> {
         let (digest, upload) = (digest.clone(), upload.clone());
         Box::pin(async move {

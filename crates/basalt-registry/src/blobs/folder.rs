@@ -202,6 +202,12 @@ impl Blobs for Folder {
         Box::pin(std::future::ready(opened))
     }
 
+    fn location(&self, digest: &Digest, upload: &UploadId) -> String {
+        let path = self.path(digest, upload);
+        let path = path.strip_prefix(self.root.as_path()).unwrap_or(&path);
+        path.display().to_string()
+    }
+
     fn remove(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, ()> {
         let path = self.path(digest, upload);
         blocking(move || or_nothing(fs::remove_file(path)).map(|_| ()))

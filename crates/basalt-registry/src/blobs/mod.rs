@@ -73,6 +73,9 @@ pub trait Blobs: Send + Sync + 'static {
     /// Opens a blob; nothing when it is not there.
     fn open(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, Option<Arc<dyn Blob>>>;
 
+    /// Where a blob lies within the store, for people.
+    fn location(&self, digest: &Digest, upload: &UploadId) -> String;
+
     /// Removes a blob; nothing happens when it is not there.
     fn remove(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, ()>;
 

@@ -119,7 +119,7 @@ pub fn backup(
     copy_file(&root.join(DATABASE), &part)?;
     settle_copy(&part)?;
     let copied = Copied {
-        from: &opened.blobs,
+        from: &Folder::at(root),
         live: Some(opened.metadata()),
         to: target,
     };

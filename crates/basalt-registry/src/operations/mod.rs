@@ -8,10 +8,13 @@ mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::blobs::Folder;
+use crate::blobs::{Blobs, Folder};
 use crate::metadata::sqlite::{Access, Sqlite};
 use crate::metadata::{Grace, Metadata, MetadataError};
+use crate::service::{Plan, ServeError};
+use crate::storage::Storage;
 
 pub use backup::{BackedUp, backup, restore};
 pub use repair::{Repaired, repair};
@@ -70,6 +73,9 @@ pub enum OperationError {
         /// Which.
         path: PathBuf,
     },
+    /// What the configuration names cannot be used.
+    #[error(transparent)]
+    Storage(#[from] Box<ServeError>),
     /// A backup of the same folder runs.
     #[error("another backup into {path} runs", path = path.display())]
     Busy {
@@ -89,6 +95,7 @@ impl OperationError {
                 "if the database is damaged, `basalt registry repair` makes it anew from the journal",
             ),
             Self::Running { .. } => Some("stop it first"),
+            Self::Storage(error) => error.help(),
             Self::NotEmpty { .. } => Some("name a folder that is empty or not there"),
             _ => None,
         }
@@ -108,14 +115,53 @@ const KEPT: Grace = Grace {
 
 /// A registry that is opened for an operation.
 pub struct Opened {
-    root: PathBuf,
-    metadata: Box<dyn Metadata>,
-    blobs: Folder,
+    metadata: Arc<dyn Metadata>,
+    blobs: Arc<dyn Blobs>,
+    /// The file of the database, if it is one.
+    database: Option<PathBuf>,
     /// Held for as long as no server may start.
     _lock: Option<std::fs::File>,
 }
 
 impl Opened {
+    /// Opens the registry of a configuration to look at it, be it that servers run or not. If one of its halves is in a
+    /// folder and the other is not, none may.
+    ///
+    /// # Errors
+    /// When it cannot be reached or read.
+    pub fn of(plan: &Plan) -> Result<Self, OperationError> {
+        match plan.is_in_folder() {
+            true => Self::to_read(&plan.root),
+            false => Self::elsewhere(plan, KEPT),
+        }
+    }
+
+    /// The same, to change it. One in a folder must have no server then; others may have any number.
+    ///
+    /// # Errors
+    /// As [`Opened::of`].
+    pub fn to_change(plan: &Plan, grace: Grace) -> Result<Self, OperationError> {
+        match plan.is_in_folder() {
+            true => Self::alone(&plan.root, grace),
+            false => Self::elsewhere(plan, grace),
+        }
+    }
+
+    fn elsewhere(plan: &Plan, grace: Grace) -> Result<Self, OperationError> {
+        let storage = plan.storage(grace).map_err(Box::new)?;
+        let Storage {
+            metadata,
+            blobs,
+            lock,
+        } = storage;
+        Ok(Self {
+            metadata,
+            blobs,
+            database: None,
+            _lock: lock,
+        })
+    }
+
     /// Opens one to look at it, be it that a server runs or not.
     ///
     /// # Errors
@@ -132,14 +178,6 @@ impl Opened {
         Self::open(root, Access::Beside, KEPT, None)
     }
 
-    /// Opens one to change it, while no server runs.
-    ///
-    /// # Errors
-    /// When one does, or its database cannot be used.
-    pub fn alone(root: &Path) -> Result<Self, OperationError> {
-        Self::alone_with(root, KEPT)
-    }
-
     fn open(
         root: &Path,
         access: Access,
@@ -152,9 +190,9 @@ impl Opened {
             return Err(OperationError::NoRegistry { path });
         }
         Ok(Self {
-            root: root.to_owned(),
-            metadata: Box::new(Sqlite::open_for(&database, grace, access)?),
-            blobs: Folder::at(root),
+            metadata: Arc::new(Sqlite::open_for(&database, grace, access)?),
+            blobs: Arc::new(Folder::at(root)),
+            database: Some(database),
             _lock: lock,
         })
     }
@@ -164,11 +202,8 @@ impl Opened {
         self.metadata.as_ref()
     }
 
-    /// The same, for who tells the time at which what lost its last reference goes.
-    ///
-    /// # Errors
-    /// As [`Opened::alone`].
-    pub fn alone_with(root: &Path, grace: Grace) -> Result<Self, OperationError> {
+    /// Opens one while no server runs there.
+    fn alone(root: &Path, grace: Grace) -> Result<Self, OperationError> {
         let lock = lock(root)?;
         Self::open(root, Access::Own, grace, Some(lock))
     }
@@ -189,7 +224,7 @@ fn lock(root: &Path) -> Result<std::fs::File, OperationError> {
 /// Those of the work; or when the system gives no threads.
 pub fn run<T>(work: impl Future<Output = Result<T, OperationError>>) -> Result<T, OperationError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()?;
     runtime.block_on(work)
 }

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::report::{Kind, Report};
 use super::verify::verify;
-use super::{DATABASE, Observer, Opened, OperationError, lock};
-use crate::blobs::Blobs;
+use super::{DATABASE, KEPT, Observer, Opened, OperationError, lock};
 use crate::manifest;
+use crate::metadata::Place;
 use crate::metadata::journal::recover::{Recovered, recover};
 use crate::metadata::sqlite::check_file;
-use crate::metadata::{Metadata, Place};
+use crate::service::Plan;
 
 /// How many manifests are asked for at once.
 const MANIFESTS: u64 = 20;
@@ -45,24 +45,17 @@ pub struct Rebuilt {
     pub stopped: Option<String>,
 }
 
-/// Makes the database anew if it is lost or broken, puts aside blobs whose bytes are wrong, and writes again what
-/// manifests say.
+/// Makes the database of a folder anew if it is lost or broken, puts aside blobs whose bytes are wrong, and writes again
+/// what manifests say. Of a database server the tables are taken as they are.
 ///
 /// # Errors
-/// When a server runs, there is neither a database nor a journal, or the folder cannot be changed.
-pub async fn repair(root: &Path, observer: &dyn Observer) -> Result<Repaired, OperationError> {
-    let held = lock(root)?;
-    observer.stage("database", 1);
-    let database = root.join(DATABASE);
-    // One that cannot even be read is as broken as one that is unsound.
-    let is_sound =
-        database.is_file() && check_file(&database, false).is_ok_and(|wrong| wrong.is_empty());
-    let rebuilt = match is_sound {
-        true => None,
-        false => Some(rebuild(root)?),
+/// When a server runs in the folder, there is neither a database nor a journal, or the registry cannot be changed.
+pub async fn repair(plan: &Plan, observer: &dyn Observer) -> Result<Repaired, OperationError> {
+    let rebuilt = match plan.is_in_folder() {
+        true => rebuild_if_broken(&plan.root, observer)?,
+        false => None,
     };
-    drop(held);
-    let opened = Opened::alone(root)?;
+    let opened = Opened::to_change(plan, KEPT)?;
     let found = verify(&opened, false, observer).await?;
     let quarantined = put_aside(&opened, &found).await?;
     let mended = mend(&opened, &found).await?;
@@ -76,6 +69,22 @@ pub async fn repair(root: &Path, observer: &dyn Observer) -> Result<Repaired, Op
         mended,
         report,
     })
+}
+
+fn rebuild_if_broken(
+    root: &Path,
+    observer: &dyn Observer,
+) -> Result<Option<Rebuilt>, OperationError> {
+    let _held = lock(root)?;
+    observer.stage("database", 1);
+    let database = root.join(DATABASE);
+    // One that cannot even be read is as broken as one that is unsound.
+    let is_sound =
+        database.is_file() && check_file(&database, false).is_ok_and(|wrong| wrong.is_empty());
+    match is_sound {
+        true => Ok(None),
+        false => rebuild(root).map(Some),
+    }
 }
 
 /// Puts a database of the journal in the place of the one that is lost or broken.
@@ -128,9 +137,17 @@ async fn put_aside(opened: &Opened, found: &Report) -> Result<Vec<String>, Opera
         let Some(blob) = metadata.known_blob(&digest).await? else {
             continue;
         };
-        metadata.mark_damaged(&digest).await?;
-        if let Place::Stored(upload) = &blob.place {
-            opened.blobs.quarantine(&digest, upload).await?;
+        match &blob.place {
+            // A server may have brought it anew since it was looked at.
+            Place::Stored(upload) => {
+                if !metadata.quarantine(&digest, upload).await? {
+                    continue;
+                }
+                opened.blobs.quarantine(&digest, upload).await?;
+            }
+            Place::Inside(_) | Place::Damaged => {
+                metadata.mark_damaged(&digest).await?;
+            }
         }
         done.push(problem.object.clone());
     }
@@ -143,7 +160,7 @@ async fn mend(opened: &Opened, found: &Report) -> Result<Vec<String>, OperationE
         let mut problems = found.problems.iter();
         problems.any(|one| matches!(one.kind, Kind::Facts | Kind::Needs) && one.object == object)
     };
-    let metadata: &dyn Metadata = opened.metadata();
+    let metadata = opened.metadata();
     let mut done = Vec::new();
     if !found
         .problems

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use super::report::{Kind, Leftover, Report};
 use super::{DATABASE, Observer, Opened, OperationError};
 use crate::audit::first_broken;
-use crate::blobs::Blobs;
 use crate::digest::{Digest, Hasher};
 use crate::manifest;
 use crate::metadata::sqlite::check_file;
@@ -31,9 +30,12 @@ pub async fn verify(
 ) -> Result<Report, OperationError> {
     let mut report = Report::default();
     observer.stage("database", 1);
-    let wrong = match check_file(&opened.root.join(DATABASE), quick) {
-        Ok(wrong) => wrong,
-        Err(error) => vec![error.to_string()],
+    let wrong = match &opened.database {
+        Some(database) => {
+            check_file(database, quick).unwrap_or_else(|error| vec![error.to_string()])
+        }
+        // That of a database server is its own matter.
+        None => Vec::new(),
     };
     let is_whole = wrong.is_empty();
     for wrong in wrong {
@@ -281,15 +283,13 @@ async fn leftovers(
         }
         let unknown = opened.metadata().unknown_places(listed, now).await?;
         for (digest, upload) in unknown {
-            let path = opened.blobs.path(&digest, &upload);
             // It may have been removed since.
-            let Ok(found) = std::fs::metadata(&path) else {
+            let Some(found) = opened.blobs.open(&digest, &upload).await? else {
                 continue;
             };
-            let path = path.strip_prefix(&opened.root).unwrap_or(&path);
             report.leave(Leftover {
-                path: path.display().to_string(),
-                bytes: found.len(),
+                path: opened.blobs.location(&digest, &upload),
+                bytes: found.size(),
             });
         }
     }

@@ -593,7 +593,7 @@ fn a_configuration_that_is_wrong_is_pointed_at() {
 
 #[test]
 fn what_was_written_by_whom_is_kept_in_a_chain_that_holds() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = closed(&home);
     push(&server, "team/app", "1", "one").1.is(201);
     push(&server, "team/app", "1", "two").1.is(201);

@@ -389,7 +389,7 @@ fn a_request_at_hand_ends_when_the_server_is_told_to_stop() {
 
 #[test]
 fn two_servers_do_not_share_a_folder() {
-    let home = Home::new();
+    let home = Home::with_files();
     let _server = home.serve(&[]);
     let (status, _, error) = home.basalt(&["serve", "--root", "root", "--listen", "127.0.0.1:0"]);
     assert_eq!(status, 1);

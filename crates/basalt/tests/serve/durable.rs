@@ -50,7 +50,7 @@ fn push_until_gone(server: &Server, seed: u64) -> Ledger {
 
 #[test]
 fn what_was_acknowledged_is_there_after_the_server_was_killed() {
-    let home = Home::new();
+    let home = Home::with_files();
     let mut told = Ledger::default();
     for round in 0..6 {
         let server = home.serve(&[]);
@@ -93,7 +93,7 @@ fn what_was_acknowledged_is_there_after_the_server_was_killed() {
 
 #[test]
 fn a_manifest_that_was_accepted_has_all_its_blobs_however_eagerly_garbage_is_collected() {
-    let home = Home::new();
+    let home = Home::with_files();
     // Two of the blobs are needed all the time: on a slow machine nobody else may be quick enough.
     let server = home.serve(&[]);
     let descriptors = [noise(100, 0), noise(80_000, 0)].map(|bytes| {
@@ -180,7 +180,7 @@ fn a_manifest_that_was_accepted_has_all_its_blobs_however_eagerly_garbage_is_col
 
 #[test]
 fn what_a_client_was_told_is_there_is_kept_for_it_and_what_nobody_needs_goes() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as("collect: {grace: 2 seconds, every: 0 seconds}");
     let (kept, left) = (noise(100_000, 1), noise(100_000, 2));
     let kept = server.push_blob("app", &kept);
@@ -203,7 +203,7 @@ fn what_a_client_was_told_is_there_is_kept_for_it_and_what_nobody_needs_goes() {
 
 #[test]
 fn bytes_that_changed_on_the_disk_are_never_served_and_a_push_mends_them() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as("scrub: {rate: 0}");
     for damage in ["flip", "shorten", "remove"] {
         let whole = noise(1_000_000, damage.len() as u64);
@@ -230,7 +230,7 @@ fn bytes_that_changed_on_the_disk_are_never_served_and_a_push_mends_them() {
 
 #[test]
 fn a_push_of_what_is_damaged_unnoticed_is_not_acknowledged_in_vain() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as("scrub: {rate: 0}");
     for damage in ["shorten", "remove"] {
         let whole = noise(700_000, damage.len() as u64);
@@ -246,7 +246,7 @@ fn a_push_of_what_is_damaged_unnoticed_is_not_acknowledged_in_vain() {
 
 #[test]
 fn damage_is_found_without_anyone_asking() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as("scrub: {rate: 0}");
     let whole = noise(500_000, 4);
     let digest = server.push_blob("app", &whole);

@@ -87,7 +87,15 @@ fn a_hook_is_told_of_all_changes_in_order_signed_and_survives_kills() {
     let server = home.serve_as(&config);
     // It is known from its first round on; what was before is not told.
     await_that("the hook is known", || {
-        let (_, out, _) = home.basalt(&["registry", "events", "--root", "root", "--json"]);
+        let (_, out, _) = home.basalt(&[
+            "registry",
+            "events",
+            "--root",
+            "root",
+            "--config",
+            "registry.yaml",
+            "--json",
+        ]);
         out.contains("\"ci\"")
     });
     let digest = server.push_image("team/app", "one", &[b"layer"]);
@@ -151,7 +159,15 @@ fn what_a_hook_does_not_take_is_tried_again_then_given_up_and_shown_and_the_next
         "hooks:\n  - {{name: ci, url: \"{url}\", attempts: 2, events: [push-tag]}}\n"
     ));
     await_that("the hook is known", || {
-        let (_, out, _) = home.basalt(&["registry", "events", "--root", "root", "--json"]);
+        let (_, out, _) = home.basalt(&[
+            "registry",
+            "events",
+            "--root",
+            "root",
+            "--config",
+            "registry.yaml",
+            "--json",
+        ]);
         out.contains("\"ci\"")
     });
     server.push_image("app", "one", &[b"1"]);
@@ -167,7 +183,14 @@ fn what_a_hook_does_not_take_is_tried_again_then_given_up_and_shown_and_the_next
     assert_eq!(subjects, ["app:one", "app:one", "app:two"]);
     assert!(led.try_recv().is_err(), "a redirect was followed");
     await_that("it is shown", || {
-        let (_, out, _) = home.basalt(&["registry", "events", "--root", "root"]);
+        let (_, out, _) = home.basalt(&[
+            "registry",
+            "events",
+            "--root",
+            "root",
+            "--config",
+            "registry.yaml",
+        ]);
         out.contains("given up") && out.contains("500")
     });
     let counts = String::from_utf8(server.get("/metrics").is(200).body).expect("UTF-8");
@@ -241,7 +264,14 @@ retention:\n  - {repositories: [\"team/*\"], keep: {newest: 2, tags: [\"v*\"]}}\
         .is(200);
     server.get("/v2/other/manifests/old").is(200);
     server.terminate();
-    let (code, out, error) = home.basalt(&["registry", "verify", "--root", "root"]);
+    let (code, out, error) = home.basalt(&[
+        "registry",
+        "verify",
+        "--root",
+        "root",
+        "--config",
+        "registry.yaml",
+    ]);
     assert_eq!(code, 0, "{out}{error}");
 }
 

@@ -46,7 +46,7 @@ fn fill(server: &Server) -> (Digest, Vec<u8>) {
 
 #[test]
 fn a_sound_registry_is_found_sound_beside_a_server_that_is_pushed_to() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve(&[]);
     fill(&server);
     thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn damage_of_each_kind_is_found_and_what_it_hurts_is_named() {
         ("shorten", "length", true),
         ("remove", "missing", true),
     ] {
-        let home = Home::new();
+        let home = Home::with_files();
         let server = home.serve_as("scrub: {rate: 0}");
         let (layer, bytes) = fill(&server);
         server.terminate();
@@ -122,7 +122,7 @@ fn what_was_changed_in_the_database_by_hand_is_found() {
         ("DELETE FROM audit WHERE sequence > 3", "audit", false),
         ("UPDATE manifests SET bytes = CAST('{}' AS BLOB) WHERE id = 1", "manifest", false),
     ] {
-        let home = Home::new();
+        let home = Home::with_files();
         let server = home.serve(&[]);
         fill(&server);
         server.terminate();
@@ -153,7 +153,7 @@ fn what_was_changed_in_the_database_by_hand_is_found() {
 #[test]
 fn a_database_that_is_lost_or_broken_comes_back_with_all_that_was_acknowledged() {
     for damage in ["remove", "garbage", "middle"] {
-        let home = Home::new();
+        let home = Home::with_files();
         let server = home.serve(&[]);
         let (layer, bytes) = fill(&server);
         let config = server.push_image("last", "words", &[b"short"]);
@@ -203,7 +203,7 @@ fn a_database_that_is_lost_or_broken_comes_back_with_all_that_was_acknowledged()
 
 #[test]
 fn repair_keeps_off_a_registry_whose_server_runs_and_a_folder_that_is_none() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve(&[]);
     let (code, _, error) = home.basalt(&["registry", "repair", "--root", "root"]);
     assert!(code == 1 && error.contains("a server runs"), "{error}");
@@ -217,7 +217,7 @@ fn repair_keeps_off_a_registry_whose_server_runs_and_a_folder_that_is_none() {
 
 #[test]
 fn a_backup_made_while_the_server_is_pushed_to_is_whole_and_serves() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve(&[]);
     let layer = noise(200_000, 1);
     server.push_image("team/app", "one", &[&layer]);
@@ -269,7 +269,7 @@ fn a_backup_made_while_the_server_is_pushed_to_is_whole_and_serves() {
 
 #[test]
 fn nothing_is_restored_over_what_is_there_and_damage_is_told() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve(&[]);
     let (layer, _) = fill(&server);
     drop(server);

@@ -36,7 +36,7 @@ fn size(home: &Home, repository: &str) -> u64 {
 
 #[test]
 fn a_repository_takes_no_more_than_its_quota_however_many_push_at_once() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as(CONFIG);
     let blobs: Vec<Vec<u8>> = (0..12).map(|seed| noise(LENGTH, seed)).collect();
     let answers: Vec<Answer> = std::thread::scope(|scope| {
@@ -70,7 +70,7 @@ fn a_repository_takes_no_more_than_its_quota_however_many_push_at_once() {
 
 #[test]
 fn what_is_there_counts_once_and_what_goes_makes_room() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as(CONFIG);
     let blobs: Vec<Vec<u8>> = (0..4).map(|seed| noise(LENGTH, seed)).collect();
     for bytes in &blobs[..3] {
@@ -105,7 +105,7 @@ fn what_is_there_counts_once_and_what_goes_makes_room() {
 
 #[test]
 fn manifests_count_too_and_garbage_gives_its_room_back() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve_as(&format!("{CONFIG}{COLLECT}"));
     let (config, bytes) = server.image("team/app", &[]);
     let padded = json!({"schemaVersion": 2, "mediaType": MANIFEST, "layers": [],

@@ -71,7 +71,7 @@ fn a_deleted_robot_is_out_at_once_and_its_tokens_are_not_those_of_one_made_after
 
 #[test]
 fn a_robots_secret_is_shown_once_and_kept_nowhere() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = closed(&home);
     let secret = robot(&server, "deploy", "team/*", &["pull"], "90 days");
     let list = || {

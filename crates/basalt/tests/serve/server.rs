@@ -29,6 +29,13 @@ pub struct Home {
 }
 
 impl Home {
+    /// One for a test that looks at the files of a server, which it has there in any case.
+    pub fn with_files() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stores = None;
+        Self { folder, stores }
+    }
+
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let stores = std::env::var_os(STORES).map(|program| {
@@ -48,7 +55,9 @@ impl Home {
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let mut text = text.as_ref().to_vec();
-        if let Some(stores) = self.stores.as_ref().filter(|_| name == CONFIGURATION) {
+        if let Some(stores) = self.stores.as_ref().filter(|_| name == CONFIGURATION)
+            && !text.ends_with(stores.as_bytes())
+        {
             text.extend_from_slice(b"\n");
             text.extend_from_slice(stores.as_bytes());
         }

@@ -16,7 +16,8 @@ fn blob(server: &Server, digest: &Digest) -> Answer {
 
 #[test]
 fn a_blob_goes_up_in_each_way_and_comes_back_the_same() {
-    let home = Home::new();
+    // The store that tests try keeps no names as long as those of SHA-512 blobs.
+    let home = Home::with_files();
     let server = home.serve(&[]);
     for algorithm in Algorithm::ALL {
         for (length, seed) in [(0, 0), (5, 1), (65_536, 2), (65_537, 3), (1_500_000, 4)] {
@@ -120,7 +121,7 @@ fn a_part_out_of_order_is_refused_and_the_upload_goes_on() {
 
 #[test]
 fn what_does_not_have_its_digest_is_not_taken() {
-    let home = Home::new();
+    let home = Home::with_files();
     let server = home.serve(&[]);
     let other = Digest::of(Algorithm::Sha256, b"other");
     for length in [10, 100_000] {

@@ -4,7 +4,7 @@ use basalt_registry::operations::{self, Opened};
 use clap::Args;
 use serde_json::json;
 
-use super::Root;
+use super::Registry;
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
@@ -17,11 +17,11 @@ const SHOWN: u64 = 1000;
 Nothing is changed; a server may run. What a hook did not take is shown for 90 days; the audit log has each event.")]
 pub struct EventsArguments {
     #[command(flatten)]
-    root: Root,
+    registry: Registry,
 }
 
 pub(super) fn run(own: &EventsArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let opened = Opened::to_read(&own.root.path()?)?;
+    let opened = Opened::of(&own.registry.plan()?)?;
     let metadata = opened.metadata();
     let (positions, dead) = operations::run(async {
         let positions = metadata.all_hook_positions().await?;

@@ -13,6 +13,7 @@ mod verify;
 use std::path::PathBuf;
 
 use basalt_registry::operations::{Observer, OperationError, Report};
+use basalt_registry::service::{Options, Plan};
 use clap::{Args, Subcommand};
 
 use super::serve::default_root;
@@ -62,6 +63,35 @@ impl Root {
             None => default_root(),
         }
     }
+}
+
+/// Which registry, be it in a folder or not.
+#[derive(Debug, Clone, Args)]
+struct Registry {
+    #[command(flatten)]
+    root: Root,
+    /// The configuration of `basalt serve`: for a registry on a database server or in a bucket
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Registry {
+    fn plan(&self) -> Result<Plan, Failure> {
+        plan(&self.root, self.config.as_ref())
+    }
+}
+
+/// What the server of this registry would be told.
+fn plan(root: &Root, config: Option<&PathBuf>) -> Result<Plan, Failure> {
+    Ok(Plan::new(&Options {
+        root: root.root.clone(),
+        default_root: default_root()?,
+        config: config.cloned(),
+        // Nothing listens here.
+        without_tls: true,
+        allow_anonymous: true,
+        ..Options::default()
+    })?)
 }
 
 pub(super) fn run(own: &RegistryArguments, terminal: &Terminal) -> Result<Status, Failure> {

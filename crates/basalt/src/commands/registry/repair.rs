@@ -3,25 +3,26 @@
 use basalt_registry::operations::{self, Repaired};
 use clap::Args;
 
-use super::{Root, Shown, report_text, status};
+use super::{Registry, Shown, report_text, status};
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
 /// What `registry repair` takes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A database that is lost or broken is made anew from the journal beside it. Blobs whose bytes are wrong are put into
+No server may run in the folder; where there is none, servers may. The database of a folder that is lost or broken is made
+anew from the journal beside it. Blobs whose bytes are wrong are put into
 quarantine/, and what manifests say is written again. Images that are hurt after that are named: push them again.
 
 Exit codes: 0 all is sound now, 4 some images must be pushed again, 1 or 2 it could not be done.")]
 pub struct RepairArguments {
     #[command(flatten)]
-    root: Root,
+    registry: Registry,
 }
 
 pub(super) fn run(own: &RepairArguments, terminal: &Terminal) -> Result<Status, Failure> {
     let shown = Shown(terminal.progress());
-    let repaired = operations::run(operations::repair(&own.root.path()?, &shown))?;
+    let repaired = operations::run(operations::repair(&own.registry.plan()?, &shown))?;
     shown.0.finish();
     terminal.answer(&repaired, || text(&repaired))?;
     Ok(status(repaired.report.is_sound()))

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use basalt_registry::operations::{self, Opened};
 use basalt_registry::retention::{self, Decision};
 use basalt_registry::server::now;
-use basalt_registry::service::{Options, Plan};
 use clap::Args;
 use serde_json::json;
 
-use super::Root;
-use crate::commands::serve::default_root;
+use super::{Root, plan};
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
@@ -22,7 +20,7 @@ The rules are those of the configuration that `basalt serve` has:
     - {repositories: [\"team/*\"], keep: {newest: 10, younger-than: 90 days, tags: [\"v*\"]}}
 
 A tag stays that is immutable, or that one of these fits. A server that runs applies them by itself, each hour; without
-one, this does. With --dry-run a server may run.")]
+one, this does. With --dry-run a server may run; where the registry is in no folder, always.")]
 pub struct RetentionArguments {
     /// The configuration
     #[arg(long, value_name = "FILE")]
@@ -35,18 +33,10 @@ pub struct RetentionArguments {
 }
 
 pub(super) fn run(own: &RetentionArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let plan = Plan::new(&Options {
-        root: own.root.root.clone(),
-        default_root: default_root()?,
-        config: Some(own.config.clone()),
-        // Nothing listens here.
-        without_tls: true,
-        allow_anonymous: true,
-        ..Options::default()
-    })?;
+    let plan = plan(&own.root, Some(&own.config))?;
     let opened = match own.dry_run {
-        true => Opened::to_read(&plan.root)?,
-        false => Opened::alone_with(&plan.root, plan.grace())?,
+        true => Opened::of(&plan)?,
+        false => Opened::to_change(&plan, plan.grace())?,
     };
     let metadata = opened.metadata();
     let (decisions, done) = operations::run(async {
