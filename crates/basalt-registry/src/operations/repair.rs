@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::report::{Kind, Report};
 use super::verify::verify;
-use super::{DATABASE, KEPT, Observer, Opened, OperationError, lock};
+use super::{DATABASE, KEPT, Observer, Opened, OperationError, lock, run};
 use crate::manifest;
 use crate::metadata::Place;
 use crate::metadata::journal::recover::{Recovered, recover};
@@ -50,24 +50,26 @@ pub struct Rebuilt {
 ///
 /// # Errors
 /// When a server runs in the folder, there is neither a database nor a journal, or the registry cannot be changed.
-pub async fn repair(plan: &Plan, observer: &dyn Observer) -> Result<Repaired, OperationError> {
+pub fn repair(plan: &Plan, observer: &dyn Observer) -> Result<Repaired, OperationError> {
     let rebuilt = match plan.is_in_folder() {
         true => rebuild_if_broken(&plan.root, observer)?,
         false => None,
     };
     let opened = Opened::to_change(plan, KEPT)?;
-    let found = verify(&opened, false, observer).await?;
-    let quarantined = put_aside(&opened, &found).await?;
-    let mended = mend(&opened, &found).await?;
-    let report = match quarantined.is_empty() && mended.is_empty() {
-        true => found,
-        false => verify(&opened, true, observer).await?,
-    };
-    Ok(Repaired {
-        rebuilt,
-        quarantined,
-        mended,
-        report,
+    run(async {
+        let found = verify(&opened, false, observer).await?;
+        let quarantined = put_aside(&opened, &found).await?;
+        let mended = mend(&opened, &found).await?;
+        let report = match quarantined.is_empty() && mended.is_empty() {
+            true => found,
+            false => verify(&opened, true, observer).await?,
+        };
+        Ok(Repaired {
+            rebuilt,
+            quarantined,
+            mended,
+            report,
+        })
     })
 }
 

@@ -22,7 +22,7 @@ pub struct RepairArguments {
 
 pub(super) fn run(own: &RepairArguments, terminal: &Terminal) -> Result<Status, Failure> {
     let shown = Shown(terminal.progress());
-    let repaired = operations::run(operations::repair(&own.registry.plan()?, &shown))?;
+    let repaired = operations::repair(&own.registry.plan()?, &shown)?;
     shown.0.finish();
     terminal.answer(&repaired, || text(&repaired))?;
     Ok(status(repaired.report.is_sound()))
