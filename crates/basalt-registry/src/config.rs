@@ -11,6 +11,7 @@ use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
 use crate::metadata::postgres::Access;
 use crate::rate::Rate;
 use crate::retention;
+use crate::verdict;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -51,6 +52,10 @@ pub struct Config {
     pub collect: Collect,
     /// Which tags stay; repositories that no rule is about keep all.
     pub retention: Vec<retention::Rule>,
+    /// What must be so of images that are pulled or pushed.
+    pub policies: Vec<verdict::Rule>,
+    /// Where spans of requests go.
+    pub traces: Option<TracesConfig>,
     /// Who is told of changes.
     pub hooks: Vec<HookConfig>,
     /// How long uploads may rest.
@@ -154,6 +159,16 @@ pub struct HookConfig {
     pub attempts: Option<u32>,
     /// How long one attempt may take.
     pub timeout: Option<Span>,
+}
+
+/// Where spans of requests go.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TracesConfig {
+    /// A collector that takes OTLP over HTTP: `http://collector.example:4318`.
+    pub url: String,
+    /// Of a hundred traces that begin here, how many are kept; all when nothing is said.
+    pub percent: Option<u8>,
 }
 
 /// How long uploads may rest.
@@ -283,6 +298,8 @@ impl Config {
         let paths = paths.chain(authorities).chain(database).chain(store);
         let secrets = config.hooks.iter_mut().flat_map(|hook| &mut hook.secret);
         let paths = paths.chain(secrets);
+        let policies = config.policies.iter_mut();
+        let paths = paths.chain(policies.flat_map(verdict::Rule::paths_mut));
         for own in paths {
             *own = folder.join(&*own);
         }
@@ -397,6 +414,30 @@ impl Config {
                 return fail("retention", message.to_owned(), help);
             }
         }
+        if let Some(traces) = &self.traces {
+            if !is_collector(&traces.url) {
+                let help = "write it as `http://collector.example:4318`";
+                let message = format!("`{}` is no address of a collector", traces.url);
+                return fail(&traces.url, message, help);
+            }
+            if traces.percent.is_some_and(|percent| percent > 100) {
+                let message = "there cannot be more than 100 of a hundred".to_owned();
+                return fail("percent", message, "write a number from 0 to 100");
+            }
+        }
+        for (place, rule) in self.policies.iter().enumerate() {
+            let is_known = |group: &str| {
+                self.groups.contains_key(group) || issued.iter().any(|one| *one == group)
+            };
+            if let Err(wrong) = rule.check(is_known, self.signs_in()) {
+                return fail(&wrong.word, wrong.message, &wrong.help);
+            }
+            let mut before = self.policies.iter().take(place);
+            if before.any(|one| one.name == rule.name) {
+                let message = format!("two policies have the name `{}`", rule.name);
+                return fail(&rule.name, message, "give each its own");
+            }
+        }
         for (place, hook) in self.hooks.iter().enumerate() {
             let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             if hook.name.is_empty() || hook.name.len() > 64 || !hook.name.bytes().all(sound) {
@@ -489,6 +530,17 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether a collector of traces may be there. Its address is told in messages: it holds no password.
+pub(crate) fn is_collector(url: &str) -> bool {
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let sound = |byte: u8| byte.is_ascii_graphic() && !b"@?#\"'<>".contains(&byte);
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with('/') && url.len() <= 2000 && rest.bytes().all(sound)
+    })
 }
 
 #[cfg(test)]

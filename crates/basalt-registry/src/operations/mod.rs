@@ -8,10 +8,12 @@ mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::blobs::Folder;
+use crate::blobs::{Blobs, Folder};
 use crate::metadata::sqlite::{Access, Sqlite};
 use crate::metadata::{Grace, Metadata, MetadataError};
+use crate::server::Unfinished;
 
 pub use backup::{BackedUp, backup, restore};
 pub use repair::{Repaired, repair};
@@ -164,6 +166,11 @@ impl Opened {
         self.metadata.as_ref()
     }
 
+    /// What it knows and where its blobs are, for who only reads.
+    pub fn into_stores(self) -> (Arc<dyn Metadata>, Arc<dyn Blobs>) {
+        (Arc::from(self.metadata), Arc::new(self.blobs))
+    }
+
     /// The same, for who tells the time at which what lost its last reference goes.
     ///
     /// # Errors
@@ -171,6 +178,16 @@ impl Opened {
     pub fn alone_with(root: &Path, grace: Grace) -> Result<Self, OperationError> {
         let lock = lock(root)?;
         Self::open(root, Access::Own, grace, Some(lock))
+    }
+}
+
+impl From<Unfinished> for OperationError {
+    fn from(unfinished: Unfinished) -> Self {
+        match unfinished {
+            Unfinished::Metadata(error) => error.into(),
+            Unfinished::Store(error) => error.into(),
+            Unfinished::Task(error) => io::Error::other(error).into(),
+        }
     }
 }
 
