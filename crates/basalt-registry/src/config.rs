@@ -11,6 +11,7 @@ use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
 use crate::metadata::postgres::Access;
 use crate::rate::Rate;
 use crate::retention;
+use crate::traces::TracesConfig;
 use crate::verdict;
 
 /// The most values that a configuration may have.
@@ -159,16 +160,6 @@ pub struct HookConfig {
     pub attempts: Option<u32>,
     /// How long one attempt may take.
     pub timeout: Option<Span>,
-}
-
-/// Where spans of requests go.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct TracesConfig {
-    /// A collector that takes OTLP over HTTP: `http://collector.example:4318`.
-    pub url: String,
-    /// Of a hundred traces that begin here, how many are kept; all when nothing is said.
-    pub percent: Option<u8>,
 }
 
 /// How long uploads may rest.
@@ -414,16 +405,10 @@ impl Config {
                 return fail("retention", message.to_owned(), help);
             }
         }
-        if let Some(traces) = &self.traces {
-            if !is_collector(&traces.url) {
-                let help = "write it as `http://collector.example:4318`";
-                let message = format!("`{}` is no address of a collector", traces.url);
-                return fail(&traces.url, message, help);
-            }
-            if traces.percent.is_some_and(|percent| percent > 100) {
-                let message = "there cannot be more than 100 of a hundred".to_owned();
-                return fail("percent", message, "write a number from 0 to 100");
-            }
+        if let Some(traces) = &self.traces
+            && let Err((word, message, help)) = traces.check()
+        {
+            return fail(word, message, help);
         }
         for (place, rule) in self.policies.iter().enumerate() {
             let is_known = |group: &str| {
@@ -532,17 +517,6 @@ impl Config {
     }
 }
 
-/// Whether a collector of traces may be there. Its address is told in messages: it holds no password.
-pub(crate) fn is_collector(url: &str) -> bool {
-    let rest = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| url.strip_prefix(scheme));
-    let sound = |byte: u8| byte.is_ascii_graphic() && !b"@?#\"'<>".contains(&byte);
-    rest.is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with('/') && url.len() <= 2000 && rest.bytes().all(sound)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,6 +553,9 @@ limits: {blob: 10 GB, connections: 1000, requests: 100 per second, burst: 200, f
 collect: {grace: 1 day, untagged: never, every: 1 minute}
 retention:
   - {repositories: ["team/*"], keep: {newest: 10, younger-than: 90 days, tags: ["v*"]}}
+policies:
+  - {name: signed, repositories: ["prod/**"], on: [pull], require: {signature: {keys: [cosign.pub]}}, else: deny, except: {groups: [ci]}}
+traces: {url: "http://collector.example:4318", percent: 10}
 hooks:
   - {name: ci, url: "https://ci.example/hook", secret: ci.secret, repositories: ["team/*"], events: [push-tag, move-tag],
      attempts: 5, timeout: 5 seconds}
@@ -617,6 +594,9 @@ drain: 30 seconds
         assert_eq!(config.collect.untagged, Some(Untagged::Kept));
         assert_eq!(config.drain.map(Span::milliseconds), Some(30_000));
         assert!(parse("").is_ok());
+        let signed = &config.policies[0].require.signature;
+        let keys = signed.as_ref().map(|signed| signed.keys.as_slice());
+        assert_eq!(keys, Some(&[PathBuf::from("/srv/cosign.pub")][..]));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::access::{Htpasswd, ISSUED, Issuer, Policy};
 use crate::blobs::BucketError;
-use crate::config::{Config, Database, Store, TlsFiles, TracesConfig, Untagged, is_collector};
+use crate::config::{Config, Database, Store, TlsFiles, Untagged};
 use crate::events::Hook;
 use crate::metadata::{Grace, MetadataError};
 use crate::retention;
@@ -21,7 +21,7 @@ use crate::server::{
     Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, Verdicts, log,
 };
 use crate::storage::Storage;
-use crate::traces::Traces;
+use crate::traces::{Traces, TracesConfig, is_collector};
 use crate::verdict::Policies;
 
 /// Where it listens when nothing else is said.

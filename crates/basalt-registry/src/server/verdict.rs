@@ -202,7 +202,8 @@ pub(super) async fn on_push(
         return verdicts.apply(request, &[]);
     }
     // What is not whole is refused for that, before anything is said of it.
-    for needed in &facts.blobs {
+    // The configuration comes first, and is the only one that is read.
+    if let Some(needed) = facts.blobs.first() {
         let found = registry.metadata.blob(repository, &needed.digest).await?;
         if found.is_none() {
             let message = format!("push first what the manifest needs: {}", needed.digest);

@@ -2,6 +2,7 @@
 //!
 //! Nothing waits for it: spans go into a queue of a bounded length, and what has no room there is dropped and counted.
 
+mod config;
 mod context;
 mod export;
 mod span;
@@ -19,6 +20,8 @@ use context::{Parent, SpanId, TraceId};
 use export::Exporter;
 use span::Span;
 
+pub use config::TracesConfig;
+pub(crate) use config::is_collector;
 pub use span::Open;
 
 /// How many spans wait at most.

@@ -20,10 +20,11 @@ const INDEXES: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// What clients take for the configuration of an image; the last four are those that old clients wrote.
-const CONFIGS: [&str; 6] = [
+/// What clients take for the configuration of what they run; the last four are those that old clients wrote.
+const CONFIGS: [&str; 7] = [
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
+    "application/vnd.docker.plugin.v1+json",
     "application/octet-stream",
     "application/json",
     "text/html",

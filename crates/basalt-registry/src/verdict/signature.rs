@@ -52,9 +52,8 @@ impl Signatures {
                 continue;
             };
             let index = Descriptor::new(&record.head.media_type, digest, record.head.size);
-            if self.judge(shelf, &index, &[], now).is_none() {
-                return None;
-            }
+            // One that is met is enough.
+            self.judge(shelf, &index, &[], now)?;
         }
         Some(unmet)
     }
@@ -119,10 +118,11 @@ pub(super) fn of_image(image: &Image) -> Option<Descriptor> {
 }
 
 /// Verifies what is signed, states something of this type, and is attached to an image or the images within it: the
-/// shortest first, which signatures are, so that they are not lost among what else is there.
+/// shortest first, which signatures are, so that they are not lost among what else is there. Of anything but signatures all
+/// must be read, lest an old statement counts for one that is left out.
 ///
 /// # Errors
-/// When what is attached cannot be listed, or is too much.
+/// When what is attached cannot be listed, or read where it must be, or is too much.
 pub(super) fn evidence(
     shelf: &Shelf,
     judged: &Judged<'_>,
@@ -135,14 +135,26 @@ pub(super) fn evidence(
     for subject in std::iter::once(judged.target).chain(judged.images) {
         documents.extend(attached(shelf, subject)?);
     }
-    documents.retain(|one| may_state(one, kind) && one.layer.size <= limit);
+    documents.retain(|one| may_state(one, kind));
+    let all = documents.len();
+    documents.retain(|one| one.layer.size <= limit);
     documents.sort_by_key(|one| one.layer.size);
     documents.truncate(MAXIMUM_DOCUMENTS);
+    let must_be_whole = kind != SIGNED;
+    if must_be_whole && documents.len() < all {
+        return Err(AttestError::TooLarge {
+            what: "what is attached to the image",
+            limit: MAXIMUM_DOCUMENTS as u64,
+            unit: "documents, or one of them is too long",
+        });
+    }
     let mut found = Vec::with_capacity(documents.len());
     for attached in documents {
-        // One that cannot be read counts for nothing, as one that is not sound.
-        let Ok(bytes) = attached.read(shelf) else {
-            continue;
+        let bytes = match attached.read(shelf) {
+            Ok(bytes) => bytes,
+            Err(error) if must_be_whole => return Err(error),
+            // A signature that cannot be read counts for nothing, as one that is not sound.
+            Err(_) => continue,
         };
         let outcome = verify(&attached, &bytes, &authorities, signers.root.as_ref());
         found.push(Evidence { attached, outcome });
