@@ -409,7 +409,7 @@ pub trait Metadata: Send + Sync + 'static {
     /// A number that is another whenever manifests or tags of a repository changed.
     fn changes(&self, repository: &RepositoryName) -> Answer<'_, u64>;
 
-    /// The indexes that list a manifest, the latest first, at most so many.
+    /// The indexes that list a manifest, the oldest first, at most so many.
     fn parents(
         &self,
         repository: &RepositoryName,

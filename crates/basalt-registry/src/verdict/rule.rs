@@ -217,6 +217,11 @@ impl Rule {
             let message = format!("there is no group `{group}`");
             return Err(Wrong::new(group, message, "name its users under `groups:`"));
         }
+        if self.except.users.iter().any(|user| user == "*") {
+            let help = "name them, or narrow `repositories:`";
+            let message = format!("the policy `{name}` would except everyone who signs in");
+            return Err(Wrong::new("except", message, help));
+        }
         if !self.except.is_empty() && !signs_in {
             let help = "add `users: FILE`, a file that `htpasswd -B` wrote, `issuers:` or `tls: {clients: FILE}`";
             let message = format!("the policy `{name}` excepts someone, and nobody can sign in");
@@ -288,5 +293,43 @@ impl Vouchers<'_> {
             return Err(Wrong::new(self.key, message, help));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Vouched;
+
+    #[test]
+    fn whom_a_policy_excepts_is_told_by_name_and_by_group() {
+        let except = Except {
+            users: vec!["ann".to_owned(), "github:team/app".to_owned()],
+            groups: vec!["signers".to_owned()],
+        };
+        let groups = BTreeMap::from([("signers".to_owned(), ["bob".to_owned()].into())]);
+        let user = |name: &str| Caller::User(name.to_owned());
+        let vouched = |name: &str, own: &[&str]| {
+            let groups = own.iter().map(|group| (*group).to_owned()).collect();
+            let name = name.to_owned();
+            Caller::Vouched(Vouched { name, groups }.into())
+        };
+        for caller in [
+            user("ann"),
+            user("bob"),
+            vouched("github:team/app", &[]),
+            vouched("cluster:x", &["signers"]),
+        ] {
+            assert!(except.has(&caller, &groups), "{caller:?}");
+        }
+        for caller in [
+            Caller::Anonymous,
+            user("eve"),
+            user("signers"),
+            vouched("cluster:x", &["others"]),
+        ] {
+            assert!(!except.has(&caller, &groups), "{caller:?}");
+        }
+        assert!(!Except::default().has(&user("ann"), &groups));
     }
 }

@@ -8,12 +8,13 @@ use super::image::{Image, Target};
 use super::judge::Unmet;
 use super::shelf::{Shelf, verified_form};
 
-/// The most documents that are verified for one image.
-const MAXIMUM_DOCUMENTS: usize = 300;
+/// The most documents that are verified for one image: as many as may be attached to a manifest, so that nobody who pushes
+/// many can hide one.
+const MAXIMUM_DOCUMENTS: usize = 2000;
 /// The longest document that has a signature and nothing besides, in bytes.
 const MAXIMUM_SIGNATURE: u64 = 1 << 20;
 /// How many of the indexes that list an image are asked whether they are signed.
-pub(super) const PARENTS: u64 = 20;
+pub(super) const PARENTS: u64 = 500;
 /// What bundles are annotated with: the type of what they state.
 const BUNDLE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// What cosign's signature states.

@@ -575,6 +575,13 @@ fn a_policy_that_cannot_work_is_refused_with_its_place() {
             "nobody can sign in",
         ),
         (
+            policy(
+                "on: [pull], require: {created-within: 3 days}, else: deny, except: {users: [\"*\"]}",
+            ),
+            "2:",
+            "everyone who signs in",
+        ),
+        (
             "traces: {url: \"collector\"}\n".to_owned(),
             "1:",
             "no address of a collector",

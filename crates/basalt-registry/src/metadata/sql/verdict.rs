@@ -34,7 +34,7 @@ pub(super) fn parents(
     session.all(
         "SELECT p.digest FROM repositories r JOIN manifests m ON m.repository = r.id
          JOIN manifest_children c ON c.child = m.id JOIN manifests p ON p.id = c.parent
-         WHERE r.name = ?1 AND m.digest = ?2 ORDER BY p.id DESC LIMIT ?3",
+         WHERE r.name = ?1 AND m.digest = ?2 ORDER BY p.id LIMIT ?3",
         values![name.as_str(), digest.as_str(), limit],
         |row| row.get(0),
     )
