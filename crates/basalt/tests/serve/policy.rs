@@ -653,6 +653,9 @@ fn policies_are_read_again_and_can_be_tried_before() {
         .send()
         .is(200);
     assert_eq!(page.json()["policies"][0]["policy"], "signed");
+    let page = as_user(&server, "bob", "GET", "/r/prod/app:one");
+    let page = page.send().is(200).text();
+    assert!(page.contains("Cannot be pulled") && page.contains("nobody of ours.pub signed it"));
     sign(&home, &server, "prod/app:one", "ours.key", "bundle");
     pull(&server, "prod/app", "one").is(200);
     let page = as_user(&server, "bob", "GET", "/basalt/v1/r/prod/app:one")
