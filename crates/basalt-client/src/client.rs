@@ -16,6 +16,7 @@ use crate::registries_conf::RegistriesConf;
 use crate::registry::Registry;
 use crate::repository::{Repository, Source};
 use crate::transport::Transport;
+use crate::warning::{Warning, Warnings};
 
 /// How registries are reached.
 #[derive(Clone)]
@@ -107,6 +108,7 @@ pub(crate) struct Shared {
     pub registries: RegistriesConf,
     pub chunk: u64,
     pub observer: Arc<dyn Observer>,
+    pub warnings: Warnings,
 }
 
 /// Reaches registries; keeps connections and tokens for the next request.
@@ -143,9 +145,15 @@ impl Client {
                 registries: settings.registries,
                 chunk: settings.chunk.max(1),
                 observer: settings.observer,
+                warnings: Warnings::default(),
             }),
             registries: Arc::default(),
         })
+    }
+
+    /// What registries have warned of so far, each once.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.shared.warnings.all()
     }
 
     /// The registry at a host.

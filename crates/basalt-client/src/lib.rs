@@ -28,6 +28,7 @@ mod store;
 mod token;
 mod transport;
 mod upload;
+mod warning;
 
 pub use client::{Client, Settings};
 pub use copy::{Copied, CopyOptions, Target, copy};
@@ -38,3 +39,4 @@ pub use reference::{Reference, ReferenceError, host};
 pub use registry::Registry;
 pub use repository::Repository;
 pub use secret::Secret;
+pub use warning::Warning;

@@ -195,6 +195,18 @@ impl Registry {
         });
     }
 
+    /// Nothing is done about a warning but to tell of it: that is what the specification asks for.
+    fn tell_of_warnings(&self, answer: &Answer) {
+        for value in answer.warnings() {
+            if let Some(warning) = self.shared.warnings.note(&self.host, value) {
+                self.shared.observer.event(Event::RegistryWarned {
+                    registry: warning.registry,
+                    text: warning.text,
+                });
+            }
+        }
+    }
+
     /// All that ask this registry wait so long.
     fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait;
@@ -418,6 +430,9 @@ impl Registry {
                 authorization: authorization.filter(|_| at_home),
                 payload: &mut ask.payload,
             })?;
+            if at_home {
+                self.tell_of_warnings(&answer);
+            }
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 answer.elsewhere = !at_home;
                 return Ok(answer);

@@ -193,6 +193,12 @@ impl Answer {
         all.filter_map(|value| value.to_str().ok())
     }
 
+    /// The warnings that came with it, as they were sent.
+    pub fn warnings(&self) -> impl Iterator<Item = &[u8]> {
+        let all = self.headers.get_all("warning").into_iter();
+        all.map(HeaderValue::as_bytes)
+    }
+
     /// How long the body is to be, if that is said.
     pub fn length(&self) -> Option<u64> {
         self.header("content-length")?.trim().parse().ok()

@@ -32,6 +32,13 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
     },
+    /// A registry warns of something, for the first time.
+    RegistryWarned {
+        /// The registry's host.
+        registry: String,
+        /// What it says.
+        text: String,
+    },
     /// It was given up.
     DownloadFailed {
         /// What was wanted.

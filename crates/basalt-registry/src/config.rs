@@ -11,6 +11,8 @@ use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
 use crate::metadata::postgres::Access;
 use crate::rate::Rate;
 use crate::retention;
+use crate::traces::TracesConfig;
+use crate::verdict;
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -51,6 +53,10 @@ pub struct Config {
     pub collect: Collect,
     /// Which tags stay; repositories that no rule is about keep all.
     pub retention: Vec<retention::Rule>,
+    /// What must be so of images that are pulled or pushed.
+    pub policies: Vec<verdict::Rule>,
+    /// Where spans of requests go.
+    pub traces: Option<TracesConfig>,
     /// Who is told of changes.
     pub hooks: Vec<HookConfig>,
     /// How long uploads may rest.
@@ -283,6 +289,8 @@ impl Config {
         let paths = paths.chain(authorities).chain(database).chain(store);
         let secrets = config.hooks.iter_mut().flat_map(|hook| &mut hook.secret);
         let paths = paths.chain(secrets);
+        let policies = config.policies.iter_mut();
+        let paths = paths.chain(policies.flat_map(verdict::Rule::paths_mut));
         for own in paths {
             *own = folder.join(&*own);
         }
@@ -395,6 +403,24 @@ impl Config {
                 let help = "write `repositories: [\"team/*\"]` and `keep: {newest: 10}`; what is kept must be said";
                 let message = "a rule names no repositories, or keeps nothing";
                 return fail("retention", message.to_owned(), help);
+            }
+        }
+        if let Some(traces) = &self.traces
+            && let Err((word, message, help)) = traces.check()
+        {
+            return fail(word, message, help);
+        }
+        for (place, rule) in self.policies.iter().enumerate() {
+            let is_known = |group: &str| {
+                self.groups.contains_key(group) || issued.iter().any(|one| *one == group)
+            };
+            if let Err(wrong) = rule.check(is_known, self.signs_in()) {
+                return fail(&wrong.word, wrong.message, &wrong.help);
+            }
+            let mut before = self.policies.iter().take(place);
+            if before.any(|one| one.name == rule.name) {
+                let message = format!("two policies have the name `{}`", rule.name);
+                return fail(&rule.name, message, "give each its own");
             }
         }
         for (place, hook) in self.hooks.iter().enumerate() {
@@ -527,6 +553,9 @@ limits: {blob: 10 GB, connections: 1000, requests: 100 per second, burst: 200, f
 collect: {grace: 1 day, untagged: never, every: 1 minute}
 retention:
   - {repositories: ["team/*"], keep: {newest: 10, younger-than: 90 days, tags: ["v*"]}}
+policies:
+  - {name: signed, repositories: ["prod/**"], on: [pull], require: {signature: {keys: [cosign.pub]}}, else: deny, except: {groups: [ci]}}
+traces: {url: "http://collector.example:4318", percent: 10}
 hooks:
   - {name: ci, url: "https://ci.example/hook", secret: ci.secret, repositories: ["team/*"], events: [push-tag, move-tag],
      attempts: 5, timeout: 5 seconds}
@@ -565,6 +594,9 @@ drain: 30 seconds
         assert_eq!(config.collect.untagged, Some(Untagged::Kept));
         assert_eq!(config.drain.map(Span::milliseconds), Some(30_000));
         assert!(parse("").is_ok());
+        let signed = &config.policies[0].require.signature;
+        let keys = signed.as_ref().map(|signed| signed.keys.as_slice());
+        assert_eq!(keys, Some(&[PathBuf::from("/srv/cosign.pub")][..]));
     }
 
     #[test]

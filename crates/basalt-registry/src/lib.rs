@@ -25,3 +25,5 @@ pub mod route;
 pub mod server;
 pub mod service;
 mod storage;
+pub mod traces;
+pub mod verdict;

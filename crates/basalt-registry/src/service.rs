@@ -17,8 +17,12 @@ use crate::config::{Config, Database, Store, TlsFiles, Untagged};
 use crate::events::Hook;
 use crate::metadata::{Grace, MetadataError};
 use crate::retention;
-use crate::server::{Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, log};
+use crate::server::{
+    Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, Verdicts, log,
+};
 use crate::storage::Storage;
+use crate::traces::{Traces, TracesConfig, is_collector};
+use crate::verdict::Policies;
 
 /// Where it listens when nothing else is said.
 const LISTEN: &str = "127.0.0.1:5000";
@@ -42,6 +46,8 @@ pub struct Options {
     pub without_tls: bool,
     /// Whether other machines may write without signing in.
     pub allow_anonymous: bool,
+    /// Where spans of requests go.
+    pub traces: Option<String>,
 }
 
 /// Why a server does not run.
@@ -140,6 +146,8 @@ pub struct Plan {
     only_local: bool,
     retention: Vec<retention::Rule>,
     hooks: Vec<Hook>,
+    policies: Policies,
+    traces: Option<(String, u8)>,
     options: Options,
 }
 
@@ -244,9 +252,12 @@ impl Plan {
         let root = options.root.clone().or(config.root);
         let secret = |path: &Path| read_text("the secret of a hook", path);
         let hooks = config.hooks.iter().map(|hook| Hook::new(hook, secret));
+        let policies = Policies::new(config.policies, config.url.as_deref(), read_text)?;
         Ok(Self {
             hooks: hooks.collect::<Result<_, _>>()?,
             retention: config.retention,
+            policies,
+            traces: traces(options.traces.as_deref(), config.traces)?,
             options: options.clone(),
             root: root.unwrap_or_else(|| options.default_root.clone()),
             listen,
@@ -283,6 +294,11 @@ impl Plan {
     /// Which tags stay.
     pub fn retention(&self) -> &[retention::Rule] {
         &self.retention
+    }
+
+    /// What must be so of images.
+    pub fn policies(self) -> Policies {
+        self.policies
     }
 
     /// Who may do what, and which tags are immutable.
@@ -326,8 +342,22 @@ impl Plan {
         let (metadata, blobs) = (Arc::clone(&storage.metadata), Arc::clone(&storage.blobs));
         let options = self.options.clone();
         let listen = self.listen;
-        let (gate, settings, retention, hooks) = self.parts();
+        let mut plan = self;
+        let spans = plan.traces.take();
+        let verdicts = Arc::new(Verdicts::new(std::mem::take(&mut plan.policies)));
+        let (gate, settings, retention, hooks) = plan.parts();
         let mut registry = Registry::new(metadata, blobs, gate, settings);
+        registry.verdicts = verdicts;
+        if let Some((url, percent)) = spans {
+            let counts = Arc::clone(&registry.counts);
+            registry.traces = Arc::new(Traces::start(
+                &url,
+                percent,
+                &registry.gate.service,
+                counts,
+            )?);
+        }
+        let traces = Arc::clone(&registry.traces);
         (registry.retention, registry.hooks) = (retention, hooks);
         let (renewing, current) = watch::channel(Arc::new(registry));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -384,6 +414,7 @@ impl Plan {
                 () = signals => Ok(()),
             }
         })?;
+        traces.end();
         // Reads of a disk that hangs are not waited for.
         runtime.shutdown_background();
         drop(storage);
@@ -396,13 +427,15 @@ async fn renew(
     options: &Options,
     current: &watch::Sender<Arc<Registry>>,
 ) -> Result<(), ServeError> {
-    let plan = Plan::new(options)?;
+    let mut plan = Plan::new(options)?;
+    let verdicts = Arc::new(Verdicts::new(std::mem::take(&mut plan.policies)));
     let former = Arc::clone(&current.borrow());
     let (gate, settings, retention, hooks) = plan.parts();
     if settings.connections != former.settings.connections {
         log::note("the number of connections changes with the next start");
     }
     let mut registry = former.with(gate, settings);
+    registry.verdicts = verdicts;
     (registry.retention, registry.hooks) = (retention, hooks);
     if registry.gate.signs_in() {
         let keys = &registry.gate.keys;
@@ -438,6 +471,25 @@ fn read_text(what: &'static str, path: &Path) -> Result<String, ServeError> {
     };
     let bytes = crate::file::read(path, MAXIMUM_FILE).map_err(|cause| fail(cause.to_string()))?;
     String::from_utf8(bytes).map_err(|cause| fail(cause.to_string()))
+}
+
+/// Where spans go, and how many of a hundred traces: the command line goes before the configuration.
+fn traces(
+    option: Option<&str>,
+    config: Option<TracesConfig>,
+) -> Result<Option<(String, u8)>, ServeError> {
+    let percent = config.as_ref().and_then(|config| config.percent);
+    let url = option.map(str::to_owned);
+    let Some(url) = url.or(config.map(|config| config.url)) else {
+        return Ok(None);
+    };
+    if !is_collector(&url) {
+        return Err(ServeError::Address {
+            what: "the address of the collector of traces",
+            cause: "it is none; write it as `http://collector.example:4318`".to_owned(),
+        });
+    }
+    Ok(Some((url, percent.unwrap_or(100))))
 }
 
 fn read_users(path: &Path) -> Result<Htpasswd, ServeError> {

@@ -1,9 +1,11 @@
 //! The client of registries that commands use.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use basalt_client::{Client, Settings};
+use basalt_fetch::{Event, Observer};
 
 use crate::arguments::RegistryArguments;
 use crate::failure::Failure;
@@ -18,10 +20,23 @@ pub fn client(
     progress: Option<Arc<Progress>>,
 ) -> Result<Client, Failure> {
     let mut settings = settings(arguments)?;
-    if let Some(progress) = progress {
-        settings.observer = progress;
-    }
+    settings.observer = match progress {
+        Some(progress) => progress,
+        None => Arc::new(Warner),
+    };
     Ok(Client::new(settings)?)
+}
+
+/// Tells of warnings alone, where there is no progress to show.
+struct Warner;
+
+impl Observer for Warner {
+    fn event(&self, event: Event) {
+        if let Event::RegistryWarned { registry, text } = event {
+            // A closed standard error is no reason to stop.
+            let _ = writeln!(std::io::stderr().lock(), "warning: {registry}: {text}");
+        }
+    }
 }
 
 /// The settings of such a client.

@@ -54,7 +54,9 @@ pub fn carry(
     };
     let done = transfer.run(from, to)?;
     progress.finish();
-    terminal.summary(&done.document(), || done.text())?;
+    let mut document = done.document();
+    document["warnings"] = json!(client.warnings());
+    terminal.summary(&document, || done.text())?;
     Ok(Status::Done)
 }
 

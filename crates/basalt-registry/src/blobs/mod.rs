@@ -6,6 +6,7 @@
 
 mod bucket;
 mod folder;
+mod whole;
 
 use std::future::Future;
 use std::io;
@@ -20,6 +21,7 @@ use crate::route::UploadId;
 pub use bucket::{Bucket, BucketError, BucketPlace, Keys};
 pub use folder::Folder;
 pub(crate) use folder::sync_folder;
+pub(crate) use whole::whole;
 
 /// An answer that is to come.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;

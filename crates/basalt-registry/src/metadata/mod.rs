@@ -12,6 +12,7 @@ pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::access::{Robot, RobotName};
 use crate::bills::{NewBill, Package};
@@ -402,7 +403,31 @@ pub trait Metadata: Send + Sync + 'static {
         digest: &Digest,
         limit: u64,
     ) -> Answer<'_, Vec<Tag>>;
+
+    // What policies ask.
+
+    /// A number that is another whenever manifests or tags of a repository changed.
+    fn changes(&self, repository: &RepositoryName) -> Answer<'_, u64>;
+
+    /// The indexes that list a manifest, the oldest first, at most so many.
+    fn parents(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u64,
+    ) -> Answer<'_, Vec<Digest>>;
+
+    /// Manifests that need a blob, in repositories that are wanted, at most so many.
+    fn manifests_with(
+        &self,
+        blob: &Digest,
+        is_wanted: Filter,
+        limit: u64,
+    ) -> Answer<'_, Vec<(RepositoryName, Digest)>>;
 }
+
+/// Whether a repository is meant.
+pub type Filter = Arc<dyn Fn(&RepositoryName) -> bool + Send + Sync>;
 
 /// Whether a robot's use is to be noted again when it was last noted then.
 pub fn is_use_old(used: Option<Moment>, now: Moment) -> bool {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::blobs::{Blobs, Folder};
 use crate::metadata::sqlite::{Access, Sqlite};
 use crate::metadata::{Grace, Metadata, MetadataError};
+use crate::server::Unfinished;
 use crate::service::{Plan, ServeError};
 use crate::storage::Storage;
 
@@ -202,10 +203,25 @@ impl Opened {
         self.metadata.as_ref()
     }
 
+    /// What it knows and where its blobs are, for who only reads.
+    pub fn into_stores(self) -> (Arc<dyn Metadata>, Arc<dyn Blobs>) {
+        (self.metadata, self.blobs)
+    }
+
     /// Opens one while no server runs there.
     fn alone(root: &Path, grace: Grace) -> Result<Self, OperationError> {
         let lock = lock(root)?;
         Self::open(root, Access::Own, grace, Some(lock))
+    }
+}
+
+impl From<Unfinished> for OperationError {
+    fn from(unfinished: Unfinished) -> Self {
+        match unfinished {
+            Unfinished::Metadata(error) => error.into(),
+            Unfinished::Store(error) => error.into(),
+            Unfinished::Task(error) => io::Error::other(error).into(),
+        }
     }
 }
 

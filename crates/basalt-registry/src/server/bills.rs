@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::unfinished::Unfinished;
 use super::{Current, Registry, log};
 use crate::bills::{self, Form, MAXIMUM_DOCUMENT, MAXIMUM_DOCUMENTS, NewBill, Wanted};
+use crate::blobs::whole;
 use crate::digest::Digest;
-use crate::metadata::{MetadataError, Place, WaitingBill};
+use crate::metadata::{MetadataError, WaitingBill};
 use crate::name::RepositoryName;
 use crate::route::Reference;
 
@@ -19,8 +20,6 @@ use crate::route::Reference;
 const REST: Duration = Duration::from_secs(1);
 /// How many packages one transaction adds or removes: pushes wait for no more than that.
 const PACKAGES: usize = 200;
-/// How much of a blob is read at once.
-const PIECE: usize = 1 << 20;
 
 /// Does it for ever.
 pub(super) async fn run(current: &Current) {
@@ -136,30 +135,6 @@ pub(super) async fn read_blob(
     digest: &Digest,
     limit: u64,
 ) -> Result<Option<Bytes>, Unfinished> {
-    let Some(record) = registry.metadata.blob(repository, digest).await? else {
-        return Ok(None);
-    };
-    let upload = match record.place {
-        _ if record.size > limit => return Ok(None),
-        Place::Inside(bytes) => return Ok(Some(bytes)),
-        Place::Damaged => return Ok(None),
-        Place::Stored(upload) => upload,
-    };
-    let Some(blob) = registry.blobs.open(digest, &upload).await? else {
-        return Ok(None);
-    };
-    let mut bytes = BytesMut::new();
-    while (bytes.len() as u64) < record.size {
-        let piece = blob.read(bytes.len() as u64, PIECE).await?;
-        if piece.is_empty() {
-            return Ok(None);
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    let (bytes, digest) = (bytes.freeze(), Arc::new(digest.clone()));
-    let compared = tokio::task::spawn_blocking(move || {
-        let is_sound = Digest::of(digest.algorithm(), &bytes) == *digest;
-        is_sound.then_some(bytes)
-    });
-    Ok(compared.await?)
+    let (metadata, blobs) = (registry.metadata.as_ref(), registry.blobs.as_ref());
+    whole(metadata, blobs, repository, digest, limit).await
 }

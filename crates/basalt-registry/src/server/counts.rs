@@ -31,6 +31,8 @@ pub struct Counts {
     delivered: AtomicU64,
     undelivered: AtomicU64,
     dead: AtomicU64,
+    spans_sent: AtomicU64,
+    spans_dropped: AtomicU64,
 }
 
 /// One for each kind of route, and one for requests that are none.
@@ -121,6 +123,16 @@ impl Counts {
     /// An event was given up.
     pub fn dead(&self) {
         add(&self.dead, 1);
+    }
+
+    /// The collector took so many spans.
+    pub fn spans_sent(&self, spans: u64) {
+        add(&self.spans_sent, spans);
+    }
+
+    /// So many spans had no room, or were not taken.
+    pub fn spans_dropped(&self, spans: u64) {
+        add(&self.spans_dropped, spans);
     }
 
     /// The counts in Prometheus's text format.
@@ -239,6 +251,16 @@ impl Counts {
                 "basalt_events_dead_total",
                 "Events that were given up.",
                 &self.dead,
+            ),
+            (
+                "basalt_spans_sent_total",
+                "Spans that the collector of traces took.",
+                &self.spans_sent,
+            ),
+            (
+                "basalt_spans_dropped_total",
+                "Spans that had no room in the queue, or that the collector did not take.",
+                &self.spans_dropped,
             ),
         ] {
             head(&mut text, name, "counter", help);

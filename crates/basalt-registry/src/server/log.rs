@@ -119,6 +119,8 @@ pub struct Access<'a> {
     pub sent: u64,
     /// What sent it.
     pub agent: &'a str,
+    /// The trace that it belongs to, if it belongs to one.
+    pub trace: Option<&'a str>,
 }
 
 impl Access<'_> {
@@ -134,11 +136,14 @@ impl Access<'_> {
         let milliseconds = self.elapsed.as_micros() as f64 / 1000.0;
         send(match log.format {
             Format::Json => {
-                let document = json!({
+                let mut document = json!({
                     "time": time, "level": "info", "message": "request", "address": self.address, "user": self.user,
                     "method": self.method, "path": self.path, "query": self.query, "status": self.status,
                     "milliseconds": milliseconds, "received": self.received, "sent": self.sent, "agent": self.agent,
                 });
+                if let Some(trace) = self.trace {
+                    document["trace"] = trace.into();
+                }
                 format!("{document}\n")
             }
             Format::Plain => format!(

@@ -7,6 +7,8 @@ use super::body::Body;
 use super::log;
 use super::quota;
 use super::request::{Outcome, Reply, Request};
+use super::verdict;
+use super::warning::with_warnings;
 use crate::access::Right;
 use crate::digest::{Algorithm, Digest};
 use crate::fault::{Code, Fault};
@@ -24,9 +26,10 @@ pub(super) async fn read(
     if request.is_head() {
         let head = metadata.manifest_head(repository, reference).await?;
         let head = head.ok_or_else(unknown)?;
+        let warnings = verdict::on_pull(request, repository, reference, &head).await?;
         let mut reply = described(Reply::empty(StatusCode::OK), &head);
         reply.length = Some(head.size);
-        return Ok(reply);
+        return Ok(with_warnings(reply, warnings));
     }
     let record = metadata
         .manifest(repository, reference)
@@ -39,15 +42,17 @@ pub(super) async fn read(
         ));
         return Err(Fault::internal());
     }
+    let warnings = verdict::on_pull(request, repository, reference, &record.head).await?;
     let is_known = request
         .text(IF_NONE_MATCH)
         .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag(digest)));
     if is_known {
         let mut reply = described(Reply::empty(StatusCode::NOT_MODIFIED), &record.head);
         reply.length = Some(record.head.size);
-        return Ok(reply);
+        return Ok(with_warnings(reply, warnings));
     }
-    Ok(described(Reply::of(Body::Full(record.bytes)), &record.head))
+    let reply = described(Reply::of(Body::Full(record.bytes)), &record.head);
+    Ok(with_warnings(reply, warnings))
 }
 
 pub(super) async fn put(
@@ -82,6 +87,9 @@ pub(super) async fn put(
             .policy
             .movable(&request.identity.caller, repository, tag),
     };
+    let own_tags = named.into_iter().chain(tags);
+    let judged = verdict::on_push(request, repository, &digest, &bytes, &facts, own_tags);
+    let warnings = judged.await?;
     let subject = facts.subject.clone();
     let new = NewManifest {
         repository: repository.clone(),
@@ -105,7 +113,7 @@ pub(super) async fn put(
     for tag in tags {
         reply = reply.header("oci-tag", tag.as_str());
     }
-    Ok(reply)
+    Ok(with_warnings(reply, warnings))
 }
 
 pub(super) async fn delete(

@@ -26,7 +26,9 @@ mod tls;
 mod token;
 mod unfinished;
 mod upload;
+mod verdict;
 mod verified;
+mod warning;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use crate::fault::{Code, Fault};
 use crate::metadata::{Metadata, Moment};
 use crate::retention;
 use crate::route::{self, Need, Route, UploadId};
+use crate::traces::Traces;
 use body::Body;
 use receive::Received;
 use request::{Outcome, Reply, Request};
@@ -56,7 +59,9 @@ pub use limit::Limits;
 pub use listen::{Listening, Tls};
 pub use sign_in::Visitor;
 pub use tls::TlsError;
+pub use unfinished::Unfinished;
 pub use upload::INSIDE;
+pub use verdict::Verdicts;
 pub use verified::Verified;
 
 /// What can be set.
@@ -126,6 +131,10 @@ pub struct Registry {
     pub retention: Vec<retention::Rule>,
     /// Who is told of changes.
     pub hooks: Vec<Hook>,
+    /// What must be so of images, and what was found of them.
+    pub verdicts: Arc<Verdicts>,
+    /// Where spans of requests go.
+    pub traces: Arc<Traces>,
     /// What was counted.
     pub counts: Arc<Counts>,
     /// Blobs that were compared with their digests of late.
@@ -153,6 +162,8 @@ impl Registry {
             settings,
             retention: Vec::new(),
             hooks: Vec::new(),
+            verdicts: Arc::default(),
+            traces: Arc::default(),
             counts: Arc::default(),
             verified: Arc::default(),
             sessions: Arc::default(),
@@ -171,6 +182,8 @@ impl Registry {
             settings,
             retention: Vec::new(),
             hooks: Vec::new(),
+            verdicts: Arc::default(),
+            traces: Arc::clone(&self.traces),
             counts: Arc::clone(&self.counts),
             verified: Arc::clone(&self.verified),
             sessions: Arc::clone(&self.sessions),
@@ -206,10 +219,11 @@ impl Registry {
             now: now(),
             received: Some(Received::new(Some(body))),
         };
+        let traced = self.traces.begin(&asked.headers);
         let route = route::parse(asked.method.as_str(), &path, &asked.query);
         let kind = route.as_ref().ok().map(Route::kind);
         let outcome = match &route {
-            Ok(route) => self.admit(&mut asked, route).await,
+            Ok(route) => traced.run(self.admit(&mut asked, route)).await,
             Err(fault) => Err(fault.clone()),
         };
         let response = match outcome {
@@ -243,8 +257,11 @@ impl Registry {
             received,
             sent,
             agent: asked.text(hyper::header::USER_AGENT).unwrap_or_default(),
+            trace: traced.id().as_deref(),
         }
         .write(kind);
+        let bytes = (received, sent);
+        traced.end(&asked.method, route.as_ref().ok(), response.status(), bytes);
         response
     }
 

@@ -5,11 +5,14 @@ use crate::metadata::MetadataError;
 
 /// Why it did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unfinished {
+pub enum Unfinished {
+    /// The metadata failed.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    /// The store of blobs failed.
     #[error(transparent)]
     Store(#[from] std::io::Error),
+    /// A task beside it did.
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
 }

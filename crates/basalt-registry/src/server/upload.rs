@@ -17,6 +17,7 @@ use crate::metadata::{NewBlob, Place, Published, Refusal};
 use crate::name::RepositoryName;
 use crate::range;
 use crate::route::{Mount, UploadId};
+use crate::traces;
 
 /// Blobs up to this length, in bytes, are kept within the metadata: one flush of the disk, and no file.
 pub const INSIDE: u64 = 64 << 10;
@@ -271,13 +272,14 @@ async fn publish_sound(registry: &Arc<Registry>, new: NewBlob) -> Result<Publish
 /// Makes what was staged a blob. It is done to its end even if the client is gone meanwhile.
 async fn publish(request: &Request, held: Held, new: NewBlob) -> Outcome {
     let registry = request.registry.clone();
-    let running = tokio::spawn(async move {
+    let running = tokio::spawn(traces::carried(async move {
         let (repository, digest) = (new.repository.clone(), new.digest.clone());
         let Some(upload) = new.upload.clone() else {
             return Err(Fault::internal());
         };
         let is_stored = matches!(new.place, Place::Stored(_));
         if is_stored {
+            let _span = traces::start("blob publish");
             registry.blobs.publish(&upload, &digest, new.size).await?;
         }
         failpoint::reached("before-publish");
@@ -296,7 +298,7 @@ async fn publish(request: &Request, held: Held, new: NewBlob) -> Outcome {
             Published::OverQuota(over) => Err(quota::denied(&repository, over)),
             Published::Taken | Published::Known => Ok(created(&repository, &digest)),
         }
-    });
+    }));
     running.await.map_err(|_| Fault::internal())?
 }
 

@@ -75,9 +75,8 @@ pub(super) fn run(own: &MirrorArguments, terminal: &Terminal) -> Result<Status, 
     }
     progress.finish();
     let documents: Vec<_> = done.iter().map(Done::document).collect();
-    terminal.summary(&json!({"images": documents}), || {
-        done.iter().map(Done::text).collect()
-    })?;
+    let document = json!({"images": documents, "warnings": client.warnings()});
+    terminal.summary(&document, || done.iter().map(Done::text).collect())?;
     Ok(Status::Done)
 }
 

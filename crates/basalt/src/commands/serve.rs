@@ -50,6 +50,11 @@ pub struct ServeArguments {
     /// Let other machines write without signing in
     #[arg(long)]
     allow_anonymous: bool,
+    /// Tell a collector of OpenTelemetry which part of a request took how long (OTLP over HTTP)
+    ///
+    /// Such as http://collector.example:4318. Nothing waits for it; what it does not take is counted in /metrics.
+    #[arg(long, value_name = "URL")]
+    traces: Option<String>,
 }
 
 pub(super) fn run(own: &ServeArguments, terminal: &Terminal) -> Result<Status, Failure> {
@@ -60,6 +65,7 @@ pub(super) fn run(own: &ServeArguments, terminal: &Terminal) -> Result<Status, F
         config: own.config.clone(),
         without_tls: own.without_tls,
         allow_anonymous: own.allow_anonymous,
+        traces: own.traces.clone(),
     };
     let plan = Plan::new(&options)?;
     let format = match io::stderr().is_terminal() && !terminal.json() {

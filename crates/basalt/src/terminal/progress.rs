@@ -137,6 +137,9 @@ impl basalt_build::Observer for Progress {
 
 impl Observer for Progress {
     fn event(&self, event: Event) {
+        if let Event::RegistryWarned { registry, text } = &event {
+            return self.note(&format!("warning: {registry}: {text}"));
+        }
         let retried = {
             let mut state = self.state();
             let Some(stage) = &mut state.stage else {

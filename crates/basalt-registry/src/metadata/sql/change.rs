@@ -6,7 +6,7 @@ use super::super::{
 };
 use super::read::repository_id;
 use super::session::{Result, Session, SqlError, values};
-use super::{bills, collect, operate, overview, quota};
+use super::{bills, collect, operate, overview, quota, verdict};
 use crate::audit::line_hash;
 use crate::digest::Digest;
 use crate::manifest::Needed;
@@ -382,6 +382,7 @@ pub(super) fn put_manifest(
         }
         None => {
             quota::add(session, repository, size)?;
+            verdict::note_change(session, repository)?;
             let id = insert_manifest(session, repository, new)?;
             let mut foreign = Vec::new();
             for digest in &facts.foreign {
@@ -470,6 +471,7 @@ fn write_tag(
             new.author.moment
         ],
     )?;
+    verdict::note_change(session, repository)?;
     if let Some(old) = old {
         collect::review_manifest(session, old, new.author.moment, grace)?;
     }
@@ -499,6 +501,7 @@ pub(super) fn delete_tag(
         "DELETE FROM tags WHERE repository = ?1 AND name = ?2",
         values![repository, tag.as_str()],
     )?;
+    verdict::note_change(session, repository)?;
     collect::review_manifest(session, manifest, author.moment, grace)?;
     audit(session, author, "delete tag", name, tag.as_str())?;
     Ok(true)

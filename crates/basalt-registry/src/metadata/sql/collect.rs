@@ -7,6 +7,7 @@ use super::super::{Collected, Grace, Moment};
 use super::operate;
 use super::quota;
 use super::session::{Result, Session, SqlError, values};
+use super::verdict;
 use crate::digest::Digest;
 use crate::route::UploadId;
 
@@ -118,6 +119,7 @@ pub(super) fn remove_manifest(
         )));
     };
     quota::take_manifest(session, repository, manifest)?;
+    verdict::note_change(session, repository)?;
     for statement in [
         "DELETE FROM tags WHERE manifest = ?1",
         "DELETE FROM manifest_blobs WHERE manifest = ?1",

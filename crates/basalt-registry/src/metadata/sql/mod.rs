@@ -12,14 +12,16 @@ mod read;
 mod robots;
 pub(super) mod schema;
 pub mod session;
+mod traced;
+mod verdict;
 pub(super) mod writer;
 
 use super::{
     Answer, AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, DeadEvent, Deleted,
-    Delivery, FoundPackages, Grace, HookPosition, Keeper, ManifestHead, ManifestRecord, Metadata,
-    Moment, NewBlob, NewManifest, PackageSearch, Piece, PieceAdded, Published, PutManifest,
-    ReferrerRecord, Refusal, RepositoryOverview, Retired, SigningKey, StoredManifest, TagOverview,
-    TagRecord, Totals, WaitingBill,
+    Delivery, Filter, FoundPackages, Grace, HookPosition, Keeper, ManifestHead, ManifestRecord,
+    Metadata, Moment, NewBlob, NewManifest, PackageSearch, Piece, PieceAdded, Published,
+    PutManifest, ReferrerRecord, Refusal, RepositoryOverview, Retired, SigningKey, StoredManifest,
+    TagOverview, TagRecord, Totals, WaitingBill,
 };
 use crate::access::{Robot, RobotName};
 use crate::bills::{NewBill, Package};
@@ -29,6 +31,7 @@ use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
 pub(super) use robots::is_old;
 use session::{Result as SqlResult, Session, values};
+use traced::Traced;
 
 /// A database that answers questions and makes changes.
 pub trait Engine: Send + Sync + 'static {
@@ -54,13 +57,14 @@ pub trait Engine: Send + Sync + 'static {
 
 /// Metadata in such a database.
 pub struct Sql<E> {
-    engine: E,
+    engine: Traced<E>,
     grace: Grace,
 }
 
 impl<E: Engine> Sql<E> {
     /// Metadata in this database.
     pub fn new(engine: E, grace: Grace) -> Self {
+        let engine = Traced(engine);
         Self { engine, grace }
     }
 }
@@ -596,5 +600,33 @@ impl<E: Engine> Metadata for Sql<E> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.engine
             .read(move |session| overview::tags_over(session, &repository, &digest, limit))
+    }
+
+    fn changes(&self, repository: &RepositoryName) -> Answer<'_, u64> {
+        let repository = repository.clone();
+        self.engine
+            .read(move |session| verdict::changes(session, &repository))
+    }
+
+    fn parents(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u64,
+    ) -> Answer<'_, Vec<Digest>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| verdict::parents(session, &repository, &digest, limit))
+    }
+
+    fn manifests_with(
+        &self,
+        blob: &Digest,
+        is_wanted: Filter,
+        limit: u64,
+    ) -> Answer<'_, Vec<(RepositoryName, Digest)>> {
+        let blob = blob.clone();
+        self.engine
+            .read(move |session| verdict::manifests_with(session, &blob, is_wanted.as_ref(), limit))
     }
 }

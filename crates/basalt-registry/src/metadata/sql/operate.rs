@@ -7,7 +7,7 @@ use super::super::{
     TagRecord, Totals,
 };
 use super::session::{Result, Session, values};
-use super::{change, collect, read};
+use super::{change, collect, read, verdict};
 use crate::digest::Digest;
 use crate::manifest::{Facts, Needed};
 use crate::name::{RepositoryName, Tag};
@@ -273,6 +273,7 @@ pub(super) fn retire(
         "DELETE FROM tags WHERE repository = ?1 AND name = ?2",
         values![repository, record.tag.as_str()],
     )?;
+    verdict::note_change(session, repository)?;
     change::audit(session, author, "retire tag", name, record.tag.as_str())?;
     let mut retired = Retired { manifests: 0 };
     let mut candidates = vec![manifest];

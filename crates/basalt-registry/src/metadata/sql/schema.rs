@@ -206,6 +206,11 @@ CREATE TABLE bill_packages (
     PRIMARY KEY (bill, package)
 ) WITHOUT ROWID;
 CREATE INDEX bill_packages_by_package ON bill_packages (package, bill);
+-- How often manifests or tags of a repository changed.
+CREATE TABLE repository_changes (
+    repository INTEGER PRIMARY KEY REFERENCES repositories (id),
+    number INTEGER NOT NULL
+);
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.

@@ -12,6 +12,7 @@ use crate::name::RepositoryName;
 use crate::route::{Listing, Reference};
 use crate::server::bills::read_blob;
 use crate::server::request::Request;
+use crate::server::verdict;
 
 /// The longest configuration that is read, in bytes.
 const MAXIMUM_CONFIG: u64 = 4 << 20;
@@ -86,6 +87,7 @@ pub async fn gather(
         tag,
         size: size(request, repository, &manifest).await?,
         pushed: metadata.pushed(repository, &digest).await?.map(date),
+        policies: verdict::shown(request, repository, &digest).await?,
         digest: digest.as_str().to_owned(),
         media_type: record.head.media_type,
         artifact_type: artifact_type(&manifest),

@@ -10,6 +10,7 @@ use super::shell::{Page, Section, command, pages, search, target};
 use super::text::{bytes, counted, date, digest, digest_code};
 use crate::bills::Package;
 use crate::route::{Listing, encode};
+use crate::verdict::Consequence;
 
 /// How many packages of a layer are shown before the rest is folded.
 const PACKAGES: usize = 12;
@@ -33,6 +34,7 @@ pub fn page(listing: &Listing, found: &Image) -> Page {
         @if found.artifact_type.is_none() {
             (command(&format!("docker pull {}", found.place), "the command to pull"))
         }
+        (policies(found))
         (facts(found))
         @if found.platforms.len() > 1 { (platforms(listing, found, &path)) }
         (sections(found))
@@ -54,6 +56,21 @@ pub fn page(listing: &Listing, found: &Image) -> Page {
         title: format!("{name}{sign}{named}"),
         section: Section::Repositories,
         content,
+    }
+}
+
+/// Policies that are not met, and why.
+fn policies(found: &Image) -> Markup {
+    html! {
+        @for one in &found.policies {
+            p class="hint" {
+                @match one.consequence {
+                    Consequence::Deny => strong { "Cannot be pulled" },
+                    Consequence::Warn => strong { "Pulled with a warning" },
+                }
+                ", says the policy " code { (one.policy) } ": " (one.found) ". Wanted is " (one.wanted) "."
+            }
+        }
     }
 }
 

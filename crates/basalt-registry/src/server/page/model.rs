@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::bills::Package;
+use crate::verdict::Breach;
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -131,6 +132,8 @@ pub struct Image {
     pub attached: Vec<Attached>,
     /// Whether a signature is. It was not verified.
     pub is_signed: bool,
+    /// Policies that it does not meet.
+    pub policies: Vec<Breach>,
 }
 
 /// An image in an index.

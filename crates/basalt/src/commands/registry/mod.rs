@@ -3,6 +3,7 @@
 
 mod backup;
 mod events;
+mod policy;
 mod repair;
 mod restore;
 mod retention;
@@ -40,6 +41,8 @@ enum RegistryCommand {
     Restore(restore::RestoreArguments),
     /// Show which tags the rules of retention keep and which go, or delete those
     Retention(retention::RetentionArguments),
+    /// Show which tags the policies deny or warn of, and why
+    Policy(policy::PolicyArguments),
     /// Accounts of programs, each with rights and an end of its own
     Robot(robot::RobotArguments),
     /// Find the images that have a package
@@ -101,6 +104,7 @@ pub(super) fn run(own: &RegistryArguments, terminal: &Terminal) -> Result<Status
         RegistryCommand::Backup(own) => backup::run(own, terminal),
         RegistryCommand::Restore(own) => restore::run(own, terminal),
         RegistryCommand::Retention(own) => retention::run(own, terminal),
+        RegistryCommand::Policy(own) => policy::run(own, terminal),
         RegistryCommand::Robot(own) => robot::run(own, terminal),
         RegistryCommand::Search(own) => search::run(own, terminal),
         RegistryCommand::Events(own) => events::run(own, terminal),

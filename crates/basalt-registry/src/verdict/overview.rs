@@ -1,0 +1,105 @@
+//! What policies would say to all tags, for who writes them.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Breach, Occasion, Policies, Subject, is_attachment_tag, judge};
+use crate::blobs::Blobs;
+use crate::metadata::{Metadata, Moment};
+use crate::name::{RepositoryName, Tag};
+use crate::route::Reference;
+use crate::server::Unfinished;
+
+/// How many rows are asked for at once.
+const ROWS: u64 = 1000;
+
+/// What policies say to a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Decision {
+    /// In which repository.
+    pub repository: String,
+    /// Which tag.
+    pub tag: String,
+    /// What it names.
+    pub digest: String,
+    /// When they are asked.
+    pub on: Occasion,
+    /// Those that it does not meet.
+    pub breaches: Vec<Breach>,
+}
+
+/// Judges all tags of all repositories that policies are about, on each occasion.
+///
+/// # Errors
+/// When the metadata or the store of blobs fail.
+pub async fn decide_all(
+    policies: &Arc<Policies>,
+    metadata: &Arc<dyn Metadata>,
+    blobs: &Arc<dyn Blobs>,
+    now: Moment,
+) -> Result<Vec<Decision>, Unfinished> {
+    let mut decisions = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = metadata.repositories(after.as_deref(), ROWS).await?;
+        let Some(last) = page.last() else {
+            return Ok(decisions);
+        };
+        after = Some(last.as_str().to_owned());
+        for repository in &page {
+            for on in [Occasion::Pull, Occasion::Push] {
+                if policies.fit(repository, on) {
+                    let stores = (metadata, blobs);
+                    decisions.extend(decide(policies, stores, repository, on, now).await?);
+                }
+            }
+        }
+    }
+}
+
+async fn decide(
+    policies: &Arc<Policies>,
+    (metadata, blobs): (&Arc<dyn Metadata>, &Arc<dyn Blobs>),
+    repository: &RepositoryName,
+    on: Occasion,
+    now: Moment,
+) -> Result<Vec<Decision>, Unfinished> {
+    let mut decisions = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = metadata.tags(repository, after.as_deref(), ROWS).await?;
+        let page = page.unwrap_or_default();
+        let Some(last) = page.last() else {
+            return Ok(decisions);
+        };
+        after = Some(last.clone());
+        for tag in page {
+            let Ok(tag) = tag.parse::<Tag>() else {
+                continue;
+            };
+            let reference = Reference::Tag(tag.clone());
+            let record = metadata.manifest(repository, &reference).await?;
+            let Some(record) = record.filter(|_| !is_attachment_tag(&tag)) else {
+                continue;
+            };
+            let subject = Subject {
+                repository: repository.clone(),
+                digest: record.head.digest.clone(),
+                media_type: record.head.media_type,
+                bytes: record.bytes,
+                is_named: true,
+            };
+            let stores = (Arc::clone(metadata), Arc::clone(blobs));
+            let breaches = judge(policies, stores.0, stores.1, subject, on, now).await?;
+            decisions.push(Decision {
+                repository: repository.to_string(),
+                tag: tag.to_string(),
+                digest: record.head.digest.to_string(),
+                on,
+                breaches,
+            });
+        }
+    }
+}
