@@ -95,7 +95,7 @@ fn show(host: &str, own: &LoggedIn, place: &str, terminal: &Terminal) -> Result<
     terminal.summary(&document, || {
         let life = seconds.map_or_else(String::new, |seconds| match seconds {
             ..172_800 => format!(" for {} hours", seconds.div_ceil(3600)),
-            _ => format!(" for {} days", seconds / 86_400),
+            _ => format!(" for {} days", (seconds + 43_200) / 86_400),
         });
         format!("logged in at {host} as {user}{life}; kept in {place}\n")
     })

@@ -108,7 +108,9 @@ pub(in crate::server) async fn poll(request: &Request, code: &str) -> Outcome {
 
 /// Shows a person the program that waits for them.
 pub(in crate::server) async fn waiting(request: &Request, code: Option<&str>) -> Outcome {
-    if matches!(request.identity.caller, Caller::Anonymous) {
+    let caller = &request.identity.caller;
+    // A robot and a certificate let nobody in.
+    if request.registry.gate.mark(caller).is_none() {
         return Err(wrong("sign in first: a program waits for you"));
     }
     let Some(typed) = code.filter(|code| !code.trim().is_empty()) else {

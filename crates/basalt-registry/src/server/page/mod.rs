@@ -115,9 +115,9 @@ pub(super) fn is_wanted(request: &Request, kind: Option<Kind>, path: &str) -> bo
 /// A refusal as a page: the form to sign in, where that may help.
 pub(super) fn refusal(request: &Request, fault: &Fault, target: &str) -> Reply {
     let registry = &request.registry;
-    let is_anonymous = matches!(request.identity.caller, crate::access::Caller::Anonymous);
+    let is_person = registry.gate.mark(&request.identity.caller).is_some();
     let page = match fault.code {
-        Code::Unauthorized if is_anonymous && registry.gate.has_people() => {
+        Code::Unauthorized if !is_person && registry.gate.has_people() => {
             sign_in::form(&registry.gate, Some(target), None)
         }
         Code::Denied => fault_page(
