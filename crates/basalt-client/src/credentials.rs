@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::docker_config::{self, DockerConfig};
 use crate::error::ClientError;
-use crate::helper::Helper;
+use crate::helper::{Helper, TOKEN_USER};
 use crate::secret::Secret;
 
 /// What shows who one is.
@@ -127,18 +127,37 @@ impl Credentials {
     /// # Errors
     /// When there is no such place, or it cannot be written.
     pub fn store(&self, host: &str, user: &str, password: &Secret) -> Result<String, ClientError> {
-        let path = self.own()?;
-        let text = read(path)?.unwrap_or_else(|| Zeroizing::new(b"{}".to_vec()));
-        if let Some(name) = parse(path, &text)?.helper(host) {
-            Helper::new(name)?.store(host, user, password)?;
-            return Ok(format!("docker-credential-{name}"));
-        }
         let entry = Credential::Password {
             user: user.to_owned(),
             password: password.clone(),
         };
-        let edited = docker_config::edited(&text, host, Some(&entry))
-            .map_err(|cause| refuse(path, cause))?;
+        self.keep(host, user, password, &entry)
+    }
+
+    /// Keeps an identity token for a host, as [`Credentials::store`] keeps a password.
+    ///
+    /// # Errors
+    /// When there is no such place, or it cannot be written.
+    pub fn store_identity(&self, host: &str, token: &Secret) -> Result<String, ClientError> {
+        let entry = Credential::Identity(token.clone());
+        self.keep(host, TOKEN_USER, token, &entry)
+    }
+
+    fn keep(
+        &self,
+        host: &str,
+        user: &str,
+        secret: &Secret,
+        entry: &Credential,
+    ) -> Result<String, ClientError> {
+        let path = self.own()?;
+        let text = read(path)?.unwrap_or_else(|| Zeroizing::new(b"{}".to_vec()));
+        if let Some(name) = parse(path, &text)?.helper(host) {
+            Helper::new(name)?.store(host, user, secret)?;
+            return Ok(format!("docker-credential-{name}"));
+        }
+        let edited =
+            docker_config::edited(&text, host, Some(entry)).map_err(|cause| refuse(path, cause))?;
         write(path, &edited)?;
         Ok(path.display().to_string())
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::credentials::Credential;
+use crate::helper::TOKEN_USER;
 use crate::reference::DOCKER_HUB;
 use crate::secret::Secret;
 
@@ -176,7 +177,11 @@ pub(crate) fn edited(
                 let plain = Zeroizing::new(format!("{user}:{}", password.expose()));
                 json!({"auth": STANDARD.encode(plain.as_bytes())})
             }
-            Credential::Identity(token) => json!({"identitytoken": token.expose()}),
+            // Podman and skopeo pass over an entry whose `auth` names nobody; Docker's helpers call nobody so.
+            Credential::Identity(token) => json!({
+                "auth": STANDARD.encode(format!("{TOKEN_USER}:")),
+                "identitytoken": token.expose(),
+            }),
             Credential::Registry(token) => json!({"registrytoken": token.expose()}),
         };
         auths.insert(docker_key(host).to_owned(), value);
@@ -261,6 +266,17 @@ mod tests {
         let text = edited(&text, "r.example", None).expect("it is sound");
         let config = DockerConfig::parse(&text).expect("it is sound");
         assert!(matches!(config.credential("r.example", "a"), Ok(None)));
+    }
+
+    #[test]
+    fn an_identity_token_is_kept_as_docker_and_podman_read_it() {
+        let entry = Credential::Identity(Secret::new("idt".to_owned()));
+        let text = edited(b"{}", "r.example", Some(&entry)).expect("it is sound");
+        let config = DockerConfig::parse(&text).expect("it is sound");
+        let found = config.credential("r.example", "a");
+        assert!(matches!(found, Ok(Some(Credential::Identity(token))) if token.expose() == "idt"));
+        let document: Value = serde_json::from_slice(&text).expect("JSON");
+        assert_eq!(document["auths"]["r.example"]["auth"], "PHRva2VuPjo=");
     }
 
     proptest! {

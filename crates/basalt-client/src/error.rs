@@ -66,6 +66,14 @@ pub enum ClientError {
         /// What is wrong.
         cause: String,
     },
+    /// A login with a browser came to nothing.
+    #[error("{host}: nobody is logged in: {cause}")]
+    Login {
+        /// The host.
+        host: String,
+        /// Why.
+        cause: String,
+    },
     /// Other bytes than were promised.
     #[error("{url}: {cause}: the registry is broken or tampered with")]
     Untrusted {

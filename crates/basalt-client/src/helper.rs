@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAXIMUM_ANSWER: u64 = 64 << 10;
 
 /// The user name by which a helper says that its secret is an identity token.
-const TOKEN_USER: &str = "<token>";
+pub(crate) const TOKEN_USER: &str = "<token>";
 
 #[derive(Deserialize)]
 struct Answer {

@@ -118,7 +118,7 @@ pub(crate) fn question(
 }
 
 /// Fields as a form or a query has them.
-fn encode(fields: &[(&str, &str)]) -> String {
+pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
     let mut text = Zeroizing::new(String::new());
     for (name, value) in fields {
         if !text.is_empty() {

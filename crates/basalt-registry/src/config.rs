@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use basalt_spec::{Size, SpecError};
 use serde::Deserialize;
 
-use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
+use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule, is_reachable};
 use crate::metadata::postgres::Access;
 use crate::rate::Rate;
 use crate::retention;
@@ -63,8 +63,18 @@ pub struct Config {
     pub uploads: Uploads,
     /// How blobs are compared with their digests.
     pub scrub: Scrub,
+    /// How programs are logged in that people let in.
+    pub sessions: SessionsConfig,
     /// How long requests may take to end when the server goes down.
     pub drain: Option<Span>,
+}
+
+/// How programs are logged in that people let in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SessionsConfig {
+    /// How long.
+    pub life: Option<Span>,
 }
 
 /// A PostgreSQL database.
@@ -271,8 +281,13 @@ impl Config {
             let own = [&mut tls.certificate, &mut tls.key];
             own.into_iter().chain(&mut tls.clients)
         });
-        let authorities = config.issuers.iter_mut();
-        let authorities = authorities.filter_map(|issuer| issuer.ca.as_mut());
+        let authorities = config.issuers.iter_mut().flat_map(|issuer| {
+            let secret = issuer
+                .login
+                .as_mut()
+                .and_then(|login| login.secret.as_mut());
+            issuer.ca.as_mut().into_iter().chain(secret)
+        });
         let database = config.database.iter_mut();
         let database = database.flat_map(|own| {
             [&mut own.password, &mut own.authority]
@@ -319,10 +334,23 @@ impl Config {
             if let Err((message, help)) = issuer.check() {
                 return fail("issuers", message, help);
             }
-            let same = |other: &&Issuer| other.name == issuer.name || other.url == issuer.url;
+            // A token names its issuer by the url; where people sign in they choose by the name.
+            let takes_tokens = |issuer: &Issuer| issuer.audience.is_some();
+            let same = |other: &&Issuer| {
+                other.name == issuer.name
+                    || (other.url == issuer.url && takes_tokens(other) && takes_tokens(issuer))
+            };
             if self.issuers.iter().filter(same).count() > 1 {
                 let message = format!("the issuer `{}`, or its url, stands twice", issuer.name);
                 return fail("issuers", message, "give all its rules at one place");
+            }
+            // Where the issuer sends browsers back to must be known to it beforehand, and be out of others' sight.
+            if issuer.login.is_some() && !self.url.as_deref().is_some_and(is_reachable) {
+                let message =
+                    "people cannot sign in by an issuer where the registry has no address"
+                        .to_owned();
+                let help = "add `url: https://registry.example`, and tell the issuer that it may send browsers back to …/signin/return/NAME";
+                return fail("login", message, help);
             }
         }
         for rule in &self.access {
@@ -540,6 +568,12 @@ issuers:
     rules:
       - {claims: {repository: "basalt-images/*", ref: refs/heads/main}, groups: [ci]}
   - {name: cluster, url: "https://cluster.example", audience: r, keys: keys.json, rules: [{claims: {sub: "system:serviceaccount:build:*"}}]}
+  - name: company
+    url: https://company.example
+    login: {client: registry, secret: login.secret, label: "Our company", scopes: [profile, groups], life: 1 day,
+      authorization: "https://login.company.example/authorize", token: "https://login.company.example/token"}
+    user: preferred_username
+    rules: [{claims: {groups: developers}, groups: [dev]}]
 access:
   - {repositories: ["team/*"], groups: [ci], users: ["cluster:system:serviceaccount:build:robot"], rights: [pull]}
   - {repositories: ["public/**"], anonymous: true, rights: [pull]}
@@ -561,6 +595,7 @@ hooks:
      attempts: 5, timeout: 5 seconds}
 uploads: {expire: 12 hours}
 scrub: {rate: 20 MB}
+sessions: {life: 30 days}
 drain: 30 seconds
 "#;
 
@@ -587,6 +622,8 @@ drain: 30 seconds
             )
         );
         assert_eq!(config.issuers[1].keys.as_deref(), Some("/srv/keys.json"));
+        let login = config.issuers[2].login.as_ref().expect("it is there");
+        assert_eq!(login.secret, Some("/srv/login.secret".into()));
         let secret = config.hooks[0].secret.as_deref();
         assert_eq!(secret, Some(Path::new("/srv/ci.secret")));
         assert_eq!(config.retention[0].keep.newest, Some(10));
@@ -639,6 +676,22 @@ drain: 30 seconds
                 &["cannot be called `cert`"],
             ),
             ("issuers: [{nam: ci}]", &["did you mean `name`"]),
+            (
+                "issuers: [{name: ci, url: \"https://ci.example\", rules: [{claims: {sub: x}}]}]",
+                &["1:1", "nobody can sign in by", "`login:"],
+            ),
+            (
+                "issuers: [{name: ci, url: \"https://ci.example\", login: {client: x}, rules: [{claims: {sub: x}}]}]",
+                &["has no address", "url: https://", "/signin/return/"],
+            ),
+            (
+                "issuers: [{name: ci, url: \"https://ci.example\", login: {clint: x}, rules: [{claims: {sub: x}}]}]",
+                &["did you mean `client`"],
+            ),
+            (
+                "url: https://r\nissuers: [{name: ci, url: \"https://ci.example\", login: {client: x, token: \"http://x\"}, rules: [{claims: {sub: x}}]}]",
+                &["2:1", "cannot sign in at `http://x`"],
+            ),
             (
                 "tls: {certificate: c, key: k, clients: ca}",
                 &["1:31", "no rule gives anybody a right"],

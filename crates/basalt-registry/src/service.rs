@@ -18,7 +18,7 @@ use crate::events::Hook;
 use crate::metadata::{Grace, MetadataError};
 use crate::retention;
 use crate::server::{
-    Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, Verdicts, log,
+    Gate, KeySet, Limits, Listening, Provider, Registry, Settings, Tls, TlsError, Verdicts, log,
 };
 use crate::storage::Storage;
 use crate::traces::{Traces, TracesConfig, is_collector};
@@ -137,6 +137,8 @@ pub struct Plan {
     tls: Option<TlsFiles>,
     users: Option<Htpasswd>,
     issuers: Vec<(Issuer, Arc<KeySet>)>,
+    providers: Vec<Arc<Provider>>,
+    login_life: Option<i64>,
     policy: Policy,
     limits: Limits,
     settings: Settings,
@@ -178,6 +180,7 @@ impl Plan {
         let is_open = !config.signs_in() && config.access.is_empty();
         let users = config.users.as_deref().map(read_users).transpose()?;
         let issuers = read_issuers(config.issuers)?;
+        let providers = read_providers(&issuers)?;
         if users.as_ref().is_some_and(|users| users.has(ISSUED)) && !issuers.is_empty() {
             return Err(ServeError::File {
                 what: "the file of users",
@@ -267,6 +270,8 @@ impl Plan {
             tls: config.tls,
             users,
             issuers,
+            providers,
+            login_life: config.sessions.life.map(|span| span.milliseconds()),
             policy,
             limits,
             settings,
@@ -316,6 +321,8 @@ impl Plan {
         let mut gate = Gate::new(self.policy, self.users, self.service);
         gate.only_local = self.only_local;
         gate.issuers = self.issuers;
+        gate.providers = self.providers;
+        gate.login_life = self.login_life.unwrap_or(gate.login_life);
         gate.limits = self.limits;
         gate.url = self.url;
         gate.tls = self.tls.is_some();
@@ -519,6 +526,26 @@ fn read_issuers(issuers: Vec<Issuer>) -> Result<Vec<(Issuer, Arc<KeySet>)>, Serv
         Ok((issuer, Arc::new(keys)))
     };
     issuers.into_iter().map(read).collect()
+}
+
+fn read_providers(issuers: &[(Issuer, Arc<KeySet>)]) -> Result<Vec<Arc<Provider>>, ServeError> {
+    let mut providers = Vec::new();
+    for (issuer, keys) in issuers {
+        let secret = issuer
+            .login
+            .as_ref()
+            .and_then(|login| login.secret.as_ref());
+        let secret = secret.map(|path| read_text("the secret of an issuer's client", path));
+        let secret = secret.transpose()?;
+        let secret = secret.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+        let provider = Provider::new(issuer, keys, secret).map_err(|cause| ServeError::File {
+            what: "the certification authorities of the issuer",
+            path: issuer.ca.clone().unwrap_or_default(),
+            cause,
+        })?;
+        providers.extend(provider.map(Arc::new));
+    }
+    Ok(providers)
 }
 
 /// As many open files as the system lets us have: each connection is one.

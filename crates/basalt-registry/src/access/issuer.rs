@@ -15,8 +15,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Vouched;
 use super::glob::fits;
+use super::{IssuerLogin, Vouched};
 use crate::metadata::Moment;
 
 /// The name that tokens of issuers sign in under; the password is the token.
@@ -40,8 +40,9 @@ pub struct Issuer {
     pub name: String,
     /// What its tokens say in `iss`, and where it says which keys it has.
     pub url: String,
-    /// What its tokens must say in `aud`.
-    pub audience: String,
+    /// What its tokens must say in `aud`; without it none is taken for a password.
+    #[serde(default)]
+    pub audience: Option<String>,
     /// The claim that says who someone is.
     #[serde(default = "subject")]
     pub user: String,
@@ -51,6 +52,9 @@ pub struct Issuer {
     /// A file of certification authorities (PEM) to trust beside the usual ones when it is asked.
     #[serde(default)]
     pub ca: Option<PathBuf>,
+    /// How people sign in there with their browsers, if they may.
+    #[serde(default)]
+    pub login: Option<IssuerLogin>,
     /// Whom to let in.
     pub rules: Vec<IssuerRule>,
 }
@@ -89,6 +93,11 @@ impl TryFrom<String> for ClaimPattern {
 }
 
 impl ClaimPattern {
+    /// The text.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn fits(&self, claim: &Value) -> bool {
         let fits = |text: &str| fits(self.0.as_bytes(), text.as_bytes());
         match claim {
@@ -231,6 +240,21 @@ impl Issuer {
         keys: &JwkSet,
         now: Moment,
     ) -> Result<Vouched, IssuedError> {
+        let audience = self.audience.as_deref().ok_or(IssuedError::Refused(
+            "people of its issuer sign in with a browser alone",
+        ))?;
+        self.bearer(&self.claims(token, unverified, keys, audience, now)?)
+    }
+
+    /// What a token of this issuer says that is for this audience and good now.
+    pub(super) fn claims(
+        &self,
+        token: &str,
+        unverified: &Unverified,
+        keys: &JwkSet,
+        audience: &str,
+        now: Moment,
+    ) -> Result<Map<String, Value>, IssuedError> {
         super::signature::install();
         let key = keys.find(&unverified.key).ok_or(IssuedError::Key)?;
         if !is_for(key, unverified.algorithm) {
@@ -240,7 +264,7 @@ impl Issuer {
         let mut validation = Validation::new(unverified.algorithm);
         validation.leeway = SKEW;
         validation.validate_nbf = true;
-        validation.set_audience(&[&self.audience]);
+        validation.set_audience(&[audience]);
         validation.set_issuer(&[&self.url]);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         let decoded = jsonwebtoken::decode::<Map<String, Value>>(token, &decoding, &validation)
@@ -252,11 +276,11 @@ impl Issuer {
                 "it was made in the future, or does not say when",
             ));
         }
-        self.bearer(&claims)
+        Ok(claims)
     }
 
     /// Whom these claims are about, if a rule lets them in.
-    fn bearer(&self, claims: &Map<String, Value>) -> Result<Vouched, IssuedError> {
+    pub(super) fn bearer(&self, claims: &Map<String, Value>) -> Result<Vouched, IssuedError> {
         let fits = |rule: &&IssuerRule| {
             !rule.claims.is_empty()
                 && rule.claims.iter().all(|(name, pattern)| {
@@ -313,11 +337,21 @@ impl Issuer {
                 "name a file, or https://…",
             ));
         }
-        if self.audience.is_empty() {
+        if self.audience.as_ref().is_some_and(String::is_empty) {
             return Err((
                 "an issuer has an empty audience".to_owned(),
                 "write what its tokens have in `aud`, a name that is this registry's alone",
             ));
+        }
+        match &self.login {
+            Some(login) => login.check()?,
+            None if self.audience.is_none() => {
+                return Err((
+                    format!("nobody can sign in by the issuer `{}`", self.name),
+                    "add `audience:` for tokens of jobs and machines, or `login: {client: …}` for people",
+                ));
+            }
+            None => {}
         }
         // Anyone can have a token of a public issuer, for any audience.
         if self.rules.is_empty() || self.rules.iter().any(|rule| rule.claims.is_empty()) {
@@ -468,7 +502,8 @@ mod tests {
             |issuer| issuer.name = "cert".to_owned(),
             |issuer| issuer.name = "a:b".to_owned(),
             |issuer| issuer.name = String::new(),
-            |issuer| issuer.audience = String::new(),
+            |issuer| issuer.audience = Some(String::new()),
+            |issuer| issuer.audience = None,
             |issuer| issuer.url = "http://ci.example".to_owned(),
             |issuer| issuer.keys = Some("http://ci.example/keys".to_owned()),
         ] {

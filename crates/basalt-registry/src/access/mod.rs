@@ -3,7 +3,9 @@
 mod glob;
 mod htpasswd;
 mod issuer;
+mod issuer_login;
 mod keys;
+mod login;
 mod password;
 mod policy;
 mod robot;
@@ -20,7 +22,11 @@ pub use htpasswd::{Htpasswd, HtpasswdError};
 pub use issuer::{
     ClaimPattern, ISSUED, IssuedError, Issuer, IssuerRule, Unverified, is_reachable, without_port,
 };
+pub use issuer_login::IssuerLogin;
 pub use keys::{Keys, new_key, verifying};
+pub use login::{
+    Login, LoginCode, LoginId, LoginScope, LoginSecret, NoLoginScope, UserCode, random_text,
+};
 pub use password::PasswordDigest;
 pub use policy::{ImmutableTags, Policy, Quota, Rule};
 pub use robot::{

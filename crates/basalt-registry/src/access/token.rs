@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey as Key, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, ROBOT_PREFIX, RobotName, Vouched};
+use super::{Caller, LoginId, ROBOT_PREFIX, RobotName, Vouched};
 use crate::metadata::{Moment, SigningKey};
 use crate::route::UploadId;
 
@@ -45,6 +45,9 @@ pub struct Claims {
     /// The groups of someone whom another vouches for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<String>,
+    /// The login of a program that it was made by: it ends with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginId>,
 }
 
 /// Who a token is for.
@@ -197,6 +200,7 @@ impl Claims {
             access,
             made,
             groups,
+            login: None,
         }
     }
 

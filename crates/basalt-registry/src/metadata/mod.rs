@@ -4,6 +4,7 @@
 //! need no lock among them.
 
 pub mod journal;
+pub mod login;
 mod operated;
 pub mod postgres;
 mod record;
@@ -14,12 +15,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::access::{Robot, RobotName};
+use crate::access::{Login, LoginId, Robot, RobotName, UserCode};
 use crate::bills::{NewBill, Package};
 use crate::digest::Digest;
 use crate::manifest::Facts;
 use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
+use login::{Approval, PendingLogin, Poll, Polled};
 use sql::session::SqlError;
 
 pub use operated::{
@@ -278,6 +280,43 @@ pub trait Metadata: Send + Sync + 'static {
     /// Notes that a robot was at work, unless that was noted a moment ago.
     fn note_robot(&self, name: &RobotName, now: Moment) -> Answer<'_, ()>;
 
+    // Logins of programs.
+
+    /// Lets a program wait until a person signs in for it; false when `maximum` others do, or one shows its code.
+    fn begin_login(&self, pending: PendingLogin, maximum: u64) -> Answer<'_, bool>;
+
+    /// The program that shows this code and waits for a decision.
+    fn pending_login(&self, code: &UserCode, now: Moment) -> Answer<'_, Option<PendingLogin>>;
+
+    /// Notes what a person decided, yes or no; false when nothing waits for it any more.
+    fn decide_login(
+        &self,
+        code: &UserCode,
+        approval: Option<Approval>,
+        now: Moment,
+    ) -> Answer<'_, bool>;
+
+    /// Answers a program that waits, and logs it in when a person let it in.
+    fn poll_login(&self, poll: Poll) -> Answer<'_, Polled>;
+
+    /// Logins by name, behind `after`.
+    fn logins(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<Login>>;
+
+    /// The login that has this secret, given by its hash.
+    fn login(&self, secret: [u8; 32], now: Moment) -> Answer<'_, Option<Login>>;
+
+    /// Whether a login is still good.
+    fn has_login(&self, id: &LoginId, now: Moment) -> Answer<'_, bool>;
+
+    /// Notes that a login was used, unless that was noted a moment ago.
+    fn note_login(&self, id: &LoginId, now: Moment) -> Answer<'_, ()>;
+
+    /// Ends a login; false when it is not there.
+    fn delete_login(&self, id: &LoginId, author: Author) -> Answer<'_, bool>;
+
+    /// Notes that an answer of an issuer was taken, which cannot come again after `expires`; false when it was before.
+    fn spend_state(&self, state: [u8; 32], now: Moment, expires: Moment) -> Answer<'_, bool>;
+
     // What those ask and change who look after the registry.
 
     /// How many blobs and manifests there are.
@@ -429,7 +468,7 @@ pub trait Metadata: Send + Sync + 'static {
 /// Whether a repository is meant.
 pub type Filter = Arc<dyn Fn(&RepositoryName) -> bool + Send + Sync>;
 
-/// Whether a robot's use is to be noted again when it was last noted then.
+/// Whether the use of a robot or a login is to be noted again when it was last noted then.
 pub fn is_use_old(used: Option<Moment>, now: Moment) -> bool {
     sql::is_old(used, now)
 }

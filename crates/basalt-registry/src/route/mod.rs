@@ -4,11 +4,12 @@
 //! route alone, and [`Kind::example`] gives a request for each: so a test can try every route there is, and a new one
 //! is tried as soon as it exists.
 
+mod login;
 mod page;
 mod parse;
 mod query;
 
-use crate::access::{Right, RobotName};
+use crate::access::{LoginId, Right, RobotName};
 use crate::digest::{Algorithm, Digest};
 use crate::name::{RepositoryName, Tag};
 use rand_core::{OsRng, RngCore};
@@ -152,6 +153,25 @@ pub enum Route {
     SignIn { next: Option<String> },
     /// Ends a session of the pages.
     SignOut,
+    /// Sends a browser to an issuer to sign in there.
+    SignInWith {
+        issuer: String,
+        next: Option<String>,
+    },
+    /// Where an issuer sends the browser back to.
+    SignInReturn { issuer: String },
+    /// Lets a program wait until a person signs in for it.
+    BeginLogin,
+    /// Ends the login of a program that has its secret.
+    EndLogin,
+    /// For people: a program that waits for them.
+    DevicePage { code: Option<String> },
+    /// Takes what a person decides about a program that waits.
+    DecideDevice,
+    /// The logins of programs.
+    ListLogins { page: Page },
+    /// Ends the login of a program.
+    DeleteLogin { id: LoginId },
     /// A file that pages need.
     Asset { asset: Asset },
     /// What the front page shows, as JSON.
@@ -259,6 +279,8 @@ kinds! {
     AppendUpload { .. }, FinishUpload { .. }, CancelUpload { .. }, Token {}, Health {}, Ready {}, Metrics {},
     ListRobots { .. }, CreateRobot {}, DeleteRobot { .. },
     FrontPage { .. }, RepositoryPage { .. }, ImagePage { .. }, PackagesPage { .. }, SignIn { .. }, SignOut {},
+    SignInWith { .. }, SignInReturn { .. }, BeginLogin {}, EndLogin {}, DevicePage { .. }, DecideDevice {},
+    ListLogins { .. }, DeleteLogin { .. },
     Asset { .. }, ListRepositories { .. }, DescribeRepository { .. }, DescribeImage { .. }, SearchPackages { .. },
 }
 
@@ -271,16 +293,26 @@ impl Route {
             | Self::Ready
             | Self::SignIn { .. }
             | Self::SignOut
+            | Self::SignInWith { .. }
+            | Self::SignInReturn { .. }
+            | Self::BeginLogin
+            | Self::EndLogin
+            // Who decides is told by the session of the page it is done on, and by nothing else.
+            | Self::DecideDevice
             | Self::Asset { .. } => Need::Nothing,
             Self::Base => Need::Someone,
             Self::Catalog { .. } | Self::ListRepositories { .. } | Self::SearchPackages { .. } => {
                 Need::Names
             }
-            Self::FrontPage { .. } | Self::PackagesPage { .. } => Need::Visible,
+            Self::FrontPage { .. } | Self::PackagesPage { .. } | Self::DevicePage { .. } => {
+                Need::Visible
+            }
             Self::Metrics
             | Self::ListRobots { .. }
             | Self::CreateRobot
-            | Self::DeleteRobot { .. } => Need::Administration,
+            | Self::DeleteRobot { .. }
+            | Self::ListLogins { .. }
+            | Self::DeleteLogin { .. } => Need::Administration,
             Self::Tags { repository, .. }
             | Self::Referrers { repository, .. }
             | Self::ReadManifest { repository, .. }
@@ -315,8 +347,17 @@ impl Kind {
     pub const fn is_page(self) -> bool {
         matches!(
             self,
-            Self::FrontPage | Self::RepositoryPage | Self::ImagePage | Self::PackagesPage
+            Self::FrontPage
+                | Self::RepositoryPage
+                | Self::ImagePage
+                | Self::PackagesPage
+                | Self::DevicePage
         )
+    }
+
+    /// Whether its query has what opens something for who knows it, and is not for a log.
+    pub const fn is_confidential(self) -> bool {
+        matches!(self, Self::SignInReturn | Self::DevicePage)
     }
 
     /// A request of this kind: its method and its target. What it names need not be there.
@@ -357,6 +398,14 @@ impl Kind {
             Self::PackagesPage => ("GET", "/search?q=liblzma5".to_owned()),
             Self::SignIn => ("GET", "/signin".to_owned()),
             Self::SignOut => ("POST", "/signout".to_owned()),
+            Self::SignInWith => ("GET", "/signin/with/company?next=/".to_owned()),
+            Self::SignInReturn => ("GET", "/signin/return/company?code=a&state=b".to_owned()),
+            Self::BeginLogin => ("POST", "/basalt/v1/login".to_owned()),
+            Self::EndLogin => ("POST", "/basalt/v1/logout".to_owned()),
+            Self::DevicePage => ("GET", "/device".to_owned()),
+            Self::DecideDevice => ("POST", "/device/decision".to_owned()),
+            Self::ListLogins => ("GET", "/basalt/v1/sessions?n=5".to_owned()),
+            Self::DeleteLogin => ("DELETE", "/basalt/v1/sessions/0123456789abcdef".to_owned()),
             Self::Asset => ("GET", "/assets/basalt.css".to_owned()),
             Self::ListRepositories => ("GET", "/basalt/v1/repositories".to_owned()),
             Self::DescribeRepository => ("GET", format!("/basalt/v1/r/{repository}")),

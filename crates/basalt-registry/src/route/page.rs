@@ -10,7 +10,7 @@ use crate::name::RepositoryName;
 /// The longest text that a list is filtered by, in bytes.
 const MAXIMUM_FILTER: usize = 300;
 /// The longest path that one may come back to after signing in, in bytes.
-const MAXIMUM_NEXT: usize = 1024;
+pub(super) const MAXIMUM_NEXT: usize = 1024;
 /// The last page of a list.
 const MAXIMUM_PAGE: u64 = 10_000;
 

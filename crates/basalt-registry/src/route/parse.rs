@@ -49,7 +49,10 @@ pub fn parse(method: &str, path: &str, query: &str) -> Result<Route, Fault> {
         ) {
             (Some(rest), _) => within(method, rest, &parameters)?,
             (None, Some(name)) => robot(method, name)?,
-            (None, None) => super::page::parse(method, path, &parameters)?,
+            (None, None) => match super::login::parse(method, path, &parameters)? {
+                Some(route) => route,
+                None => super::page::parse(method, path, &parameters)?,
+            },
         },
     };
     Ok(route)
@@ -259,7 +262,7 @@ pub(super) fn value<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a st
     found.next().map(|(_, value)| value.as_str())
 }
 
-fn page(parameters: &Parameters, after: &str) -> Result<Page, Fault> {
+pub(super) fn page(parameters: &Parameters, after: &str) -> Result<Page, Fault> {
     let limit = match value(parameters, "n") {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| {

@@ -12,6 +12,7 @@ use super::Peer;
 use super::certificate;
 use super::jwks::KeySet;
 use super::limit::Limits;
+use super::login::Provider;
 use super::remembered::Remembered;
 use crate::access::{Caller, Claims, Htpasswd, Issuer, Keys, Policy, Right, without_port};
 use crate::fault::{Code, Fault};
@@ -20,6 +21,8 @@ use crate::route::Need;
 
 /// How many passwords are hashed at once: each takes a core for long, and up to 128 MiB.
 const HASHING: usize = 2;
+/// How long programs stay logged in when nothing is said, in milliseconds.
+const LOGIN_LIFE: i64 = 30 * 24 * 3600 * 1000;
 
 /// Decides who may pass.
 pub struct Gate {
@@ -29,6 +32,10 @@ pub struct Gate {
     pub users: Option<Htpasswd>,
     /// Who vouches for others, and their keys.
     pub issuers: Vec<(Issuer, Arc<KeySet>)>,
+    /// Issuers at which people sign in with their browsers.
+    pub providers: Vec<Arc<Provider>>,
+    /// How long programs stay logged in that people let in, in milliseconds.
+    pub login_life: i64,
     /// Whether clients may show certificates.
     pub clients: bool,
     /// The keys of tokens.
@@ -92,6 +99,8 @@ impl Gate {
             policy,
             users,
             issuers: Vec::new(),
+            providers: Vec::new(),
+            login_life: LOGIN_LIFE,
             clients: false,
             keys: Arc::default(),
             service,

@@ -138,9 +138,45 @@ impl KeySet {
 
 /// What an issuer says of itself (OpenID Connect Discovery 1.0).
 #[derive(Deserialize)]
-struct Discovered {
+pub(super) struct Discovered {
     issuer: String,
     jwks_uri: String,
+    /// Where people sign in.
+    pub(super) authorization_endpoint: Option<String>,
+    /// Where codes are exchanged.
+    pub(super) token_endpoint: Option<String>,
+    /// How a client may show who it is there.
+    #[serde(default)]
+    pub(super) token_endpoint_auth_methods_supported: Vec<String>,
+    /// Whether it says who it is when it sends a browser back (RFC 9207).
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+/// Asks an issuer what it says of itself.
+pub(super) fn discover(agent: &Agent, issuer: &str) -> Result<Discovered, String> {
+    let base = issuer.trim_end_matches('/');
+    let place = format!("{base}/.well-known/openid-configuration");
+    let found: Discovered = serde_json::from_slice(&fetch(agent, &place)?)
+        .map_err(|error| format!("{place}: {error}"))?;
+    match found.issuer == issuer {
+        true => Ok(found),
+        false => Err(format!(
+            "{place} is of another issuer, `{}`",
+            shown(&found.issuer)
+        )),
+    }
+}
+
+/// Refuses an address that an issuer names, unless it is at the issuer's own host. `word` names it in the configuration.
+pub(super) fn check_own(issuer: &str, url: &str, word: &str) -> Result<(), String> {
+    match is_reachable(url) && origin(url) == origin(issuer) {
+        true => Ok(()),
+        false => Err(format!(
+            "what {issuer} says of itself leads to another host, `{}`; if that is right, name it in the configuration ({word}: https://…)",
+            shown(url)
+        )),
+    }
 }
 
 impl Source {
@@ -149,23 +185,8 @@ impl Source {
             Self::File(path) => read_file(path).and_then(|bytes| keys(path.display(), &bytes)),
             Self::Set(url, agent) => fetch(agent, url).and_then(|bytes| keys(url, &bytes)),
             Self::Issuer(issuer, agent) => {
-                let base = issuer.trim_end_matches('/');
-                let place = format!("{base}/.well-known/openid-configuration");
-                let found: Discovered = serde_json::from_slice(&fetch(agent, &place)?)
-                    .map_err(|error| format!("{place}: {error}"))?;
-                if found.issuer != *issuer {
-                    return Err(format!(
-                        "{place} is of another issuer, `{}`",
-                        shown(&found.issuer)
-                    ));
-                }
-                let url = &found.jwks_uri;
-                if !is_reachable(url) || origin(url) != origin(issuer) {
-                    return Err(format!(
-                        "{place} leads to another host, `{}`; if that is right, name it in the configuration (keys: https://…)",
-                        shown(url)
-                    ));
-                }
+                let url = &discover(agent, issuer)?.jwks_uri;
+                check_own(issuer, url, "keys")?;
                 fetch(agent, url).and_then(|bytes| keys(url, &bytes))
             }
         }
@@ -173,7 +194,7 @@ impl Source {
 }
 
 /// What others sent, for the log.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let letters = text.chars().take(200);
     letters
         .map(|letter| if letter.is_control() { '?' } else { letter })
@@ -232,7 +253,7 @@ fn fetch(agent: &Agent, url: &str) -> Result<Vec<u8>, String> {
 }
 
 /// What asks: for so long, without following redirects, over TLS where the address says so.
-fn agent(issuer: &Issuer, url: &str) -> Result<Agent, String> {
+pub(super) fn agent(issuer: &Issuer, url: &str) -> Result<Agent, String> {
     let protected = url.starts_with("https://");
     let mut roots = named_certificates();
     if let Some(path) = &issuer.ca {

@@ -10,6 +10,8 @@ use crate::rate::{Buckets, Rate};
 
 /// How often someone at one address may be wrong when nothing is said.
 const FAILURES: Rate = Rate::per_minute(30);
+/// How many programs at one address may ask to be logged in.
+const LOGINS: Rate = Rate::per_minute(10);
 /// How long an address from which a user signed in is one of theirs.
 const KNOWN: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -17,6 +19,7 @@ const KNOWN: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Limits {
     requests: Option<Buckets<Client>>,
     failures: Buckets<Trier>,
+    logins: Buckets<IpAddr>,
     /// From where users have signed in.
     known: Remembered<(IpAddr, String), Instant>,
 }
@@ -44,6 +47,7 @@ impl Limits {
         Self {
             requests: requests.map(|(rate, burst)| Buckets::new(rate, burst)),
             failures: Buckets::new(failures, failures.count()),
+            logins: Buckets::new(LOGINS, LOGINS.count()),
             known: Remembered::new(),
         }
     }
@@ -62,6 +66,15 @@ impl Limits {
         };
         let refused = |wait| too_many("these are too many requests", wait);
         buckets.take(client).map_err(refused)
+    }
+
+    /// Counts a program that asks to be logged in.
+    ///
+    /// # Errors
+    /// When too many did.
+    pub fn login(&self, address: IpAddr) -> Result<(), Fault> {
+        let refused = |wait| too_many("too many programs at your address wait for a login", wait);
+        self.logins.take(site(address)).map_err(refused)
     }
 
     /// Counts an attempt to sign in, which is taken back unless it fails.

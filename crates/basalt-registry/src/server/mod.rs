@@ -12,6 +12,7 @@ mod limit;
 mod list;
 mod listen;
 pub mod log;
+mod login;
 mod manifest;
 mod paced;
 mod page;
@@ -46,7 +47,7 @@ use crate::events::Hook;
 use crate::fault::{Code, Fault};
 use crate::metadata::{Metadata, Moment};
 use crate::retention;
-use crate::route::{self, Need, Route, UploadId};
+use crate::route::{self, Kind, Need, Route, UploadId};
 use crate::traces::Traces;
 use body::Body;
 use receive::Received;
@@ -57,6 +58,7 @@ pub use gate::{Gate, Identity};
 pub use jwks::KeySet;
 pub use limit::Limits;
 pub use listen::{Listening, Tls};
+pub use login::Provider;
 pub use sign_in::Visitor;
 pub use tls::TlsError;
 pub use unfinished::Unfinished;
@@ -251,7 +253,11 @@ impl Registry {
             user: asked.identity.caller.name(),
             method: asked.method.as_str(),
             path: &path,
-            query: &asked.query,
+            query: if kind.is_some_and(Kind::is_confidential) {
+                ""
+            } else {
+                &asked.query
+            },
             status: response.status().as_u16(),
             elapsed,
             received,
@@ -401,6 +407,14 @@ async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
         Route::DeleteRobot { name } => robot::delete(asked, name).await,
         Route::SignIn { next } => page::sign_in(asked, next.as_deref()).await,
         Route::SignOut => page::sign_out(asked),
+        Route::SignInWith { issuer, next } => login::leave(asked, issuer, next.as_deref()).await,
+        Route::SignInReturn { issuer } => login::come_back(asked, issuer).await,
+        Route::BeginLogin => login::begin(asked).await,
+        Route::EndLogin => login::end(asked).await,
+        Route::DevicePage { code } => login::waiting(asked, code.as_deref()).await,
+        Route::DecideDevice => login::decide(asked).await,
+        Route::ListLogins { page } => login::list(asked, page).await,
+        Route::DeleteLogin { id } => login::delete(asked, id).await,
         Route::Asset { asset } => page::asset(asked, *asset),
         Route::FrontPage { .. }
         | Route::RepositoryPage { .. }

@@ -103,6 +103,11 @@ impl Gate {
         };
         // Who is no more has no rights, whatever was signed.
         let gone = || wrong("the token's user is not known any more");
+        if let Some(login) = &claims.login
+            && !visitor.metadata.has_login(login, now).await?
+        {
+            return Err(gone());
+        }
         let caller = match claims.bearer() {
             Bearer::Anonymous => Caller::Anonymous,
             Bearer::User(name) if self.users.as_ref().is_some_and(|users| users.has(&name)) => {
@@ -157,7 +162,7 @@ impl Gate {
         let unverified = Unverified::read(token).map_err(refused)?;
         let mut issuers = self.issuers.iter();
         let (issuer, keys) = issuers
-            .find(|(issuer, _)| issuer.url == unverified.issuer)
+            .find(|(issuer, _)| issuer.audience.is_some() && issuer.url == unverified.issuer)
             .ok_or_else(|| wrong("the token is of an issuer that is not trusted here"))?;
         let keys = keys.with(&unverified.key).await;
         let vouched = issuer

@@ -7,9 +7,10 @@ use rand_core::{OsRng, RngCore};
 use serde_json::json;
 
 use super::gate::Identity;
+use super::login;
 use super::request::{Outcome, Reply, Request};
 use super::sign_in::basic;
-use crate::access::{Caller, Claims, Grant, Policy, Right, TOKEN_LIFE};
+use crate::access::{Caller, Claims, Grant, Login, Policy, Right, TOKEN_LIFE};
 use crate::fault::{Code, Fault};
 use crate::name::RepositoryName;
 use crate::route::parameters;
@@ -48,18 +49,33 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
         return Err(bad_request("that is the name of another service"));
     }
     let header = request.text(AUTHORIZATION).map(str::to_owned);
+    let mut login = None;
     let caller = match (is_form, header) {
-        (true, _) => {
-            if value("grant_type") != Some("password") {
+        (true, _) => match value("grant_type") {
+            Some("password") => {
+                let (name, password) = value("username")
+                    .zip(value("password"))
+                    .ok_or_else(|| bad_request("the user or the password is missing"))?;
+                gate.sign_in(request.visitor(), name, password).await?
+            }
+            Some("refresh_token") => {
+                let secret = value("refresh_token");
+                let secret = secret.ok_or_else(|| bad_request("the refresh token is missing"))?;
+                let (caller, own) = login::renewed(request, secret).await?;
+                login = Some(own);
+                caller
+            }
+            Some(login::GRANT) => {
+                let code = value("device_code");
+                let code = code.ok_or_else(|| bad_request("the device code is missing"))?;
+                return login::poll(request, code).await;
+            }
+            _ => {
                 return Err(bad_request(
-                    "tokens are made for a password alone (grant_type=password)",
+                    "grant_type is password, refresh_token, or that of a device code",
                 ));
             }
-            let (name, password) = value("username")
-                .zip(value("password"))
-                .ok_or_else(|| bad_request("the user or the password is missing"))?;
-            gate.sign_in(request.visitor(), name, password).await?
-        }
+        },
         (false, Some(header)) => {
             let (scheme, rest) = header.split_once(' ').unwrap_or(("", ""));
             if !scheme.eq_ignore_ascii_case("basic") {
@@ -89,10 +105,7 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
         .filter(|scope| !scope.is_empty());
     let scopes: Vec<&str> = scopes.take(MAXIMUM_SCOPES).collect();
     let access = granted(&gate.policy, &caller, &scopes);
-    let mut random = [0; 16];
-    OsRng.fill_bytes(&mut random);
-    let claims = Claims::new(&gate.service, &caller, access, request.now, random);
-    let token = gate.keys.sign(&claims).ok_or_else(Fault::internal)?;
+    let token = signed(request, &caller, access, login.as_ref())?;
     let issued = jiff::Timestamp::from_millisecond(request.now).unwrap_or_default();
     Ok(Reply::json(&json!({
         "token": token,
@@ -102,6 +115,25 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
         "scope": scopes.join(" "),
     }))
     .header("cache-control", "no-store"))
+}
+
+/// A token for someone. One that the login of a program makes has no more than that.
+pub(super) fn signed(
+    request: &Request,
+    caller: &Caller,
+    access: Vec<Grant>,
+    login: Option<&Login>,
+) -> Result<String, Fault> {
+    let gate = &request.registry.gate;
+    let access = match login {
+        Some(login) => login.scope.narrowed(access),
+        None => access,
+    };
+    let mut random = [0; 16];
+    OsRng.fill_bytes(&mut random);
+    let mut claims = Claims::new(&gate.service, caller, access, request.now, random);
+    claims.login = login.map(|login| login.id.clone());
+    gate.keys.sign(&claims).ok_or_else(Fault::internal)
 }
 
 /// What of the asked scopes someone may have. What they may not is left out, whether it is there or not.

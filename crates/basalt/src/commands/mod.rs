@@ -2,6 +2,7 @@
 
 mod attest;
 mod attestations;
+mod browser_login;
 mod build;
 mod cache;
 mod completions;
@@ -82,11 +83,11 @@ pub enum Command {
     Delete(delete::DeleteArguments),
     /// Run a registry: one folder, one command
     Serve(serve::ServeArguments),
-    /// Look after a registry: verify, repair, back up, restore its folder; its robots and packages
+    /// Look after a registry: verify, repair, back up, restore its folder; its robots, sessions and packages
     Registry(registry::RegistryArguments),
-    /// Keep a password for a registry, where Docker and podman find it too
+    /// Keep a password for a registry, or a token got with a browser, where Docker and podman find it too
     Login(login::LoginArguments),
-    /// Forget the password for a registry
+    /// Forget what is kept for a registry; a token is of no use from then on
     Logout(logout::LogoutArguments),
     /// Make keys that sign images
     Key(key::KeyArguments),

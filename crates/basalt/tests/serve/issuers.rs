@@ -84,32 +84,32 @@ impl Issuer {
     }
 }
 
-fn status(line: &str, headers: &str, body: &str) -> String {
+pub fn status(line: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {line}\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
 }
 
-fn now() -> u64 {
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("a time after 1970").as_secs()
 }
 
-fn set(keys: &[&Key]) -> String {
+pub fn set(keys: &[&Key]) -> String {
     let keys: Vec<&Value> = keys.iter().map(|key| &key.public).collect();
     json!({ "keys": keys }).to_string()
 }
 
 /// A key of an issuer.
-struct Key {
+pub struct Key {
     algorithm: &'static str,
     private: tempfile::NamedTempFile,
     public: Value,
 }
 
 impl Key {
-    fn rsa(name: &str, bits: u32) -> Self {
+    pub fn rsa(name: &str, bits: u32) -> Self {
         let private = tempfile::NamedTempFile::new().expect("a file");
         let path = private.path().to_str().expect("UTF-8").to_owned();
         let option = format!("rsa_keygen_bits:{bits}");
@@ -139,7 +139,7 @@ impl Key {
         }
     }
 
-    fn ed25519(name: &str) -> Self {
+    pub fn ed25519(name: &str) -> Self {
         let private = tempfile::NamedTempFile::new().expect("a file");
         let path = private.path().to_str().expect("UTF-8").to_owned();
         openssl(&["genpkey", "-algorithm", "ED25519", "-out", &path], b"");
@@ -171,12 +171,12 @@ impl Key {
         }
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub fn token(&self, claims: &Value) -> String {
         let header = json!({"alg": self.algorithm, "typ": "JWT", "kid": self.name()});
         self.token_with(&header, claims)
     }
 
-    fn token_with(&self, header: &Value, claims: &Value) -> String {
+    pub fn token_with(&self, header: &Value, claims: &Value) -> String {
         let signed = unsigned(header, claims);
         let signature = URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes()));
         format!("{signed}.{signature}")

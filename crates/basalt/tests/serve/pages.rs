@@ -295,6 +295,7 @@ fn every_page_forbids_what_it_does_not_need() {
         "/",
         "/search",
         "/signin",
+        "/device",
         "/r/public/app",
         "/r/public/app:1",
         "/r/secret/x",

@@ -72,7 +72,7 @@ impl Home {
         (code, text(output.stdout), text(output.stderr))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_basalt"));
         command
             .args(arguments)

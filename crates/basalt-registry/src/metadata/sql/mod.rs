@@ -4,6 +4,7 @@ mod bills;
 mod change;
 mod collect;
 mod hooks;
+mod logins;
 mod operate;
 mod overview;
 mod piece;
@@ -16,6 +17,7 @@ mod traced;
 mod verdict;
 pub(super) mod writer;
 
+use super::login::{Approval, PendingLogin, Poll, Polled};
 use super::{
     Answer, AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, DeadEvent, Deleted,
     Delivery, Filter, FoundPackages, Grace, HookPosition, Keeper, ManifestHead, ManifestRecord,
@@ -23,7 +25,7 @@ use super::{
     PutManifest, ReferrerRecord, Refusal, RepositoryOverview, Retired, SigningKey, StoredManifest,
     TagOverview, TagRecord, Totals, WaitingBill,
 };
-use crate::access::{Robot, RobotName};
+use crate::access::{Login, LoginId, Robot, RobotName, UserCode};
 use crate::bills::{NewBill, Package};
 use crate::digest::Digest;
 use crate::manifest::Facts;
@@ -383,6 +385,70 @@ impl<E: Engine> Metadata for Sql<E> {
         let name = name.clone();
         self.engine.change(false, move |session| {
             robots::note_robot(session, &name, now)
+        })
+    }
+
+    fn begin_login(&self, pending: PendingLogin, maximum: u64) -> Answer<'_, bool> {
+        self.engine.change(false, move |session| {
+            logins::begin(session, &pending, maximum)
+        })
+    }
+
+    fn pending_login(&self, code: &UserCode, now: Moment) -> Answer<'_, Option<PendingLogin>> {
+        let code = code.clone();
+        self.engine
+            .read(move |session| logins::pending(session, &code, now))
+    }
+
+    fn decide_login(
+        &self,
+        code: &UserCode,
+        approval: Option<Approval>,
+        now: Moment,
+    ) -> Answer<'_, bool> {
+        let code = code.clone();
+        self.engine.change(true, move |session| {
+            logins::decide(session, &code, approval.as_ref(), now)
+        })
+    }
+
+    fn poll_login(&self, poll: Poll) -> Answer<'_, Polled> {
+        self.engine
+            .change(true, move |session| logins::poll(session, &poll))
+    }
+
+    fn logins(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<Login>> {
+        let after = after.map(str::to_owned);
+        self.engine
+            .read(move |session| logins::logins(session, after.as_deref(), limit))
+    }
+
+    fn login(&self, secret: [u8; 32], now: Moment) -> Answer<'_, Option<Login>> {
+        self.engine
+            .read(move |session| logins::login(session, &secret, now))
+    }
+
+    fn has_login(&self, id: &LoginId, now: Moment) -> Answer<'_, bool> {
+        let id = id.clone();
+        self.engine
+            .read(move |session| logins::has_login(session, &id, now))
+    }
+
+    fn note_login(&self, id: &LoginId, now: Moment) -> Answer<'_, ()> {
+        let id = id.clone();
+        self.engine
+            .change(false, move |session| logins::note(session, &id, now))
+    }
+
+    fn delete_login(&self, id: &LoginId, author: Author) -> Answer<'_, bool> {
+        let id = id.clone();
+        self.engine
+            .change(true, move |session| logins::delete(session, &id, &author))
+    }
+
+    fn spend_state(&self, state: [u8; 32], now: Moment, expires: Moment) -> Answer<'_, bool> {
+        self.engine.change(true, move |session| {
+            logins::spend(session, &state, now, expires)
         })
     }
 

@@ -6,7 +6,7 @@ use super::session::{Result, Row, Session, SqlError, values};
 use crate::access::{Robot, RobotName};
 
 /// How many milliseconds apart two uses are noted, at least: to note each would cost a write a request.
-const NOTED: i64 = 60_000;
+pub(super) const NOTED: i64 = 60_000;
 
 const COLUMNS: &str = "name, rules, secret, created, creator, expires, used";
 

@@ -211,6 +211,44 @@ CREATE TABLE repository_changes (
     repository INTEGER PRIMARY KEY REFERENCES repositories (id),
     number INTEGER NOT NULL
 );
+-- Programs that wait until a person signs in for them. `code`: SHA-256 of 256 random bits. Who let one in is in `user_name`.
+CREATE TABLE pending_logins (
+    code BLOB PRIMARY KEY,
+    user_code TEXT NOT NULL UNIQUE,
+    agent TEXT NOT NULL,
+    address TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    polled INTEGER NOT NULL,
+    is_refused INTEGER NOT NULL,
+    user_name TEXT,
+    member_of TEXT,
+    mark TEXT,
+    ends INTEGER
+) WITHOUT ROWID;
+CREATE INDEX pending_logins_by_expiry ON pending_logins (expires);
+-- Programs that were let in. `secret`: SHA-256 of 256 random bits; `member_of`: a JSON list.
+CREATE TABLE logins (
+    id TEXT PRIMARY KEY,
+    secret BLOB NOT NULL UNIQUE,
+    user_name TEXT NOT NULL,
+    member_of TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    address TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    used INTEGER
+) WITHOUT ROWID;
+CREATE INDEX logins_by_expiry ON logins (expires);
+-- Answers of issuers that were taken, as long as they could come again: SHA-256 of what tells them apart.
+CREATE TABLE spent_states (
+    state BLOB PRIMARY KEY,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX spent_states_by_expiry ON spent_states (expires);
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.

@@ -10,6 +10,7 @@ mod front;
 mod gather;
 mod image;
 mod image_view;
+mod login;
 mod model;
 mod packages;
 mod repository;
@@ -26,7 +27,8 @@ use crate::fault::{Code, Fault};
 use crate::route::{Kind, Route};
 
 pub(super) use asset::send as asset;
-pub(super) use sign_in::{sign_in, sign_out};
+pub(super) use login::{arrived, ask_code, ask_consent, notice};
+pub(super) use sign_in::{page_of, see_other, sign_in, sign_out};
 
 /// Answers a request for a page, or for what it shows.
 pub(super) async fn answer(request: &Request, route: &Route) -> Outcome {
@@ -89,7 +91,17 @@ fn json(document: &impl serde::Serialize) -> Outcome {
 /// Whether a refusal is to be a page: a page was asked for, or a browser asks for what is not there.
 pub(super) fn is_wanted(request: &Request, kind: Option<Kind>, path: &str) -> bool {
     match kind {
-        Some(kind) => kind.is_page() || matches!(kind, Kind::SignIn | Kind::SignOut),
+        Some(kind) => {
+            let signs_in = matches!(
+                kind,
+                Kind::SignIn
+                    | Kind::SignOut
+                    | Kind::SignInWith
+                    | Kind::SignInReturn
+                    | Kind::DecideDevice
+            );
+            kind.is_page() || signs_in
+        }
         None => {
             let is_interface = ["/v2", "/basalt/", "/token"]
                 .iter()
@@ -103,10 +115,10 @@ pub(super) fn is_wanted(request: &Request, kind: Option<Kind>, path: &str) -> bo
 /// A refusal as a page: the form to sign in, where that may help.
 pub(super) fn refusal(request: &Request, fault: &Fault, target: &str) -> Reply {
     let registry = &request.registry;
-    let is_anonymous = matches!(request.identity.caller, crate::access::Caller::Anonymous);
+    let is_person = registry.gate.mark(&request.identity.caller).is_some();
     let page = match fault.code {
-        Code::Unauthorized if is_anonymous && registry.gate.users.is_some() => {
-            sign_in::form(Some(target), None)
+        Code::Unauthorized if !is_person && registry.gate.has_people() => {
+            sign_in::form(&registry.gate, Some(target), None)
         }
         Code::Denied => fault_page(
             "You may not see this",

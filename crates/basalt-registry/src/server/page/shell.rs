@@ -124,14 +124,14 @@ fn document(request: &Request, page: &Page) -> Markup {
                         }
                         div class="account" {
                             @match &request.identity.caller {
-                                Caller::User(name) => {
-                                    span class="name" { (name) }
+                                caller if gate.mark(caller).is_some() => {
+                                    span class="name" { (caller.name()) }
                                     form method="post" action="/signout" { button class="plain" { "Sign out" } }
                                 }
-                                Caller::Anonymous if gate.users.is_some() => {
+                                Caller::Anonymous if gate.has_people() => {
                                     a href="/signin" { "Sign in" }
                                 }
-                                Caller::Anonymous | Caller::Robot(_) | Caller::Vouched(_) => {}
+                                _ => {}
                             }
                         }
                     }

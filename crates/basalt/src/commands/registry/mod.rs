@@ -9,6 +9,7 @@ mod restore;
 mod retention;
 mod robot;
 mod search;
+mod session;
 mod verify;
 
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum RegistryCommand {
     Policy(policy::PolicyArguments),
     /// Accounts of programs, each with rights and an end of its own
     Robot(robot::RobotArguments),
+    /// Programs that people have logged in with their browsers
+    Session(session::SessionArguments),
     /// Find the images that have a package
     Search(search::SearchArguments),
     /// Show how far hooks were told of changes, and what they did not take
@@ -106,6 +109,7 @@ pub(super) fn run(own: &RegistryArguments, terminal: &Terminal) -> Result<Status
         RegistryCommand::Retention(own) => retention::run(own, terminal),
         RegistryCommand::Policy(own) => policy::run(own, terminal),
         RegistryCommand::Robot(own) => robot::run(own, terminal),
+        RegistryCommand::Session(own) => session::run(own, terminal),
         RegistryCommand::Search(own) => search::run(own, terminal),
         RegistryCommand::Events(own) => events::run(own, terminal),
     }

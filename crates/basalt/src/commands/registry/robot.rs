@@ -198,7 +198,10 @@ fn delete(own: &DeleteArguments, terminal: &Terminal) -> Result<(), Failure> {
     terminal.summary(&document, || format!("deleted robot${name}\n"))
 }
 
-fn registry(host: &str, arguments: &RegistryArguments) -> Result<Arc<Registry>, Failure> {
+pub(super) fn registry(
+    host: &str,
+    arguments: &RegistryArguments,
+) -> Result<Arc<Registry>, Failure> {
     let host = basalt_client::host(host).map_err(ClientError::Reference)?;
     let client = registries::client(arguments, None)?;
     Ok(client.registry(&host))
