@@ -36,5 +36,7 @@ pub use error::ClientError;
 pub use layout_target::LayoutTarget;
 pub use reference::{Reference, ReferenceError, host};
 pub use registry::Registry;
-pub use repository::Repository;
+pub use repository::{ACCEPTED, Repository};
 pub use secret::Secret;
+pub use transport::Answer;
+pub use ureq::http::Method;

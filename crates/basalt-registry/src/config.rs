@@ -11,6 +11,7 @@ use crate::access::{Glob, ImmutableTags, Issuer, Quota, ROBOT_PREFIX, Rule};
 use crate::metadata::postgres::Access;
 use crate::rate::Rate;
 use crate::retention;
+use crate::upstream::{self, UpstreamConfig};
 
 /// The most values that a configuration may have.
 const MAXIMUM_NODES: usize = 50_000;
@@ -53,6 +54,8 @@ pub struct Config {
     pub retention: Vec<retention::Rule>,
     /// Who is told of changes.
     pub hooks: Vec<HookConfig>,
+    /// The registries whose repositories are had through this one.
+    pub upstreams: Vec<UpstreamConfig>,
     /// How long uploads may rest.
     pub uploads: Uploads,
     /// How blobs are compared with their digests.
@@ -282,7 +285,10 @@ impl Config {
         let paths = tls.chain(&mut config.users).chain(&mut config.root);
         let paths = paths.chain(authorities).chain(database).chain(store);
         let secrets = config.hooks.iter_mut().flat_map(|hook| &mut hook.secret);
-        let paths = paths.chain(secrets);
+        let upstreams = config.upstreams.iter_mut();
+        let upstreams =
+            upstreams.flat_map(|own| [&mut own.password, &mut own.ca].into_iter().flatten());
+        let paths = paths.chain(secrets).chain(upstreams);
         for own in paths {
             *own = folder.join(&*own);
         }
@@ -432,6 +438,9 @@ impl Config {
                 );
             }
         }
+        if let Err((word, message, help)) = upstream::check(&self.upstreams) {
+            return fail(&word, message, help);
+        }
         if let Some(service) = &self.service {
             let sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
             if service.is_empty() || service.len() > 128 || !service.bytes().all(sound) {
@@ -530,6 +539,10 @@ retention:
 hooks:
   - {name: ci, url: "https://ci.example/hook", secret: ci.secret, repositories: ["team/*"], events: [push-tag, move-tag],
      attempts: 5, timeout: 5 seconds}
+upstreams:
+  - {url: "https://registry-1.docker.io", prefix: hub, namespaces: [docker.io], username: ann, password: hub-password, ca: ca.pem,
+     hosts: ["storage.example:9000"], repositories: ["library/*"], tags: ["3.*"], platforms: [linux/amd64], fresh: 1 hour,
+     keep: 30 days, patience: 10 seconds, fetches: 8, blob: 5 GB}
 uploads: {expire: 12 hours}
 scrub: {rate: 20 MB}
 drain: 30 seconds
@@ -558,6 +571,9 @@ drain: 30 seconds
             )
         );
         assert_eq!(config.issuers[1].keys.as_deref(), Some("/srv/keys.json"));
+        let upstream = &config.upstreams[0];
+        assert_eq!(upstream.password, Some("/srv/hub-password".into()));
+        assert_eq!(upstream.ca, Some("/srv/ca.pem".into()));
         let secret = config.hooks[0].secret.as_deref();
         assert_eq!(secret, Some(Path::new("/srv/ci.secret")));
         assert_eq!(config.retention[0].keep.newest, Some(10));
@@ -650,6 +666,34 @@ drain: 30 seconds
             (
                 "hooks:\n  - {name: ci, url: \"http://x\", events: [push-tags]}",
                 &["did you mean `push-tag`"],
+            ),
+            (
+                "upstreams: [{url: registry.example, prefix: a}]",
+                &["1:19", "https://registry.example"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example/x\", prefix: a}]",
+                &["no address of a registry"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: Hub}]",
+                &["1:49", "small letters"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: a, username: ann}]",
+                &["1:52", "one half", "`password: FILE`"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: a, platforms: [linux]}]",
+                &["1:64", "linux/amd64"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: a, prefx: b}]",
+                &["did you mean `prefix`"],
+            ),
+            (
+                "upstreams:\n  - {url: \"https://a.example\", prefix: a}\n  - {url: \"https://b.example\", prefix: a/b}",
+                &["3:", "of the same repositories"],
             ),
             (
                 "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",

@@ -25,3 +25,4 @@ pub mod route;
 pub mod server;
 pub mod service;
 mod storage;
+pub mod upstream;

@@ -19,6 +19,7 @@ use crate::metadata::{Grace, MetadataError};
 use crate::retention;
 use crate::server::{Gate, KeySet, Limits, Listening, Registry, Settings, Tls, TlsError, log};
 use crate::storage::Storage;
+use crate::upstream::Upstreams;
 
 /// Where it listens when nothing else is said.
 const LISTEN: &str = "127.0.0.1:5000";
@@ -140,6 +141,7 @@ pub struct Plan {
     only_local: bool,
     retention: Vec<retention::Rule>,
     hooks: Vec<Hook>,
+    upstreams: Upstreams,
     options: Options,
 }
 
@@ -246,6 +248,7 @@ impl Plan {
         let hooks = config.hooks.iter().map(|hook| Hook::new(hook, secret));
         Ok(Self {
             hooks: hooks.collect::<Result<_, _>>()?,
+            upstreams: Upstreams::new(&config.upstreams)?,
             retention: config.retention,
             options: options.clone(),
             root: root.unwrap_or_else(|| options.default_root.clone()),
@@ -282,7 +285,7 @@ impl Plan {
     }
 
     /// What a registry is made of that can change while it runs.
-    fn parts(self) -> (Gate, Settings, Vec<retention::Rule>, Vec<Hook>) {
+    fn parts(self) -> (Gate, Settings, Vec<retention::Rule>, Vec<Hook>, Upstreams) {
         let mut gate = Gate::new(self.policy, self.users, self.service);
         gate.only_local = self.only_local;
         gate.issuers = self.issuers;
@@ -290,7 +293,13 @@ impl Plan {
         gate.url = self.url;
         gate.tls = self.tls.is_some();
         gate.clients = self.tls.is_some_and(|files| files.clients.is_some());
-        (gate, self.settings, self.retention, self.hooks)
+        (
+            gate,
+            self.settings,
+            self.retention,
+            self.hooks,
+            self.upstreams,
+        )
     }
 
     /// Runs the server until a signal ends it. `listening` hears where, once it answers.
@@ -317,9 +326,10 @@ impl Plan {
         let (metadata, blobs) = (Arc::clone(&storage.metadata), Arc::clone(&storage.blobs));
         let options = self.options.clone();
         let listen = self.listen;
-        let (gate, settings, retention, hooks) = self.parts();
+        let (gate, settings, retention, hooks, upstreams) = self.parts();
         let mut registry = Registry::new(metadata, blobs, gate, settings);
         (registry.retention, registry.hooks) = (retention, hooks);
+        registry.upstreams = upstreams;
         let (renewing, current) = watch::channel(Arc::new(registry));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -389,12 +399,13 @@ async fn renew(
 ) -> Result<(), ServeError> {
     let plan = Plan::new(options)?;
     let former = Arc::clone(&current.borrow());
-    let (gate, settings, retention, hooks) = plan.parts();
+    let (gate, settings, retention, hooks, upstreams) = plan.parts();
     if settings.connections != former.settings.connections {
         log::note("the number of connections changes with the next start");
     }
     let mut registry = former.with(gate, settings);
     (registry.retention, registry.hooks) = (retention, hooks);
+    registry.upstreams = upstreams;
     if registry.gate.signs_in() {
         let keys = &registry.gate.keys;
         keys.refresh(registry.metadata.as_ref(), crate::server::now())

@@ -387,6 +387,24 @@ impl Blobs for Bucket {
         })
     }
 
+    fn read_staged_at(&self, upload: &UploadId, offset: u64, length: usize) -> Answer<'_, Bytes> {
+        let upload = upload.clone();
+        Box::pin(async move {
+            let pieces = self.pieces(&upload).await?;
+            let list = List {
+                size: u64::MAX,
+                pieces,
+            };
+            let Some(piece) = list.at(offset) else {
+                return Ok(Bytes::new());
+            };
+            let begin = offset - piece.begin;
+            let range = begin..piece.length.min(begin + length as u64);
+            let path = piece_path(&upload, &piece.name);
+            self.store.get_range(&path, range).await.map_err(failed)
+        })
+    }
+
     fn publish(&self, upload: &UploadId, digest: &Digest, size: u64) -> Answer<'_, ()> {
         let (upload, digest) = (upload.clone(), digest.clone());
         Box::pin(async move {

@@ -3,6 +3,7 @@
 //! Every change is one transaction that checks again what it depends on, so that servers that share the metadata
 //! need no lock among them.
 
+mod copied;
 pub mod journal;
 mod operated;
 pub mod postgres;
@@ -21,6 +22,7 @@ use crate::name::{RepositoryName, Tag};
 use crate::route::{Reference, UploadId};
 use sql::session::SqlError;
 
+pub use copied::{CopyRecord, NewCopy};
 pub use operated::{
     DeadEvent, Delivery, HeldBlob, HookPosition, Keeper, Retired, StoredManifest, TagRecord, Totals,
 };
@@ -402,6 +404,45 @@ pub trait Metadata: Send + Sync + 'static {
         digest: &Digest,
         limit: u64,
     ) -> Answer<'_, Vec<Tag>>;
+
+    // Copies of what upstreams have.
+
+    /// A manifest of a repository that is an upstream's, if it is here.
+    fn copy(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<CopyRecord>>;
+
+    /// Keeps a copy of an upstream's manifest, whether what it needs is here or not, and lets its tags name it.
+    fn keep_copy(&self, copy: NewCopy) -> Answer<'_, Result<(), Refusal>>;
+
+    /// Notes that a tag names the same upstream as here.
+    fn confirm_copy(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        now: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// Keeps a copy until this time at least.
+    fn renew_copy(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        ends: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// For which platforms copied indexes of a repository list a manifest; an empty text where one says none.
+    fn copied_platforms(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Answer<'_, Vec<String>>;
+
+    /// Removes copies whose time is over, at most so many.
+    fn collect_copies(&self, now: Moment, limit: u64) -> Answer<'_, Collected>;
 }
 
 /// Whether a robot's use is to be noted again when it was last noted then.

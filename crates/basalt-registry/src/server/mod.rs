@@ -15,6 +15,7 @@ pub mod log;
 mod manifest;
 mod paced;
 mod page;
+mod proxy;
 mod quota;
 mod receive;
 mod remembered;
@@ -45,6 +46,7 @@ use crate::fault::{Code, Fault};
 use crate::metadata::{Metadata, Moment};
 use crate::retention;
 use crate::route::{self, Need, Route, UploadId};
+use crate::upstream::Upstreams;
 use body::Body;
 use receive::Received;
 use request::{Outcome, Reply, Request};
@@ -126,11 +128,14 @@ pub struct Registry {
     pub retention: Vec<retention::Rule>,
     /// Who is told of changes.
     pub hooks: Vec<Hook>,
+    /// The registries whose repositories are had through this one.
+    pub upstreams: Upstreams,
     /// What was counted.
     pub counts: Arc<Counts>,
     /// Blobs that were compared with their digests of late.
     pub verified: Arc<Verified>,
     sessions: Arc<session::Sessions>,
+    proxying: Arc<proxy::Proxying>,
     draining: Arc<AtomicBool>,
 }
 
@@ -153,9 +158,11 @@ impl Registry {
             settings,
             retention: Vec::new(),
             hooks: Vec::new(),
+            upstreams: Upstreams::default(),
             counts: Arc::default(),
             verified: Arc::default(),
             sessions: Arc::default(),
+            proxying: Arc::default(),
             draining: Arc::default(),
         }
     }
@@ -171,9 +178,11 @@ impl Registry {
             settings,
             retention: Vec::new(),
             hooks: Vec::new(),
+            upstreams: Upstreams::default(),
             counts: Arc::clone(&self.counts),
             verified: Arc::clone(&self.verified),
             sessions: Arc::clone(&self.sessions),
+            proxying: Arc::clone(&self.proxying),
             draining: Arc::clone(&self.draining),
         }
     }
@@ -206,7 +215,8 @@ impl Registry {
             now: now(),
             received: Some(Received::new(Some(body))),
         };
-        let route = route::parse(asked.method.as_str(), &path, &asked.query);
+        let route = route::parse(asked.method.as_str(), &path, &asked.query)
+            .and_then(|route| self.upstreams.named(route, &asked.query));
         let kind = route.as_ref().ok().map(Route::kind);
         let outcome = match &route {
             Ok(route) => self.admit(&mut asked, route).await,
@@ -320,6 +330,9 @@ impl Registry {
 }
 
 async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
+    if let Some(outcome) = proxy::answer(asked, route).await {
+        return outcome;
+    }
     match route {
         Route::Base => Ok(Reply::json(&serde_json::json!({}))),
         Route::Catalog { page } => list::catalog(asked, page).await,

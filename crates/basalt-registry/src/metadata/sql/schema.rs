@@ -206,6 +206,27 @@ CREATE TABLE bill_packages (
     PRIMARY KEY (bill, package)
 ) WITHOUT ROWID;
 CREATE INDEX bill_packages_by_package ON bill_packages (package, bill);
+-- Manifests that are copies of an upstream's: what they need may not be here. `ends`: when they go if nobody asks for them.
+CREATE TABLE copies (
+    manifest INTEGER PRIMARY KEY REFERENCES manifests (id),
+    ends INTEGER NOT NULL
+);
+CREATE INDEX copies_by_end ON copies (ends);
+-- What an index that is a copy lists, and for which platform; an empty text for none.
+CREATE TABLE copied_children (
+    parent INTEGER NOT NULL REFERENCES manifests (id),
+    digest TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    PRIMARY KEY (parent, digest, platform)
+) WITHOUT ROWID;
+CREATE INDEX copied_children_by_digest ON copied_children (digest);
+-- When the upstream said last that a tag names what it does here.
+CREATE TABLE copied_tags (
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    name TEXT NOT NULL,
+    checked INTEGER NOT NULL,
+    PRIMARY KEY (repository, name)
+) WITHOUT ROWID;
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.
