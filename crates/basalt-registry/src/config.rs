@@ -677,15 +677,15 @@ drain: 30 seconds
             ),
             (
                 "upstreams: [{url: \"https://a.example\", prefix: Hub}]",
-                &["1:49", "small letters"],
+                &["1:48", "small letters"],
             ),
             (
                 "upstreams: [{url: \"https://a.example\", prefix: a, username: ann}]",
-                &["1:52", "one half", "`password: FILE`"],
+                &["1:51", "one half", "`password: FILE`"],
             ),
             (
                 "upstreams: [{url: \"https://a.example\", prefix: a, platforms: [linux]}]",
-                &["1:64", "linux/amd64"],
+                &["linux/amd64"],
             ),
             (
                 "upstreams: [{url: \"https://a.example\", prefix: a, prefx: b}]",

@@ -639,6 +639,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_staged_can_be_read_from_any_place_while_more_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ([one, other], _, upload) = two(folder.path()).await;
+        let read = |offset| other.read_staged_at(&upload, offset, 4);
+        assert!(read(0).await.expect("it is asked for").is_empty());
+        for (offset, bytes) in [(0, "abc"), (3, "defghi")] {
+            let bytes = vec![Bytes::from_static(bytes.as_bytes())];
+            one.append(&upload, offset, bytes)
+                .await
+                .expect("it is added");
+        }
+        for (offset, expected) in [(0, "abc"), (2, "c"), (3, "defg"), (8, "i"), (9, "")] {
+            let found = read(offset).await.expect("it is read");
+            assert_eq!(found, expected.as_bytes(), "{offset}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_server_that_comes_too_late_adds_nothing_and_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let ([one, late], store, upload) = two(folder.path()).await;

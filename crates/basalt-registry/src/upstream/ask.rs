@@ -140,14 +140,14 @@ fn stream(
     take: &mut impl FnMut(Arrived) -> bool,
 ) -> Result<bool, Trouble> {
     let mut body = answer.into_reader().take(limit);
+    let mut buffer = vec![0; PIECE];
     loop {
-        let mut buffer = vec![0; PIECE];
         match body.read(&mut buffer) {
             Ok(0) => return Ok(true),
             Ok(count) => {
-                buffer.truncate(count);
                 *position += count as u64;
-                if !take(Arrived::Bytes(buffer.into())) {
+                let bytes = Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default());
+                if !take(Arrived::Bytes(bytes)) {
                     return Ok(false);
                 }
             }

@@ -10,6 +10,7 @@ mod issuers;
 mod limits;
 mod operations;
 mod pages;
+mod proxy;
 mod quotas;
 mod robots;
 mod server;

@@ -28,6 +28,10 @@ const MAXIMUM_DOWNLOADS: usize = 2000;
 const WAITING: usize = 16;
 /// How long what came waits for more before it is staged.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long when it was staged in many pieces already: an upload may have only so many.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+/// How many those are.
+const MANY: usize = 1000;
 
 /// A blob that somebody wants.
 #[derive(Clone)]
@@ -237,9 +241,10 @@ async fn take(
         taken.held = Some(registry.sessions.take(upload).await?);
     }
     progress.send_modify(|progress| progress.size = Some(size));
-    let mut gathered = 0;
+    let (mut gathered, mut pieces) = (0, 0);
     loop {
-        let (next, is_late) = match timeout(PAUSE, arrived.recv()).await {
+        let pause = if pieces < MANY { PAUSE } else { LONG_PAUSE };
+        let (next, is_late) = match timeout(pause, arrived.recv()).await {
             Ok(next) => (next, false),
             Err(_) => (None, true),
         };
@@ -266,13 +271,14 @@ async fn take(
                 }
             }
             progress.send_modify(|progress| progress.staged = taken.length);
-            let (life, moment) = (registry.settings.upload_life, now());
-            if moment.saturating_sub(renewed) > life / 2 {
-                renewed = moment;
-                let lease = moment.saturating_add(life);
-                let kept = registry.metadata.renew_upload(upload, lease);
-                kept.await.map_err(Fault::from)?;
-            }
+            pieces += 1;
+        }
+        let (life, moment) = (registry.settings.upload_life, now());
+        if taken.held.is_some() && moment.saturating_sub(renewed) > life / 2 {
+            renewed = moment;
+            let lease = moment.saturating_add(life);
+            let kept = registry.metadata.renew_upload(upload, lease);
+            kept.await.map_err(Fault::from)?;
         }
         if is_end {
             return Ok(taken);
@@ -315,7 +321,13 @@ async fn keep(wanted: &Wanted, upload: &UploadId, taken: Taken) -> Result<(), Tr
         author: author(wanted.address.clone(), now),
     };
     let published = match taken.held {
-        Some(held) => publish_staged(registry, held, new).await?,
+        Some(held) => match publish_staged(registry, held, new).await {
+            Ok(published) => published,
+            Err(fault) => {
+                discard(wanted, upload, None).await;
+                return Err(fault.into());
+            }
+        },
         None => publish_sound(registry, new).await?,
     };
     match published {
