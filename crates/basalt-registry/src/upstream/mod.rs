@@ -179,9 +179,16 @@ impl Upstream {
         })
     }
 
-    /// Whether this tag may be had.
+    /// Whether this tag may be had. One that stands for a digest, as those of signatures do, is as good as that.
     pub fn has_tag(&self, tag: &str) -> bool {
-        fits(&self.tags, tag)
+        let digest = tag.strip_prefix("sha256-").and_then(|rest| rest.get(..64));
+        let stands_for = |digest: &str| digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        fits(&self.tags, tag) || digest.is_some_and(stands_for)
+    }
+
+    /// Whether images of some platforms alone can be had.
+    pub fn is_choosy(&self) -> bool {
+        !self.platforms.is_empty()
     }
 
     /// Whether an image may be had that indexes list for these platforms. Of what belongs to no platform, everything may.
@@ -311,5 +318,71 @@ impl fmt::Debug for Upstream {
             .field("prefix", &self.prefix)
             .field("url", &self.url)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstreams(text: &str) -> Upstreams {
+        let text = format!("upstreams: [{text}]");
+        let config = crate::config::Config::parse(Path::new("/registry.yaml"), &text);
+        let config = config.expect("it is sound");
+        Upstreams::new(&config.upstreams).expect("they can be")
+    }
+
+    #[test]
+    fn a_repository_is_an_upstreams_by_its_whole_prefix() {
+        let all = upstreams("{url: \"https://a.example\", prefix: hub}");
+        for (name, expected) in [
+            ("hub/library/alpine", Some("library/alpine")),
+            ("hub/a", Some("a")),
+            ("hub", None),
+            ("hubs/a", None),
+            ("x/hub/a", None),
+        ] {
+            let name = name.parse().expect("a name");
+            let found = all.find(&name).map(|remote| remote.name);
+            assert_eq!(found.as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_leads_what_is_read_to_its_upstream_and_nothing_else() {
+        let all = upstreams("{url: \"https://a.example\", prefix: hub, namespaces: [docker.io]}");
+        let named = |method: &str, path: &str, query: &str| {
+            let route = crate::route::parse(method, path, query).expect("a route");
+            let route = all.named(route, query);
+            route.map(|route| route.repository().map(|name| name.as_str().to_owned()))
+        };
+        let manifest = "/v2/a/manifests/one";
+        let led = |query| {
+            named("GET", manifest, query)
+                .expect("it is one")
+                .expect("a name")
+        };
+        assert_eq!(led("ns=docker.io"), "hub/a");
+        assert_eq!(led("ns=Docker.IO"), "hub/a");
+        assert_eq!(led(""), "a");
+        assert!(named("GET", manifest, "ns=quay.io").is_err());
+        let pushed = named("PUT", manifest, "ns=docker.io").expect("it is one");
+        assert_eq!(pushed.as_deref(), Some("a"));
+        let long = format!("/v2/{}/manifests/one", "a".repeat(254));
+        assert!(named("GET", &long, "ns=docker.io").is_err());
+    }
+
+    #[test]
+    fn tags_are_had_that_fit_and_those_that_stand_for_digests() {
+        let all = upstreams("{url: \"https://a.example\", prefix: hub, tags: [\"3.*\"]}");
+        let signature = format!("sha256-{}.sig", "0a".repeat(32));
+        for (tag, expected) in [
+            ("3.1", true),
+            ("4", false),
+            (&signature, true),
+            ("sha256-0a.sig", false),
+        ] {
+            assert_eq!(all.0[0].has_tag(tag), expected, "{tag}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::platform::{Named, check_image, check_listed};
 use super::{author, is_to_be_noted, warned};
 use crate::digest::{Algorithm, Digest};
 use crate::fault::{Code, Fault};
@@ -42,14 +43,16 @@ async fn ensure(
         Reference::Digest(_) => None,
     };
     remote.check(tag)?;
-    if let Reference::Digest(digest) = reference {
-        check_platform(registry, remote, repository, digest).await?;
-    }
+    let is_listed = match reference {
+        Reference::Digest(digest) => check_listed(registry, remote, repository, digest).await?,
+        Reference::Tag(_) => false,
+    };
     let asking = Asking {
         registry: Arc::clone(registry),
         remote: remote.clone(),
         repository: repository.clone(),
         reference: reference.clone(),
+        is_listed,
         address: request.peer.address.to_string(),
     };
     if asking.fresh().await?.is_ok() {
@@ -64,34 +67,14 @@ async fn ensure(
     running.await.map_err(|_| Fault::internal())?
 }
 
-/// Refuses an image that indexes list for platforms alone which are not had here.
-async fn check_platform(
-    registry: &Registry,
-    remote: &Remote,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<(), Fault> {
-    let listed = registry.metadata.copied_platforms(repository, digest);
-    let listed = listed.await?;
-    // One index that names no platform is enough.
-    if listed.iter().any(String::is_empty) || remote.upstream.has_platform(&listed) {
-        return Ok(());
-    }
-    let message = format!(
-        "this is an image for {}; of the upstream `{}` those for {} can be had here",
-        listed.join(", "),
-        remote.upstream.prefix,
-        remote.upstream.platforms()
-    );
-    Err(Fault::new(Code::Denied, message))
-}
-
 /// A manifest that is asked for.
 struct Asking {
     registry: Arc<Registry>,
     remote: Remote,
     repository: RepositoryName,
     reference: Reference,
+    /// Whether an index lists it, for a platform that is had here.
+    is_listed: bool,
     address: String,
 }
 
@@ -212,6 +195,17 @@ impl Asking {
             let message = fault.message;
             Trouble::Untrusted(format!("it gives a manifest that is not taken: {message}"))
         })?;
+        if !self.is_listed {
+            let (registry, remote) = (&self.registry, &self.remote);
+            check_image(
+                registry,
+                remote,
+                &self.repository,
+                &given.bytes,
+                &self.address,
+            )
+            .await?;
+        }
         let now = now();
         let movable = Movable::Yes;
         let tag = match &self.reference {
@@ -264,12 +258,6 @@ fn children(facts: &Facts, bytes: &[u8]) -> Vec<(Digest, Option<String>)> {
         digest: String,
         platform: Option<Named>,
     }
-    #[derive(Deserialize)]
-    struct Named {
-        os: String,
-        architecture: String,
-        variant: Option<String>,
-    }
     if facts.children.is_empty() {
         return Vec::new();
     }
@@ -278,11 +266,7 @@ fn children(facts: &Facts, bytes: &[u8]) -> Vec<(Digest, Option<String>)> {
         manifests: Vec::new(),
     });
     let read = |one: Listed| {
-        let platform = one.platform.map(|named| {
-            let variant = named.variant.filter(|variant| !variant.is_empty());
-            let variant = variant.map_or(String::new(), |variant| format!("/{variant}"));
-            format!("{}/{}{variant}", named.os, named.architecture)
-        });
+        let platform = one.platform.map(Named::text);
         Some((one.digest.parse().ok()?, platform))
     };
     index.manifests.into_iter().filter_map(read).collect()

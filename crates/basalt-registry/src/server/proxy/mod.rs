@@ -8,6 +8,7 @@ mod download;
 mod follow;
 mod list;
 mod manifest;
+mod platform;
 mod traffic;
 
 use std::collections::HashMap;
@@ -75,7 +76,11 @@ impl Proxying {
 
     /// Remembers why an upstream did not give something. What passes is remembered of the upstream as a whole.
     fn refuse(&self, object: &str, trouble: &Trouble) {
-        if !trouble.is_passing() && !matches!(trouble, Trouble::Here(_)) {
+        let is_lasting = match trouble {
+            Trouble::Here(fault) => fault.code == Code::Denied,
+            trouble => !trouble.is_passing(),
+        };
+        if is_lasting {
             let value = (Instant::now(), trouble.clone());
             let is_good = |(since, _): &(Instant, Trouble)| since.elapsed() < REFUSED;
             self.refused.add(object.to_owned(), value, is_good);
