@@ -198,6 +198,24 @@ fn ten_who_ask_for_a_tag_at_once_are_one_question() {
 }
 
 #[test]
+fn an_upstream_gets_no_more_requests_at_once_than_it_is_said_to() {
+    let origin = Origin::new();
+    let layers: Vec<Vec<u8>> = (20..30).map(|seed| noise(1000, seed)).collect();
+    let parts: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    origin.image("app", "one", &parts);
+    origin.delay(Duration::from_millis(200));
+    let home = Home::new();
+    let server = proxy(&home, &origin.url(), ", fetches: 3");
+    let server = &server;
+    thread::scope(|scope| {
+        for layer in &layers {
+            scope.spawn(move || assert_eq!(&server.get(&blob(&sha(layer))).is(200).body, layer));
+        }
+    });
+    assert!((2..=3).contains(&origin.peak()), "{}", origin.peak());
+}
+
+#[test]
 fn bytes_that_are_not_the_blob_never_become_a_whole_answer_and_are_not_kept() {
     let origin = Origin::new();
     let layer = noise(1 << 20, 3);
@@ -230,6 +248,11 @@ fn bytes_that_are_not_the_blob_never_become_a_whole_answer_and_are_not_kept() {
     origin.lie("/manifests/two", b"{}".to_vec(), 2);
     server
         .get("/v2/up/app/manifests/two")
+        .refused(502, "UNAVAILABLE");
+    let huge = vec![b' '; 9 << 20];
+    origin.lie("/manifests/huge", huge.clone(), huge.len());
+    server
+        .get("/v2/up/app/manifests/huge")
         .refused(502, "UNAVAILABLE");
     let other = sha(b"other");
     let manifest = origin::image(b"{}", &[b"x"]);
@@ -542,6 +565,21 @@ fn only_what_the_configuration_lets_through_can_be_had_and_nothing_is_pushed_the
     let before = origin.count("GET", "/manifests/v1");
     server.get("/v2/up/app/manifests/v1").is(200);
     assert_eq!(origin.count("GET", "/manifests/v1"), before + 1);
+    // Another configuration holds for what is here, too.
+    home.write(
+        "registry.yaml",
+        config(&origin.url(), ", repositories: [secret]"),
+    );
+    server.signal("HUP");
+    await_that("it is no longer had", || {
+        server.get("/v2/up/app/manifests/v1").status == 403
+    });
+    server.get("/v2/up/secret/manifests/dev").is(200);
+    home.write("registry.yaml", config(&origin.url(), ""));
+    server.signal("HUP");
+    await_that("it is had again", || {
+        server.get("/v2/up/app/manifests/v1").status == 200
+    });
     // A blob that is here can be another repository's too.
     server.get(&blob(&digest)).is(200);
     let mount = format!("/v2/own/blobs/uploads/?mount={digest}&from=up/app");

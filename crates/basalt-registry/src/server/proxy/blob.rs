@@ -25,6 +25,7 @@ pub(super) async fn read(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Outcome {
+    remote.check(None)?;
     let registry = &request.registry;
     if let Some(record) = registry.metadata.blob(repository, digest).await?
         && blob::is_sound(registry, &record).await?
@@ -33,7 +34,6 @@ pub(super) async fn read(
         note(registry, remote, repository, &record).await?;
         return blob::read(request, repository, digest).await;
     }
-    remote.check(None)?;
     let wanted = Needed {
         registry: Arc::clone(registry),
         remote: remote.clone(),

@@ -26,6 +26,8 @@ struct State {
     asked: Mutex<Vec<(String, String, String)>>,
     /// What is answered otherwise, to targets that end so.
     tricks: Mutex<HashMap<String, Trick>>,
+    /// How many requests are answered now, and the most that were at once.
+    busy: Mutex<(usize, usize)>,
 }
 
 #[derive(Clone)]
@@ -225,6 +227,11 @@ impl Origin {
         found.map(str::to_owned).collect()
     }
 
+    /// The most requests that were answered at once.
+    pub fn peak(&self) -> usize {
+        self.state.busy.lock().expect("it is sound").1
+    }
+
     /// The bodies that came.
     pub fn bodies(&self) -> Vec<String> {
         let asked = self.state.asked.lock().expect("it is sound");
@@ -273,7 +280,14 @@ impl State {
             let method = words.next().unwrap_or_default().to_owned();
             let target = words.next().unwrap_or_default();
             let path = target.split('?').next().unwrap_or_default().to_owned();
-            if !self.answer(&mut stream, &method, &path, first) {
+            {
+                let mut busy = self.busy.lock().expect("it is sound");
+                busy.0 += 1;
+                busy.1 = busy.1.max(busy.0);
+            }
+            let goes_on = self.answer(&mut stream, &method, &path, first);
+            self.busy.lock().expect("it is sound").0 -= 1;
+            if !goes_on {
                 let _ = stream.shutdown(std::net::Shutdown::Both);
                 return;
             }
