@@ -126,10 +126,11 @@ pub(super) fn referrers(
     let mut found = Vec::new();
     let mut length = 0;
     let mut has_more = false;
+    // PostgreSQL tells the type of a parameter by where it stands first: `IS NULL` alone tells none.
     session.rows(
         "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
          FROM repositories r JOIN manifests m ON m.repository = r.id
-         WHERE r.name = ?1 AND m.subject = ?2 AND m.digest > ?3 AND (?4 IS NULL OR m.artifact_type = ?4)
+         WHERE r.name = ?1 AND m.subject = ?2 AND m.digest > ?3 AND (m.artifact_type = ?4 OR ?4 IS NULL)
          ORDER BY m.digest",
         values![repository.as_str(), subject.as_str(), after, artifact_type],
         &mut |row| {
