@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use basalt_fetch::address;
+use basalt_fetch::guard::NamedHosts;
 use basalt_fetch::{Limits, Observer, Silent};
 
 use crate::credentials::Credentials;
@@ -33,6 +35,9 @@ pub struct Settings {
     pub credentials: Credentials,
     /// Mirrors and rewritten names.
     pub registries: RegistriesConf,
+    /// The only hosts that may be at addresses within a network: `registry.example:5000`, or a name for all its ports. All may
+    /// when nothing is said; a server that asks in others' names says something.
+    pub guarded: Option<NamedHosts>,
     /// The largest piece of a blob that is sent in one request, in bytes.
     pub chunk: u64,
     /// Hears about attempts that failed.
@@ -52,6 +57,7 @@ impl Default for Settings {
             certificate_folders: Vec::new(),
             credentials: Credentials::none(),
             registries: RegistriesConf::default(),
+            guarded: None,
             // Small enough for the proxies that stand before registries, large enough to cost nothing.
             chunk: 64 << 20,
             observer: Arc::new(Silent),
@@ -137,6 +143,7 @@ impl Client {
             insecure,
             settings.authorities,
             settings.certificate_folders,
+            settings.guarded,
         )?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -164,6 +171,35 @@ impl Client {
             .unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Registry::new(self.shared.clone(), host.to_owned()));
         known.entry(host.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// The repository of this name of the registry at a URL (`https://registry.example`), without mirrors.
+    ///
+    /// # Errors
+    /// When it is no URL of a registry.
+    pub fn repository_at(&self, url: &str, name: &str) -> Result<Repository, ClientError> {
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        let host = rest.map(|rest| check_host(rest.trim_end_matches('/')));
+        let Some(Ok(host)) = host else {
+            return Err(ClientError::Protocol {
+                url: address::shown(url),
+                cause: "it is no address of a registry; write https://HOST".to_owned(),
+            });
+        };
+        if url.starts_with("http://") {
+            self.shared.transport.allow_plain(&host);
+        }
+        let registry = self.registry(&host);
+        registry.is_at(url.trim_end_matches('/'));
+        let source = Source {
+            registry,
+            name: name.to_owned(),
+            tags: true,
+            digests: true,
+        };
+        Ok(Repository::new(format!("{host}/{name}"), vec![source]))
     }
 
     /// The repository that a reference names, with its mirrors.

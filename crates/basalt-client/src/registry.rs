@@ -103,6 +103,11 @@ impl Registry {
         }
     }
 
+    /// Notes where it is, which then is not found out.
+    pub(crate) fn is_at(&self, base: &str) {
+        let _ = self.base.set(base.to_owned());
+    }
+
     /// Scheme and host: `https://…`, but `http://…` for a host that may be plain and answers so. What is asked to
     /// find out holds no secret.
     pub(crate) fn base(&self) -> Result<&str, ClientError> {
@@ -142,6 +147,12 @@ impl Registry {
         self.repeated(&url, repository, attempts, || self.authorized(&mut ask))
     }
 
+    /// Asks once, with the credentials that it takes, and waits for nothing that it asks to wait for. The answer, whatever it
+    /// is but 401, is the caller's to judge.
+    pub(crate) fn call_once(&self, mut ask: Ask<'_>) -> Result<Answer, ClientError> {
+        self.authorized(&mut ask)
+    }
+
     /// Does something up to so many times, with waits that grow, or as long as the registry asks for.
     fn repeated(
         &self,
@@ -151,9 +162,13 @@ impl Registry {
         mut once: impl FnMut() -> Result<Answer, ClientError>,
     ) -> Result<Answer, ClientError> {
         let first = self.shared.transport.limits().backoff;
+        // Who never tries again does not wait either.
+        let waits = self.shared.transport.limits().attempts > 1;
         let mut attempt = 1;
         loop {
-            self.hold();
+            if waits {
+                self.hold();
+            }
             let mut asked_to_wait = None;
             let error = match once() {
                 Ok(mut answer) if !retry::is_passing(answer.status) => {
@@ -173,7 +188,7 @@ impl Registry {
             if asked_to_wait.is_some_and(|wait| wait > retry::MAXIMUM_WAIT) {
                 return Err(error);
             }
-            if let Some(wait) = asked_to_wait {
+            if let Some(wait) = asked_to_wait.filter(|_| waits) {
                 self.pause(wait);
             }
             if attempt >= attempts {

@@ -23,8 +23,8 @@ pub(crate) const MAXIMUM_PAGES: usize = 10_000;
 /// So many tags are asked for at once.
 const PAGE: usize = 1000;
 
-/// What manifests are asked for as.
-const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+/// The media types that manifests are asked for as.
+pub const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
 /// A repository of a registry. Reading asks its mirrors first, if the machine's configuration names any.
@@ -255,6 +255,23 @@ impl Repository {
             }
         }
         ask(home)
+    }
+
+    /// Asks the place itself once, for what is behind its name (`manifests/latest`, `blobs/sha256:…`), and gives the answer as
+    /// it is: for who answers others with it, and judges its status, its length and its bytes.
+    ///
+    /// # Errors
+    /// When the registry does not answer, does not take the credentials, or leads where it may not.
+    pub fn exchange(
+        &self,
+        method: Method,
+        rest: &str,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<Answer, ClientError> {
+        let home = self.home()?;
+        let mut ask = home.ask(method, home.url(rest)?, Right::Pull);
+        ask.headers = headers;
+        home.registry.call_once(ask)
     }
 
     /// What a tag points at, if it is there.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use basalt_fetch::connection::{self, Pace};
+use basalt_fetch::guard::{self, NamedHosts, PrivateAddress};
 use basalt_fetch::{Limits, address};
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderMap, HeaderValue, Method, Request};
@@ -16,6 +17,7 @@ use ureq::{Agent, AsSendBody, SendBody};
 
 use crate::certificates;
 use crate::error::ClientError;
+use crate::retry;
 use crate::secret::Secret;
 
 /// The most of an error's explanation that is read, in bytes.
@@ -41,9 +43,10 @@ pub(crate) struct Outgoing<'a, 'b> {
 }
 
 /// An answer whose body is still to be read.
-pub(crate) struct Answer {
+pub struct Answer {
     /// Where it came from.
     pub url: String,
+    /// The status of HTTP.
     pub status: u16,
     /// Whether it came from another place than was asked, after a redirect.
     pub elsewhere: bool,
@@ -61,6 +64,8 @@ pub(crate) struct Transport {
     insecure: Mutex<BTreeSet<String>>,
     authorities: Vec<PathBuf>,
     folders: Vec<PathBuf>,
+    /// The only hosts within a network that are asked, if that is bounded.
+    guarded: Option<NamedHosts>,
     usual: TlsConfig,
     open: Agent,
     protected: Mutex<HashMap<String, Agent>>,
@@ -72,6 +77,7 @@ impl Transport {
         insecure: BTreeSet<String>,
         authorities: Vec<PathBuf>,
         folders: Vec<PathBuf>,
+        guarded: Option<NamedHosts>,
     ) -> Result<Self, ClientError> {
         let usual = certificates::usual(&authorities)?;
         Ok(Self {
@@ -79,8 +85,9 @@ impl Transport {
             insecure: Mutex::new(insecure),
             authorities,
             folders,
-            open: agent(&limits, &usual, false),
+            open: agent(&limits, &usual, false, guarded.as_ref()),
             usual,
+            guarded,
             protected: Mutex::default(),
         })
     }
@@ -109,6 +116,7 @@ impl Transport {
             url: shown.clone(),
             reason,
         };
+        self.check_place(outgoing.url)?;
         let agent = self.agent(outgoing.url)?;
         let mut head = Request::builder().method(outgoing.method).uri(outgoing.url);
         for (name, value) in outgoing.headers {
@@ -133,7 +141,10 @@ impl Transport {
                 run(&agent, head.body(body).map_err(malformed)?)
             }
         };
-        let response = response.map_err(|error| network(error.to_string()))?;
+        let response = response.map_err(|error| match error {
+            ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => within(outgoing.url),
+            error => network(error.to_string()),
+        })?;
         let status = response.status().as_u16();
         let (parts, body) = response.into_parts();
         Ok(Answer {
@@ -145,6 +156,22 @@ impl Transport {
             body,
             limits: self.limits,
         })
+    }
+
+    /// Refuses an address within a network that stands in the URL itself: a proxy would look up no name for it.
+    fn check_place(&self, url: &str) -> Result<(), ClientError> {
+        let (Some(named), Some((_, rest))) = (&self.guarded, url.split_once("://")) else {
+            return Ok(());
+        };
+        let authority = authority_of(rest);
+        let host = host_of(authority);
+        let plain = host.trim_start_matches('[').trim_end_matches(']');
+        match plain.parse::<IpAddr>() {
+            Ok(address) if !guard::is_public(address) && !named.has(host, authority) => {
+                Err(within(url))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn agent(&self, url: &str) -> Result<Agent, ClientError> {
@@ -163,7 +190,7 @@ impl Transport {
             Some(own) => own.config(&self.authorities)?,
             None => self.usual.clone(),
         };
-        let agent = agent(&self.limits, &config, true);
+        let agent = agent(&self.limits, &config, true, self.guarded.as_ref());
         known().insert(authority.to_owned(), agent.clone());
         Ok(agent)
     }
@@ -176,9 +203,22 @@ fn run<B: AsSendBody>(
     agent.run(request)
 }
 
-fn agent(limits: &Limits, tls: &TlsConfig, protected: bool) -> Agent {
+fn agent(limits: &Limits, tls: &TlsConfig, protected: bool, guarded: Option<&NamedHosts>) -> Agent {
     let configuration = connection::configuration(limits, tls, protected);
-    connection::agent(configuration.timeout_per_write(Some(limits.read)))
+    let configuration = configuration.timeout_per_write(Some(limits.read));
+    match guarded {
+        Some(named) => connection::guarded_agent(configuration, named.clone()),
+        None => connection::agent(configuration),
+    }
+}
+
+fn within(url: &str) -> ClientError {
+    let shown = address::shown(url);
+    ClientError::Redirect {
+        url: shown.clone(),
+        to: shown,
+        cause: "that is an address within a network, and was not named",
+    }
 }
 
 impl Answer {
@@ -204,7 +244,15 @@ impl Answer {
         self.header("content-length")?.trim().parse().ok()
     }
 
+    /// How long the server asks to be left alone, if it does.
+    pub fn retry_after(&self) -> Option<std::time::Duration> {
+        retry::retry_after(self.header("retry-after")?, jiff::Timestamp::now())
+    }
+
     /// The whole body, of at most so many bytes.
+    ///
+    /// # Errors
+    /// When it is longer, or breaks off.
     pub fn bytes(self, limit: u64) -> Result<Vec<u8>, ClientError> {
         let url = address::shown(&self.url);
         let announced = self.length();
@@ -347,7 +395,7 @@ mod tests {
 
     fn transport(insecure: &[&str]) -> Transport {
         let insecure = insecure.iter().map(|&host| host.to_owned()).collect();
-        Transport::new(Limits::default(), insecure, Vec::new(), Vec::new()).expect("no files")
+        Transport::new(Limits::default(), insecure, Vec::new(), Vec::new(), None).expect("no files")
     }
 
     #[test]

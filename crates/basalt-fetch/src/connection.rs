@@ -11,6 +11,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 
 use crate::Limits;
+use crate::guard::{Guarded, NamedHosts};
 use crate::resolver::Remembering;
 
 /// Whether a redirect may lead from one URL to another: only to HTTP, and never from a protected
@@ -88,6 +89,12 @@ pub fn configuration(
 pub fn agent(configuration: ConfigBuilder<AgentScope>) -> Agent {
     let (connector, resolver) = (DefaultConnector::default(), Remembering::default());
     Agent::with_parts(configuration.build(), connector, resolver)
+}
+
+/// The same, that is led to no address within a network but those of the hosts that were named.
+pub fn guarded_agent(configuration: ConfigBuilder<AgentScope>, named: NamedHosts) -> Agent {
+    let resolver = Remembering::new(Guarded::new(named));
+    Agent::with_parts(configuration.build(), DefaultConnector::default(), resolver)
 }
 
 /// The proxy that the environment names for protected (https) or open (http) connections.

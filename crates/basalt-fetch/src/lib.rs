@@ -9,6 +9,7 @@ pub mod connection;
 pub mod distribution;
 mod error;
 mod fetcher;
+pub mod guard;
 mod http;
 pub mod mirrors;
 mod observer;

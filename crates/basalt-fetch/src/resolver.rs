@@ -30,7 +30,7 @@ impl Default for Remembering<DefaultResolver> {
 }
 
 impl<R> Remembering<R> {
-    fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self {
             inner,
             known: Mutex::default(),

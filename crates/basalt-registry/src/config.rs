@@ -12,6 +12,7 @@ use crate::metadata::postgres::Access;
 use crate::rate::Rate;
 use crate::retention;
 use crate::traces::TracesConfig;
+use crate::upstream::{self, UpstreamConfig};
 use crate::verdict;
 
 /// The most values that a configuration may have.
@@ -59,6 +60,8 @@ pub struct Config {
     pub traces: Option<TracesConfig>,
     /// Who is told of changes.
     pub hooks: Vec<HookConfig>,
+    /// The registries whose repositories are had through this one.
+    pub upstreams: Vec<UpstreamConfig>,
     /// How long uploads may rest.
     pub uploads: Uploads,
     /// How blobs are compared with their digests.
@@ -303,9 +306,12 @@ impl Config {
         let paths = tls.chain(&mut config.users).chain(&mut config.root);
         let paths = paths.chain(authorities).chain(database).chain(store);
         let secrets = config.hooks.iter_mut().flat_map(|hook| &mut hook.secret);
-        let paths = paths.chain(secrets);
         let policies = config.policies.iter_mut();
-        let paths = paths.chain(policies.flat_map(verdict::Rule::paths_mut));
+        let policies = policies.flat_map(verdict::Rule::paths_mut);
+        let upstreams = config.upstreams.iter_mut();
+        let upstreams =
+            upstreams.flat_map(|own| [&mut own.password, &mut own.ca].into_iter().flatten());
+        let paths = paths.chain(secrets).chain(policies).chain(upstreams);
         for own in paths {
             *own = folder.join(&*own);
         }
@@ -486,6 +492,9 @@ impl Config {
                 );
             }
         }
+        if let Err((word, message, help)) = upstream::check(&self.upstreams) {
+            return fail(&word, message, help);
+        }
         if let Some(service) = &self.service {
             let sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
             if service.is_empty() || service.len() > 128 || !service.bytes().all(sound) {
@@ -593,6 +602,10 @@ traces: {url: "http://collector.example:4318", percent: 10}
 hooks:
   - {name: ci, url: "https://ci.example/hook", secret: ci.secret, repositories: ["team/*"], events: [push-tag, move-tag],
      attempts: 5, timeout: 5 seconds}
+upstreams:
+  - {url: "https://registry-1.docker.io", prefix: hub, namespaces: [docker.io], username: ann, password: hub-password, ca: ca.pem,
+     hosts: ["storage.example:9000"], repositories: ["library/*"], tags: ["3.*"], platforms: [linux/amd64], fresh: 1 hour,
+     keep: 30 days, patience: 10 seconds, fetches: 8, blob: 5 GB}
 uploads: {expire: 12 hours}
 scrub: {rate: 20 MB}
 sessions: {life: 30 days}
@@ -624,6 +637,9 @@ drain: 30 seconds
         assert_eq!(config.issuers[1].keys.as_deref(), Some("/srv/keys.json"));
         let login = config.issuers[2].login.as_ref().expect("it is there");
         assert_eq!(login.secret, Some("/srv/login.secret".into()));
+        let upstream = &config.upstreams[0];
+        assert_eq!(upstream.password, Some("/srv/hub-password".into()));
+        assert_eq!(upstream.ca, Some("/srv/ca.pem".into()));
         let secret = config.hooks[0].secret.as_deref();
         assert_eq!(secret, Some(Path::new("/srv/ci.secret")));
         assert_eq!(config.retention[0].keep.newest, Some(10));
@@ -735,6 +751,34 @@ drain: 30 seconds
             (
                 "hooks:\n  - {name: ci, url: \"http://x\", events: [push-tags]}",
                 &["did you mean `push-tag`"],
+            ),
+            (
+                "upstreams: [{url: registry.example, prefix: a}]",
+                &["1:19", "https://registry.example"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example/x\", prefix: a}]",
+                &["no address of a registry"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: Hub}]",
+                &["1:48", "small letters"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: a, username: ann}]",
+                &["1:51", "one half", "`password: FILE`"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: a, platforms: [linux]}]",
+                &["linux/amd64"],
+            ),
+            (
+                "upstreams: [{url: \"https://a.example\", prefix: a, prefx: b}]",
+                &["did you mean `prefix`"],
+            ),
+            (
+                "upstreams:\n  - {url: \"https://a.example\", prefix: a}\n  - {url: \"https://b.example\", prefix: a/b}",
+                &["3:", "of the same repositories"],
             ),
             (
                 "access:\n  - {repositories: [\"a b\"], anonymous: true, rights: [pull]}",

@@ -26,4 +26,5 @@ pub mod server;
 pub mod service;
 mod storage;
 pub mod traces;
+pub mod upstream;
 pub mod verdict;

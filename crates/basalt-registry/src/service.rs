@@ -22,6 +22,7 @@ use crate::server::{
 };
 use crate::storage::Storage;
 use crate::traces::{Traces, TracesConfig, is_collector};
+use crate::upstream::Upstreams;
 use crate::verdict::Policies;
 
 /// Where it listens when nothing else is said.
@@ -150,6 +151,7 @@ pub struct Plan {
     hooks: Vec<Hook>,
     policies: Policies,
     traces: Option<(String, u8)>,
+    upstreams: Upstreams,
     options: Options,
 }
 
@@ -258,6 +260,7 @@ impl Plan {
         let policies = Policies::new(config.policies, config.url.as_deref(), read_text)?;
         Ok(Self {
             hooks: hooks.collect::<Result<_, _>>()?,
+            upstreams: Upstreams::new(&config.upstreams)?,
             retention: config.retention,
             policies,
             traces: traces(options.traces.as_deref(), config.traces)?,
@@ -317,7 +320,7 @@ impl Plan {
     }
 
     /// What a registry is made of that can change while it runs.
-    fn parts(self) -> (Gate, Settings, Vec<retention::Rule>, Vec<Hook>) {
+    fn parts(self) -> (Gate, Settings, Vec<retention::Rule>, Vec<Hook>, Upstreams) {
         let mut gate = Gate::new(self.policy, self.users, self.service);
         gate.only_local = self.only_local;
         gate.issuers = self.issuers;
@@ -327,7 +330,13 @@ impl Plan {
         gate.url = self.url;
         gate.tls = self.tls.is_some();
         gate.clients = self.tls.is_some_and(|files| files.clients.is_some());
-        (gate, self.settings, self.retention, self.hooks)
+        (
+            gate,
+            self.settings,
+            self.retention,
+            self.hooks,
+            self.upstreams,
+        )
     }
 
     /// Runs the server until a signal ends it. `listening` hears where, once it answers.
@@ -352,7 +361,7 @@ impl Plan {
         let mut plan = self;
         let spans = plan.traces.take();
         let verdicts = Arc::new(Verdicts::new(std::mem::take(&mut plan.policies)));
-        let (gate, settings, retention, hooks) = plan.parts();
+        let (gate, settings, retention, hooks, upstreams) = plan.parts();
         let mut registry = Registry::new(metadata, blobs, gate, settings);
         registry.verdicts = verdicts;
         if let Some((url, percent)) = spans {
@@ -366,6 +375,7 @@ impl Plan {
         }
         let traces = Arc::clone(&registry.traces);
         (registry.retention, registry.hooks) = (retention, hooks);
+        registry.upstreams = upstreams;
         let (renewing, current) = watch::channel(Arc::new(registry));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -437,13 +447,14 @@ async fn renew(
     let mut plan = Plan::new(options)?;
     let verdicts = Arc::new(Verdicts::new(std::mem::take(&mut plan.policies)));
     let former = Arc::clone(&current.borrow());
-    let (gate, settings, retention, hooks) = plan.parts();
+    let (gate, settings, retention, hooks, upstreams) = plan.parts();
     if settings.connections != former.settings.connections {
         log::note("the number of connections changes with the next start");
     }
     let mut registry = former.with(gate, settings);
     registry.verdicts = verdicts;
     (registry.retention, registry.hooks) = (retention, hooks);
+    registry.upstreams = upstreams;
     if registry.gate.signs_in() {
         let keys = &registry.gate.keys;
         keys.refresh(registry.metadata.as_ref(), crate::server::now())

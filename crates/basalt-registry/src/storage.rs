@@ -155,7 +155,10 @@ fn trusting(authority: Option<&Path>) -> Result<ClientConfig, ServeError> {
 }
 
 /// A file's first line.
-fn secret(what: &'static str, path: &Path) -> Result<Zeroizing<String>, ServeError> {
+///
+/// # Errors
+/// When it cannot be read, or is empty.
+pub(crate) fn secret(what: &'static str, path: &Path) -> Result<Zeroizing<String>, ServeError> {
     let bytes = Zeroizing::new(read(what, path)?);
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| unusable(what, path, io::Error::other(error)))?;

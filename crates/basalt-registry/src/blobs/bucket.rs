@@ -387,6 +387,24 @@ impl Blobs for Bucket {
         })
     }
 
+    fn read_staged_at(&self, upload: &UploadId, offset: u64, length: usize) -> Answer<'_, Bytes> {
+        let upload = upload.clone();
+        Box::pin(async move {
+            let pieces = self.pieces(&upload).await?;
+            let list = List {
+                size: u64::MAX,
+                pieces,
+            };
+            let Some(piece) = list.at(offset) else {
+                return Ok(Bytes::new());
+            };
+            let begin = offset - piece.begin;
+            let range = begin..piece.length.min(begin + length as u64);
+            let path = piece_path(&upload, &piece.name);
+            self.store.get_range(&path, range).await.map_err(failed)
+        })
+    }
+
     fn publish(&self, upload: &UploadId, digest: &Digest, size: u64) -> Answer<'_, ()> {
         let (upload, digest) = (upload.clone(), digest.clone());
         Box::pin(async move {
@@ -622,6 +640,24 @@ mod tests {
         );
         one.remove(&digest, &upload).await.expect("it is removed");
         assert_eq!(objects(&store).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_staged_can_be_read_from_any_place_while_more_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ([one, other], _, upload) = two(folder.path()).await;
+        let read = |offset| other.read_staged_at(&upload, offset, 4);
+        assert!(read(0).await.expect("it is asked for").is_empty());
+        for (offset, bytes) in [(0, "abc"), (3, "defghi")] {
+            let bytes = vec![Bytes::from_static(bytes.as_bytes())];
+            one.append(&upload, offset, bytes)
+                .await
+                .expect("it is added");
+        }
+        for (offset, expected) in [(0, "abc"), (2, "c"), (3, "defg"), (8, "i"), (9, "")] {
+            let found = read(offset).await.expect("it is read");
+            assert_eq!(found, expected.as_bytes(), "{offset}");
+        }
     }
 
     #[tokio::test]

@@ -157,6 +157,14 @@ impl Blobs for Folder {
         })
     }
 
+    fn read_staged_at(&self, upload: &UploadId, offset: u64, length: usize) -> Answer<'_, Bytes> {
+        let path = self.staging(upload);
+        blocking(move || match or_nothing(File::open(path))? {
+            Some(file) => read_at(&file, offset, length),
+            None => Ok(Bytes::new()),
+        })
+    }
+
     fn publish(&self, upload: &UploadId, digest: &Digest, size: u64) -> Answer<'_, ()> {
         let staged = self.staging(upload);
         let (folder, name) = self.place(digest, upload);
@@ -281,19 +289,22 @@ impl Blob for Stored {
 
     fn read(&self, offset: u64, length: usize) -> Answer<'static, Bytes> {
         let file = Arc::clone(&self.file);
-        blocking(move || {
-            let mut bytes = vec![0; length];
-            let mut count = 0;
-            while count < length {
-                match file.read_at(&mut bytes[count..], offset + count as u64) {
-                    Ok(0) => break,
-                    Ok(more) => count += more,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            bytes.truncate(count);
-            Ok(bytes.into())
-        })
+        blocking(move || read_at(&file, offset, length))
     }
+}
+
+/// Reads so many bytes from this place on, or as many as there are.
+fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    let mut count = 0;
+    while count < length {
+        match file.read_at(&mut bytes[count..], offset + count as u64) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(count);
+    Ok(bytes.into())
 }

@@ -66,6 +66,9 @@ pub trait Blobs: Send + Sync + 'static {
     /// All bytes of an upload, which are at most so many.
     fn read_staged(&self, upload: &UploadId, limit: u64) -> Answer<'_, Bytes>;
 
+    /// Reads so many bytes of an upload from this place on, or as many as there are; none when the upload is not there.
+    fn read_staged_at(&self, upload: &UploadId, offset: u64, length: usize) -> Answer<'_, Bytes>;
+
     /// Makes an upload of this length a blob, whose bytes have reached the disk, under their name, when the answer comes.
     fn publish(&self, upload: &UploadId, digest: &Digest, size: u64) -> Answer<'_, ()>;
 

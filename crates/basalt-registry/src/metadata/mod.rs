@@ -3,6 +3,7 @@
 //! Every change is one transaction that checks again what it depends on, so that servers that share the metadata
 //! need no lock among them.
 
+mod copied;
 pub mod journal;
 pub mod login;
 mod operated;
@@ -24,6 +25,7 @@ use crate::route::{Reference, UploadId};
 use login::{Approval, PendingLogin, Poll, Polled};
 use sql::session::SqlError;
 
+pub use copied::{CopyRecord, NewCopy};
 pub use operated::{
     DeadEvent, Delivery, HeldBlob, HookPosition, Keeper, Retired, StoredManifest, TagRecord, Totals,
 };
@@ -463,6 +465,44 @@ pub trait Metadata: Send + Sync + 'static {
         is_wanted: Filter,
         limit: u64,
     ) -> Answer<'_, Vec<(RepositoryName, Digest)>>;
+    // Copies of what upstreams have.
+
+    /// A manifest of a repository that is an upstream's, if it is here.
+    fn copy(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<CopyRecord>>;
+
+    /// Keeps a copy of an upstream's manifest, whether what it needs is here or not, and lets its tags name it.
+    fn keep_copy(&self, copy: NewCopy) -> Answer<'_, Result<(), Refusal>>;
+
+    /// Notes that a tag names the same upstream as here.
+    fn confirm_copy(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        now: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// Keeps a copy until this time at least.
+    fn renew_copy(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        ends: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// For which platforms copied indexes of a repository list a manifest; an empty text where one says none.
+    fn copied_platforms(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Answer<'_, Vec<String>>;
+
+    /// Removes copies whose time is over, at most so many.
+    fn collect_copies(&self, now: Moment, limit: u64) -> Answer<'_, Collected>;
 }
 
 /// Whether a repository is meant.

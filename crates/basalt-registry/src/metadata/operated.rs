@@ -20,6 +20,8 @@ pub struct StoredManifest {
     pub artifact_type: Option<String>,
     /// Its annotations, as a JSON object.
     pub annotations: String,
+    /// Whether it is a copy of an upstream's, whose blobs and manifests need not be here.
+    pub is_copy: bool,
     /// The blobs that it is known to need.
     pub blobs: Vec<HeldBlob>,
     /// The manifests that it is known to list.

@@ -203,9 +203,10 @@ fn look_at(stored: &StoredManifest, report: &mut Report) {
     // Blobs that may be elsewhere are known if they were here when it was pushed.
     let is_foreign = |digest: &&&Digest| facts.foreign.contains(digest);
     let annotations = serde_json::to_string(&facts.annotations).unwrap_or_default();
-    let same = needed.is_subset(&known)
+    let has_all = needed.is_subset(&known)
         && known.difference(&needed).all(|digest| is_foreign(&digest))
-        && children == listed
+        && children == listed;
+    let same = (stored.is_copy || has_all)
         && facts.subject == stored.subject
         && facts.artifact_type == stored.artifact_type
         && annotations == stored.annotations;

@@ -333,6 +333,17 @@ impl Route {
         }
     }
 
+    /// The repository that a client reads from, as clients of a mirror do.
+    pub const fn read_repository(&mut self) -> Option<&mut RepositoryName> {
+        match self {
+            Self::Tags { repository, .. }
+            | Self::Referrers { repository, .. }
+            | Self::ReadManifest { repository, .. }
+            | Self::ReadBlob { repository, .. } => Some(repository),
+            _ => None,
+        }
+    }
+
     /// The repository it is about, if it is about one.
     pub const fn repository(&self) -> Option<&RepositoryName> {
         match self.need() {

@@ -173,7 +173,7 @@ fn check(registry: &Arc<Registry>, digest: &Digest, upload: &UploadId) -> Option
 }
 
 /// The headers of a blob. It can never be another: caches may keep it, but only for who asked.
-fn described(reply: Reply, digest: &Digest) -> Reply {
+pub(super) fn described(reply: Reply, digest: &Digest) -> Reply {
     reply
         .header("content-type", "application/octet-stream")
         .header("docker-content-digest", digest.as_str())

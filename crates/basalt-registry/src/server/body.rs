@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 
+use super::proxy::Following;
 use crate::blobs::{Answer, Blob};
 use crate::digest::{Digest, Hasher};
 
@@ -23,6 +24,8 @@ pub enum Body {
     Full(Bytes),
     /// A part of a blob.
     Blob(Box<BlobBody>),
+    /// A part of a blob that is on its way here.
+    Following(Box<Following>),
 }
 
 impl Body {
@@ -32,6 +35,7 @@ impl Body {
             Self::Empty => 0,
             Self::Full(bytes) => bytes.len() as u64,
             Self::Blob(body) => body.end - body.offset,
+            Self::Following(body) => body.length(),
         }
     }
 }
@@ -53,6 +57,7 @@ impl hyper::body::Body for Body {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Self::Blob(body) => body.poll(context),
+            Self::Following(body) => body.poll(context),
         }
     }
 

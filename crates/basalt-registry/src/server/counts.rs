@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
+use super::proxy::Traffic;
 use crate::metadata::Collected;
 use crate::route::Kind;
 
@@ -33,6 +34,8 @@ pub struct Counts {
     dead: AtomicU64,
     spans_sent: AtomicU64,
     spans_dropped: AtomicU64,
+    /// What is had of upstreams.
+    pub upstream: Traffic,
 }
 
 /// One for each kind of route, and one for requests that are none.
@@ -265,6 +268,10 @@ impl Counts {
         ] {
             head(&mut text, name, "counter", help);
             let _ = writeln!(text, "{name} {}", get(count));
+        }
+        for (name, help, count) in self.upstream.rows() {
+            head(&mut text, name, "counter", help);
+            let _ = writeln!(text, "{name} {count}");
         }
         head(&mut text, "basalt_connections", "gauge", "Connections now.");
         let connections = self.connections.load(Ordering::Relaxed);

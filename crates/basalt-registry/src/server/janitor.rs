@@ -144,6 +144,14 @@ async fn collect(registry: &Registry) -> Result<(), Unfinished> {
         }
     }
     loop {
+        let copies = registry.metadata.collect_copies(super::now(), REVIEWS);
+        let copies = copies.await?;
+        registry.counts.collected(&copies);
+        if copies.reviewed < REVIEWS {
+            break;
+        }
+    }
+    loop {
         let collected = registry.metadata.collect(super::now(), REVIEWS).await?;
         registry.counts.collected(&collected);
         for (digest, upload) in &collected.places {

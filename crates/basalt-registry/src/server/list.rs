@@ -95,6 +95,24 @@ pub(super) async fn referrers(
         .filter(|_| more)
         .map(|one| one.head.digest.as_str().to_owned());
     let manifests: Vec<Value> = found.iter().map(descriptor).collect();
+    let path = format!("/v2/{repository}/referrers/{subject}");
+    Ok(referrers_reply(
+        &path,
+        &json!(manifests),
+        artifact_type,
+        limit as usize,
+        last,
+    ))
+}
+
+/// A list of referrers as an answer (OCI distribution specification, *Listing Referrers*).
+pub(super) fn referrers_reply(
+    path: &str,
+    manifests: &Value,
+    artifact_type: Option<&str>,
+    limit: usize,
+    last: Option<String>,
+) -> Reply {
     let mut reply = Reply::json(&json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
@@ -109,8 +127,7 @@ pub(super) async fn referrers(
         reply = reply.header("oci-filters-applied", "artifactType");
         filter = format!("&artifactType={}", encode(artifact_type));
     }
-    let path = format!("/v2/{repository}/referrers/{subject}");
-    Ok(linked(reply, &path, &filter, limit as usize, last))
+    linked(reply, path, &filter, limit, last)
 }
 
 fn descriptor(record: &ReferrerRecord) -> Value {

@@ -16,6 +16,7 @@ mod login;
 mod manifest;
 mod paced;
 mod page;
+mod proxy;
 mod quota;
 mod receive;
 mod remembered;
@@ -49,6 +50,7 @@ use crate::metadata::{Metadata, Moment};
 use crate::retention;
 use crate::route::{self, Kind, Need, Route, UploadId};
 use crate::traces::Traces;
+use crate::upstream::Upstreams;
 use body::Body;
 use receive::Received;
 use request::{Outcome, Reply, Request};
@@ -137,11 +139,14 @@ pub struct Registry {
     pub verdicts: Arc<Verdicts>,
     /// Where spans of requests go.
     pub traces: Arc<Traces>,
+    /// The registries whose repositories are had through this one.
+    pub upstreams: Upstreams,
     /// What was counted.
     pub counts: Arc<Counts>,
     /// Blobs that were compared with their digests of late.
     pub verified: Arc<Verified>,
     sessions: Arc<session::Sessions>,
+    proxying: Arc<proxy::Proxying>,
     draining: Arc<AtomicBool>,
 }
 
@@ -166,9 +171,11 @@ impl Registry {
             hooks: Vec::new(),
             verdicts: Arc::default(),
             traces: Arc::default(),
+            upstreams: Upstreams::default(),
             counts: Arc::default(),
             verified: Arc::default(),
             sessions: Arc::default(),
+            proxying: Arc::default(),
             draining: Arc::default(),
         }
     }
@@ -186,9 +193,11 @@ impl Registry {
             hooks: Vec::new(),
             verdicts: Arc::default(),
             traces: Arc::clone(&self.traces),
+            upstreams: Upstreams::default(),
             counts: Arc::clone(&self.counts),
             verified: Arc::clone(&self.verified),
             sessions: Arc::clone(&self.sessions),
+            proxying: Arc::clone(&self.proxying),
             draining: Arc::clone(&self.draining),
         }
     }
@@ -222,7 +231,8 @@ impl Registry {
             received: Some(Received::new(Some(body))),
         };
         let traced = self.traces.begin(&asked.headers);
-        let route = route::parse(asked.method.as_str(), &path, &asked.query);
+        let route = route::parse(asked.method.as_str(), &path, &asked.query)
+            .and_then(|route| self.upstreams.named(route, &asked.query));
         let kind = route.as_ref().ok().map(Route::kind);
         let outcome = match &route {
             Ok(route) => traced.run(self.admit(&mut asked, route)).await,
@@ -343,6 +353,9 @@ impl Registry {
 }
 
 async fn dispatch(asked: &mut Request, route: &Route) -> Outcome {
+    if let Some(outcome) = proxy::answer(asked, route).await {
+        return outcome;
+    }
     match route {
         Route::Base => Ok(Reply::json(&serde_json::json!({}))),
         Route::Catalog { page } => list::catalog(asked, page).await,

@@ -260,7 +260,13 @@ async fn whole(
 }
 
 /// Publishes a blob. One that is there already, but cannot be read, makes room first: what is acknowledged is there.
-async fn publish_sound(registry: &Arc<Registry>, new: NewBlob) -> Result<Published, Fault> {
+///
+/// # Errors
+/// When the store or the metadata fail.
+pub(super) async fn publish_sound(
+    registry: &Arc<Registry>,
+    new: NewBlob,
+) -> Result<Published, Fault> {
     let metadata = &registry.metadata;
     if let Some(known) = metadata.known_blob(&new.digest).await? {
         // One that is not sound counts as missing from here on.
@@ -274,32 +280,45 @@ async fn publish(request: &Request, held: Held, new: NewBlob) -> Outcome {
     let registry = request.registry.clone();
     let running = tokio::spawn(traces::carried(async move {
         let (repository, digest) = (new.repository.clone(), new.digest.clone());
-        let Some(upload) = new.upload.clone() else {
-            return Err(Fault::internal());
-        };
-        let is_stored = matches!(new.place, Place::Stored(_));
-        if is_stored {
-            let _span = traces::start("blob publish");
-            registry.blobs.publish(&upload, &digest, new.size).await?;
-        }
-        failpoint::reached("before-publish");
-        let published = publish_sound(&registry, new).await?;
-        failpoint::reached("after-publish");
-        // What is here twice, or came too late, is not needed.
-        match (published, is_stored) {
-            (Published::Taken, true) => {}
-            (_, true) => registry.blobs.remove(&digest, &upload).await?,
-            (_, false) => registry.blobs.discard(&upload).await?,
-        }
-        drop(held);
-        registry.sessions.end(&upload);
-        match published {
+        match publish_staged(&registry, held, new).await? {
             Published::NoUpload => Err(unknown_upload()),
             Published::OverQuota(over) => Err(quota::denied(&repository, over)),
             Published::Taken | Published::Known => Ok(created(&repository, &digest)),
         }
     }));
     running.await.map_err(|_| Fault::internal())?
+}
+
+/// Makes what was staged of an upload a blob; who calls it lets it come to its end.
+///
+/// # Errors
+/// When the store or the metadata fail.
+pub(super) async fn publish_staged(
+    registry: &Arc<Registry>,
+    held: Held,
+    new: NewBlob,
+) -> Result<Published, Fault> {
+    let digest = new.digest.clone();
+    let Some(upload) = new.upload.clone() else {
+        return Err(Fault::internal());
+    };
+    let is_stored = matches!(new.place, Place::Stored(_));
+    if is_stored {
+        let _span = traces::start("blob publish");
+        registry.blobs.publish(&upload, &digest, new.size).await?;
+    }
+    failpoint::reached("before-publish");
+    let published = publish_sound(registry, new).await?;
+    failpoint::reached("after-publish");
+    // What is here twice, or came too late, is not needed.
+    match (published, is_stored) {
+        (Published::Taken, true) => {}
+        (_, true) => registry.blobs.remove(&digest, &upload).await?,
+        (_, false) => registry.blobs.discard(&upload).await?,
+    }
+    drop(held);
+    registry.sessions.end(&upload);
+    Ok(published)
 }
 
 /// Takes the upload, if the repository has it.

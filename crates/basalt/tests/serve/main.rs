@@ -14,6 +14,7 @@ mod login;
 mod operations;
 mod pages;
 mod policy;
+mod proxy;
 mod quotas;
 mod robots;
 mod server;

@@ -16,7 +16,7 @@ use crate::route::UploadId;
 /// How many missing blobs a refusal names.
 const MAXIMUM_MISSING: usize = 20;
 
-fn ensure_repository(session: &mut dyn Session, name: &RepositoryName) -> Result<i64> {
+pub(super) fn ensure_repository(session: &mut dyn Session, name: &RepositoryName) -> Result<i64> {
     if let Some(id) = repository_id(session, name)? {
         return Ok(id);
     }
@@ -303,7 +303,7 @@ pub(super) fn renew_blob(
 }
 
 /// A manifest of a repository: its number and its length.
-fn manifest(
+pub(super) fn manifest(
     session: &mut dyn Session,
     repository: i64,
     digest: &Digest,
@@ -421,7 +421,11 @@ pub(super) fn put_manifest(
     Ok(Ok(PutManifest { is_new }))
 }
 
-fn insert_manifest(session: &mut dyn Session, repository: i64, new: &NewManifest) -> Result<i64> {
+pub(super) fn insert_manifest(
+    session: &mut dyn Session,
+    repository: i64,
+    new: &NewManifest,
+) -> Result<i64> {
     let facts = &new.facts;
     // A map of texts: writing it as JSON cannot fail.
     let annotations = serde_json::to_string(&facts.annotations).unwrap_or_default();
@@ -441,7 +445,7 @@ fn insert_manifest(session: &mut dyn Session, repository: i64, new: &NewManifest
 }
 
 /// The number of the manifest that a tag names.
-fn tagged(session: &mut dyn Session, repository: i64, tag: &Tag) -> Result<Option<i64>> {
+pub(super) fn tagged(session: &mut dyn Session, repository: i64, tag: &Tag) -> Result<Option<i64>> {
     session.first(
         "SELECT manifest FROM tags WHERE repository = ?1 AND name = ?2",
         values![repository, tag.as_str()],

@@ -121,6 +121,10 @@ pub(super) fn remove_manifest(
     quota::take_manifest(session, repository, manifest)?;
     verdict::note_change(session, repository)?;
     for statement in [
+        "DELETE FROM copied_tags WHERE repository = (SELECT repository FROM manifests WHERE id = ?1)
+         AND name IN (SELECT name FROM tags WHERE manifest = ?1)",
+        "DELETE FROM copied_children WHERE parent = ?1",
+        "DELETE FROM copies WHERE manifest = ?1",
         "DELETE FROM tags WHERE manifest = ?1",
         "DELETE FROM manifest_blobs WHERE manifest = ?1",
         "DELETE FROM manifest_children WHERE parent = ?1",

@@ -3,6 +3,7 @@
 mod bills;
 mod change;
 mod collect;
+mod copies;
 mod hooks;
 mod logins;
 mod operate;
@@ -19,11 +20,11 @@ pub(super) mod writer;
 
 use super::login::{Approval, PendingLogin, Poll, Polled};
 use super::{
-    Answer, AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, DeadEvent, Deleted,
-    Delivery, Filter, FoundPackages, Grace, HookPosition, Keeper, ManifestHead, ManifestRecord,
-    Metadata, Moment, NewBlob, NewManifest, PackageSearch, Piece, PieceAdded, Published,
-    PutManifest, ReferrerRecord, Refusal, RepositoryOverview, Retired, SigningKey, StoredManifest,
-    TagOverview, TagRecord, Totals, WaitingBill,
+    Answer, AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, CopyRecord,
+    DeadEvent, Deleted, Delivery, Filter, FoundPackages, Grace, HookPosition, Keeper, ManifestHead,
+    ManifestRecord, Metadata, Moment, NewBlob, NewCopy, NewManifest, PackageSearch, Piece,
+    PieceAdded, Published, PutManifest, ReferrerRecord, Refusal, RepositoryOverview, Retired,
+    SigningKey, StoredManifest, TagOverview, TagRecord, Totals, WaitingBill,
 };
 use crate::access::{Login, LoginId, Robot, RobotName, UserCode};
 use crate::bills::{NewBill, Package};
@@ -694,5 +695,73 @@ impl<E: Engine> Metadata for Sql<E> {
         let blob = blob.clone();
         self.engine
             .read(move |session| verdict::manifests_with(session, &blob, is_wanted.as_ref(), limit))
+    }
+
+    fn copy(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<CopyRecord>> {
+        let (repository, reference) = (repository.clone(), reference.clone());
+        self.engine
+            .read(move |session| copies::copy(session, &repository, &reference))
+    }
+
+    fn keep_copy(&self, copy: NewCopy) -> Answer<'_, Result<(), Refusal>> {
+        self.engine
+            .change(true, move |session| copies::keep(session, &copy))
+    }
+
+    fn confirm_copy(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        now: Moment,
+    ) -> Answer<'_, ()> {
+        let (repository, tag, digest) = (repository.clone(), tag.clone(), digest.clone());
+        // Who loses this in a crash asks upstream once more.
+        self.engine.change(false, move |session| {
+            copies::confirm(session, &repository, &tag, &digest, now)
+        })
+    }
+
+    fn renew_copy(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        ends: Moment,
+    ) -> Answer<'_, ()> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine.change(false, move |session| {
+            copies::renew(session, &repository, &digest, ends)
+        })
+    }
+
+    fn copied_platforms(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Answer<'_, Vec<String>> {
+        let (repository, digest) = (repository.clone(), digest.clone());
+        self.engine
+            .read(move |session| copies::platforms(session, &repository, &digest))
+    }
+
+    fn collect_copies(&self, now: Moment, limit: u64) -> Answer<'_, Collected> {
+        let grace = self.grace;
+        Box::pin(async move {
+            if !self
+                .engine
+                .read(move |session| copies::is_due(session, now))
+                .await?
+            {
+                return Ok(Collected::default());
+            }
+            let collected = self.engine.change(true, move |session| {
+                copies::collect(session, now, limit, grace)
+            });
+            collected.await
+        })
     }
 }

@@ -78,8 +78,9 @@ pub(super) fn stored_manifests(
     limit: u64,
 ) -> Result<Vec<StoredManifest>> {
     let mut found = session.all(
-        "SELECT m.digest, m.media_type, m.size, m.bytes, m.id, r.name, m.subject, m.artifact_type, m.annotations
-         FROM manifests m JOIN repositories r ON r.id = m.repository WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
+        "SELECT m.digest, m.media_type, m.size, m.bytes, m.id, r.name, m.subject, m.artifact_type, m.annotations,
+                c.ends
+         FROM manifests m JOIN repositories r ON r.id = m.repository LEFT JOIN copies c ON c.manifest = m.id WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
         values![after, limit],
         |row| {
             Ok(StoredManifest {
@@ -92,6 +93,7 @@ pub(super) fn stored_manifests(
                 subject: row.find(6)?,
                 artifact_type: row.find(7)?,
                 annotations: row.get(8)?,
+                is_copy: row.find::<i64>(9)?.is_some(),
                 blobs: Vec::new(),
                 children: Vec::new(),
                 tags: Vec::new(),

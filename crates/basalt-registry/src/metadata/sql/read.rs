@@ -127,6 +127,7 @@ pub(super) fn referrers(
     let mut found = Vec::new();
     let mut length = 0;
     let mut has_more = false;
+    // PostgreSQL tells the type of a parameter by where it stands first: `IS NULL` alone tells none.
     session.rows(
         "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
          FROM repositories r JOIN manifests m ON m.repository = r.id

@@ -249,6 +249,27 @@ CREATE TABLE spent_states (
     expires INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX spent_states_by_expiry ON spent_states (expires);
+-- Manifests that are copies of an upstream's: what they need may not be here. `ends`: when they go if nobody asks for them.
+CREATE TABLE copies (
+    manifest INTEGER PRIMARY KEY REFERENCES manifests (id),
+    ends INTEGER NOT NULL
+);
+CREATE INDEX copies_by_end ON copies (ends);
+-- What an index that is a copy lists, and for which platform; an empty text for none.
+CREATE TABLE copied_children (
+    parent INTEGER NOT NULL REFERENCES manifests (id),
+    digest TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    PRIMARY KEY (parent, digest, platform)
+) WITHOUT ROWID;
+CREATE INDEX copied_children_by_digest ON copied_children (digest);
+-- When the upstream said last that a tag names what it does here.
+CREATE TABLE copied_tags (
+    repository INTEGER NOT NULL REFERENCES repositories (id),
+    name TEXT NOT NULL,
+    checked INTEGER NOT NULL,
+    PRIMARY KEY (repository, name)
+) WITHOUT ROWID;
 "];
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.

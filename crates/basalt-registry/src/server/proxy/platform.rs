@@ -1,0 +1,122 @@
+//! For which platforms images are had: by what indexes say of them, and by what an image says of itself.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::download::Wanted;
+use crate::digest::Digest;
+use crate::fault::{Code, Fault};
+use crate::name::RepositoryName;
+use crate::server::Registry;
+use crate::server::bills::read_blob;
+use crate::upstream::{Remote, Trouble, Upstream};
+
+/// The longest configuration of an image that is read, in bytes.
+const MAXIMUM_CONFIG: u64 = 4 << 20;
+/// The media types of the configurations of images that run.
+const CONFIGS: [&str; 2] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
+
+/// A platform, as indexes and images name it (OCI image specification).
+#[derive(Deserialize)]
+pub(super) struct Named {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl Named {
+    /// As it is written: `linux/arm64/v8`.
+    pub fn text(self) -> String {
+        let variant = self.variant.filter(|variant| !variant.is_empty());
+        let variant = variant.map_or(String::new(), |variant| format!("/{variant}"));
+        format!("{}/{}{variant}", self.os, self.architecture)
+    }
+}
+
+/// Refuses an image that indexes list for platforms alone which are not had here. Whether one lists it at all.
+///
+/// # Errors
+/// With that.
+pub(super) async fn check_listed(
+    registry: &Registry,
+    remote: &Remote,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, Fault> {
+    let listed = registry.metadata.copied_platforms(repository, digest);
+    let listed = listed.await?;
+    // One index that names no platform is enough.
+    if listed.iter().any(String::is_empty) || remote.upstream.has_platform(&listed) {
+        return Ok(!listed.is_empty());
+    }
+    Err(denied(&remote.upstream, &listed.join(", ")))
+}
+
+/// Refuses an image that no index lists, and that says itself that it is for another platform. Its configuration is had for
+/// that, as every client that wants the image has it next.
+///
+/// # Errors
+/// With that, or when the configuration cannot be had.
+pub(super) async fn check_image(
+    registry: &Arc<Registry>,
+    remote: &Remote,
+    repository: &RepositoryName,
+    manifest: &[u8],
+    address: &str,
+) -> Result<(), Trouble> {
+    let Some(digest) = config_of(manifest).filter(|_| remote.upstream.is_choosy()) else {
+        return Ok(());
+    };
+    let download = registry.proxying.downloads.join(Wanted {
+        registry: Arc::clone(registry),
+        remote: remote.clone(),
+        repository: repository.clone(),
+        digest: digest.clone(),
+        address: address.to_owned(),
+    })?;
+    download.ended().await?;
+    let bytes = read_blob(registry, repository, &digest, MAXIMUM_CONFIG).await;
+    let bytes = bytes.map_err(|_| Fault::internal())?.unwrap_or_default();
+    // One that names no platform is for none.
+    match serde_json::from_slice(&bytes).map(Named::text) {
+        Ok(platform)
+            if !remote
+                .upstream
+                .has_platform(std::slice::from_ref(&platform)) =>
+        {
+            Err(denied(&remote.upstream, &platform).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The configuration of an image that runs.
+fn config_of(manifest: &[u8]) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Document {
+        config: Option<Descriptor>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Descriptor {
+        media_type: String,
+        digest: String,
+    }
+    let document: Document = serde_json::from_slice(manifest).ok()?;
+    let config = document.config?;
+    let is_image = CONFIGS.contains(&config.media_type.as_str());
+    is_image.then(|| config.digest.parse().ok())?
+}
+
+fn denied(upstream: &Upstream, platforms: &str) -> Fault {
+    let message = format!(
+        "this is an image for {platforms}; of the upstream `{}` those for {} can be had here",
+        upstream.prefix,
+        upstream.platforms()
+    );
+    Fault::new(Code::Denied, message)
+}
