@@ -1,7 +1,8 @@
 //! Copies of an upstream's manifests. No blob and no child is tied to them: each goes when nobody has asked for it for long.
 
 use super::super::{Collected, CopyRecord, Grace, Moment, NewCopy, OverQuota, Refusal, TagWrite};
-use super::change::{audit, ensure_repository, insert_manifest, manifest, tagged};
+use super::change::{audit, ensure_repository};
+use super::manifests::{self, manifest, tagged};
 use super::read::{self, repository_id};
 use super::session::{Result, Session, values};
 use super::{collect, overview, quota, verdict};
@@ -72,7 +73,7 @@ pub(super) fn keep(
         }
         None => {
             quota::add(session, repository, size)?;
-            let id = insert_manifest(session, repository, one)?;
+            let id = manifests::insert(session, repository, one)?;
             session.run(
                 "INSERT INTO copies (manifest, ends) VALUES (?1, ?2)",
                 values![id, new.ends],

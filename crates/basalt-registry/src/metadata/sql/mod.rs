@@ -1,11 +1,13 @@
 //! Metadata in a database of tables: what is asked and what is changed, written once for every engine.
 
 mod bills;
+mod blobs;
 mod change;
 mod collect;
 mod copies;
 mod hooks;
 mod logins;
+mod manifests;
 mod operate;
 mod overview;
 mod piece;
@@ -257,7 +259,7 @@ impl<E: Engine> Metadata for Sql<E> {
 
     fn publish_blob(&self, blob: NewBlob) -> Answer<'_, Published> {
         self.engine
-            .change(true, move |session| change::publish_blob(session, &blob))
+            .change(true, move |session| blobs::publish(session, &blob))
     }
 
     fn mount_blob(
@@ -271,7 +273,7 @@ impl<E: Engine> Metadata for Sql<E> {
     ) -> Answer<'_, Result<bool, Refusal>> {
         let (from, to, digest) = (from.clone(), to.clone(), digest.clone());
         self.engine.change(true, move |session| {
-            change::mount_blob(session, &from, &to, &digest, lease, quota, &author)
+            blobs::mount(session, &from, &to, &digest, lease, quota, &author)
         })
     }
 
@@ -283,14 +285,14 @@ impl<E: Engine> Metadata for Sql<E> {
     ) -> Answer<'_, bool> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.engine.change(false, move |session| {
-            change::renew_blob(session, &repository, &digest, lease)
+            blobs::renew(session, &repository, &digest, lease)
         })
     }
 
     fn put_manifest(&self, manifest: NewManifest) -> Answer<'_, Result<PutManifest, Refusal>> {
         let grace = self.grace;
         self.engine.change(true, move |session| {
-            change::put_manifest(session, &manifest, grace)
+            manifests::put(session, &manifest, grace)
         })
     }
 
@@ -302,7 +304,7 @@ impl<E: Engine> Metadata for Sql<E> {
     ) -> Answer<'_, bool> {
         let (repository, tag, grace) = (repository.clone(), tag.clone(), self.grace);
         self.engine.change(true, move |session| {
-            change::delete_tag(session, &repository, &tag, &author, grace)
+            manifests::delete_tag(session, &repository, &tag, &author, grace)
         })
     }
 
@@ -315,7 +317,7 @@ impl<E: Engine> Metadata for Sql<E> {
     ) -> Answer<'_, Result<bool, Refusal>> {
         let (repository, digest, grace) = (repository.clone(), digest.clone(), self.grace);
         self.engine.change(true, move |session| {
-            change::delete_manifest(session, &repository, &digest, &kept_tags, &author, grace)
+            manifests::delete(session, &repository, &digest, &kept_tags, &author, grace)
         })
     }
 
@@ -333,7 +335,7 @@ impl<E: Engine> Metadata for Sql<E> {
     ) -> Answer<'_, Result<Deleted, Refusal>> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.engine.change(true, move |session| {
-            change::delete_blob(session, &repository, &digest, &author)
+            blobs::delete(session, &repository, &digest, &author)
         })
     }
 
@@ -347,7 +349,7 @@ impl<E: Engine> Metadata for Sql<E> {
     fn quarantine(&self, digest: &Digest, place: &UploadId) -> Answer<'_, bool> {
         let (digest, place) = (digest.clone(), place.clone());
         self.engine.change(true, move |session| {
-            change::quarantine(session, &digest, &place)
+            blobs::quarantine(session, &digest, &place)
         })
     }
 

@@ -5,7 +5,9 @@
 //! in the metadata. A blob is a list of them, `blobs/<algorithm>/<2 hex>/<hex>.<upload>`. So any server goes on with any upload,
 //! one that comes back after a long stop can do no harm, and conditional writes, which stores do not agree on, are not needed.
 
-use std::collections::HashMap;
+mod list;
+mod path;
+
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,14 +20,15 @@ use object_store::prefix::PrefixStore;
 use object_store::{
     BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
 };
-use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::{Answer, Blob, Blobs, file_name, read_file_name};
+use super::{Answer, Blob, Blobs, read_file_name};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::failpoint;
 use crate::metadata::{Metadata, MetadataError, Piece, PieceAdded};
 use crate::route::UploadId;
+use list::{List, Listed, Lists};
+use path::{aside_path, blob_path, piece_path, pieces_path};
 
 /// How many bytes are added at once, at most.
 const ADDED: usize = 8 << 20;
@@ -215,74 +218,6 @@ impl Bucket {
             Err(error) => Err(failed(error)),
         }
     }
-}
-
-/// The list of a blob's pieces, as it lies in the bucket.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct List {
-    /// The blob's length.
-    size: u64,
-    /// The pieces, in order.
-    pieces: Vec<Piece>,
-}
-
-impl List {
-    /// Which piece has the byte at this place.
-    fn at(&self, offset: u64) -> Option<&Piece> {
-        let behind = self.pieces.partition_point(|piece| piece.begin <= offset);
-        let piece = self.pieces.get(behind.checked_sub(1)?)?;
-        (offset - piece.begin < piece.length).then_some(piece)
-    }
-}
-
-/// Lists that were read of late: they never change.
-#[derive(Default)]
-struct Lists {
-    held: HashMap<UploadId, Arc<List>>,
-    pieces: usize,
-}
-
-impl Lists {
-    fn get(&self, upload: &UploadId) -> Option<Arc<List>> {
-        self.held.get(upload).cloned()
-    }
-
-    fn keep(&mut self, upload: &UploadId, list: &Arc<List>) {
-        if self.pieces + list.pieces.len() > REMEMBERED {
-            *self = Self::default();
-        }
-        self.pieces += list.pieces.len();
-        self.held.insert(upload.clone(), Arc::clone(list));
-    }
-
-    fn forget(&mut self, upload: &UploadId) {
-        if let Some(list) = self.held.remove(upload) {
-            self.pieces = self.pieces.saturating_sub(list.pieces.len());
-        }
-    }
-}
-
-fn pieces_path(upload: &UploadId) -> Path {
-    let name = upload.as_str();
-    Path::from_iter(["pieces", name.get(..2).unwrap_or_default(), name])
-}
-
-fn piece_path(upload: &UploadId, name: &UploadId) -> Path {
-    pieces_path(upload).join(name.as_str())
-}
-
-fn part_path(digest: &Digest) -> Path {
-    let part = digest.hex().get(..2).unwrap_or_default();
-    Path::from_iter(["blobs", digest.algorithm().name(), part])
-}
-
-fn blob_path(digest: &Digest, upload: &UploadId) -> Path {
-    part_path(digest).join(file_name(digest, upload))
-}
-
-fn aside_path(digest: &Digest, upload: &UploadId) -> Path {
-    Path::from_iter(["quarantine".to_owned(), file_name(digest, upload)])
 }
 
 /// What the store says, as what went wrong here. But for what is not there, it may be otherwise at another time.
@@ -505,208 +440,5 @@ impl Blobs for Bucket {
     }
 }
 
-/// A blob by its list.
-struct Listed {
-    store: Arc<dyn ObjectStore>,
-    waiting: Arc<Semaphore>,
-    upload: UploadId,
-    list: Arc<List>,
-}
-
-impl Blob for Listed {
-    fn size(&self) -> u64 {
-        let mut end = 0;
-        // A list with a hole has no length.
-        for piece in &self.list.pieces {
-            if piece.begin != end {
-                return 0;
-            }
-            end = piece.begin.saturating_add(piece.length);
-        }
-        end.min(self.list.size)
-    }
-
-    fn piece(&self) -> usize {
-        READ
-    }
-
-    fn read_now(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    fn read(&self, offset: u64, length: usize) -> Answer<'static, Bytes> {
-        let Some(piece) = self.list.at(offset) else {
-            return Box::pin(std::future::ready(Ok(Bytes::new())));
-        };
-        let begin = offset - piece.begin;
-        let end = piece.length.min(begin + length as u64);
-        let path = piece_path(&self.upload, &piece.name);
-        let (store, waiting) = (Arc::clone(&self.store), Arc::clone(&self.waiting));
-        // It begins at once, not when it is asked for.
-        let reading = tokio::spawn(async move {
-            let permits = u32::try_from(end - begin).unwrap_or(u32::MAX);
-            let permit = waiting.acquire_many_owned(permits).await;
-            let permit = permit.map_err(io::Error::other)?;
-            let bytes = store.get_range(&path, begin..end).await.map_err(failed)?;
-            Ok(Bytes::from_owner(Waiting {
-                bytes,
-                _permit: permit,
-            }))
-        });
-        Box::pin(async move { reading.await.map_err(io::Error::other)? })
-    }
-}
-
-/// Bytes that count as waiting until they are sent.
-struct Waiting {
-    bytes: Bytes,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Waiting {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use object_store::memory::InMemory;
-
-    use super::*;
-    use crate::metadata::Grace;
-    use crate::metadata::sqlite::Sqlite;
-
-    const GRACE: Grace = Grace {
-        blob: 0,
-        untagged: None,
-    };
-
-    /// Two servers of one bucket, and an upload that both may go on with.
-    async fn two(folder: &std::path::Path) -> ([Bucket; 2], Arc<InMemory>, UploadId) {
-        let database = folder.join("registry.db");
-        let metadata: Arc<dyn Metadata> =
-            Arc::new(Sqlite::open(&database, GRACE).expect("it opens"));
-        let store = Arc::new(InMemory::new());
-        let upload = UploadId::random();
-        let repository = "app".parse().expect("a name");
-        let begun = metadata.begin_upload(&repository, &upload, i64::MAX);
-        begun.await.expect("it begins");
-        let server = || Bucket::over(store.clone(), Arc::clone(&metadata));
-        ([server(), server()], store, upload)
-    }
-
-    async fn objects(store: &InMemory) -> usize {
-        store.list(None).count().await
-    }
-
-    #[tokio::test]
-    async fn an_upload_goes_on_at_another_server_and_is_one_blob() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ([one, other], store, upload) = two(folder.path()).await;
-        let text = b"what one began, the other ends";
-        for (server, from, to) in [(&one, 0, 10), (&other, 10, text.len())] {
-            let bytes = vec![Bytes::copy_from_slice(&text[from..to])];
-            let added = server.append(&upload, from as u64, bytes).await;
-            added.expect("it is added");
-        }
-        let digest = Digest::of(Algorithm::Sha256, text);
-        let hashed = one.hash_staged(&upload, Hasher::new(Algorithm::Sha256), 0);
-        let (hasher, length) = hashed.await.expect("it is read");
-        assert_eq!(
-            (hasher.finish(), length),
-            (digest.clone(), text.len() as u64)
-        );
-        let size = text.len() as u64;
-        one.publish(&upload, &digest, size)
-            .await
-            .expect("it is published");
-        let blob = other.open(&digest, &upload).await.expect("it is asked for");
-        let blob = blob.expect("it is there");
-        assert_eq!(blob.size(), size);
-        let mut read = Vec::new();
-        while (read.len() as u64) < size {
-            let more = blob.read(read.len() as u64, 7).await.expect("it is read");
-            assert!(!more.is_empty() && more.len() <= 7);
-            read.extend_from_slice(&more);
-        }
-        assert_eq!(read, text);
-        assert_eq!(
-            one.list(hex_part(&digest))
-                .await
-                .expect("it is listed")
-                .len(),
-            1
-        );
-        one.remove(&digest, &upload).await.expect("it is removed");
-        assert_eq!(objects(&store).await, 0);
-    }
-
-    #[tokio::test]
-    async fn what_is_staged_can_be_read_from_any_place_while_more_comes() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ([one, other], _, upload) = two(folder.path()).await;
-        let read = |offset| other.read_staged_at(&upload, offset, 4);
-        assert!(read(0).await.expect("it is asked for").is_empty());
-        for (offset, bytes) in [(0, "abc"), (3, "defghi")] {
-            let bytes = vec![Bytes::from_static(bytes.as_bytes())];
-            one.append(&upload, offset, bytes)
-                .await
-                .expect("it is added");
-        }
-        for (offset, expected) in [(0, "abc"), (2, "c"), (3, "defg"), (8, "i"), (9, "")] {
-            let found = read(offset).await.expect("it is read");
-            assert_eq!(found, expected.as_bytes(), "{offset}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_server_that_comes_too_late_adds_nothing_and_leaves_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ([one, late], store, upload) = two(folder.path()).await;
-        let bytes = || vec![Bytes::from_static(b"four")];
-        one.append(&upload, 0, bytes()).await.expect("it is added");
-        for offset in [0, 3, 5] {
-            let refused = late.append(&upload, offset, bytes()).await;
-            let error = refused.expect_err("it is refused");
-            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{offset}");
-        }
-        assert_eq!(objects(&store).await, 1);
-        assert_eq!(
-            late.staged_length(&upload).await.expect("it is known"),
-            Some(4)
-        );
-        let ended = one.metadata.end_upload(&upload).await;
-        assert!(ended.expect("it ends"));
-        assert!(late.append(&upload, 4, bytes()).await.is_err());
-        one.discard(&upload).await.expect("it is removed");
-        assert_eq!(objects(&store).await, 0);
-    }
-
-    #[tokio::test]
-    async fn a_piece_that_is_gone_or_a_list_that_is_none_is_never_read_as_the_blob() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ([one, other], store, upload) = two(folder.path()).await;
-        let digest = Digest::of(Algorithm::Sha256, b"four");
-        let bytes = vec![Bytes::from_static(b"four")];
-        one.append(&upload, 0, bytes).await.expect("it is added");
-        assert!(one.publish(&upload, &digest, 5).await.is_err());
-        one.publish(&upload, &digest, 4)
-            .await
-            .expect("it is published");
-        one.discard(&upload).await.expect("its pieces are removed");
-        let blob = one.open(&digest, &upload).await.expect("it is asked for");
-        let read = blob.expect("its list is there").read(0, 4).await;
-        let error = read.expect_err("it cannot be read");
-        assert!(!super::super::is_passing(&error), "{error}");
-        let list = PutPayload::from_static(b"{\"size\":4,\"pieces\":[]");
-        let path = blob_path(&digest, &upload);
-        store.put(&path, list).await.expect("it is written");
-        let blob = other.open(&digest, &upload).await;
-        assert!(blob.expect("it is asked for").is_none());
-    }
-
-    fn hex_part(digest: &Digest) -> u8 {
-        u8::from_str_radix(&digest.hex()[..2], 16).expect("two digits")
-    }
-}
+mod tests;

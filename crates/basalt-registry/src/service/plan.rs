@@ -1,27 +1,19 @@
-//! From options and a configuration to a server that runs.
+//! What options and a configuration come to: a server that could run, if that is safe.
 
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use basalt_spec::SpecError;
-use rustix::process::Resource;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-
+use super::{Options, ServeError};
 use crate::access::{Htpasswd, ISSUED, Issuer, Policy};
-use crate::blobs::BucketError;
 use crate::config::{Config, Database, Store, TlsFiles, Untagged};
 use crate::events::Hook;
-use crate::metadata::{Grace, MetadataError};
+use crate::metadata::Grace;
 use crate::retention;
-use crate::server::{
-    Gate, KeySet, Limits, Listening, Provider, Registry, Settings, Tls, TlsError, Verdicts, log,
-};
+use crate::server::{Gate, KeySet, Limits, Provider, Registry, Settings, Verdicts};
 use crate::storage::Storage;
-use crate::traces::{Traces, TracesConfig, is_collector};
+use crate::traces::{TracesConfig, is_collector};
 use crate::upstream::Upstreams;
 use crate::verdict::Policies;
 
@@ -29,101 +21,6 @@ use crate::verdict::Policies;
 const LISTEN: &str = "127.0.0.1:5000";
 /// The largest file of users or configuration that is read, in bytes.
 const MAXIMUM_FILE: u64 = 4 << 20;
-/// Threads that answer requests, at least: one may wait for a disk while it reads the metadata.
-const THREADS: usize = 4;
-
-/// What the command line says.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The folder that everything is kept in.
-    pub root: Option<PathBuf>,
-    /// The folder when neither this nor the configuration names one.
-    pub default_root: PathBuf,
-    /// Where to listen.
-    pub listen: Option<String>,
-    /// The configuration.
-    pub config: Option<PathBuf>,
-    /// Whether other machines may connect without TLS.
-    pub without_tls: bool,
-    /// Whether other machines may write without signing in.
-    pub allow_anonymous: bool,
-    /// Where spans of requests go.
-    pub traces: Option<String>,
-}
-
-/// Why a server does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The configuration is wrong.
-    #[error("{0}")]
-    Config(SpecError),
-    /// A file or folder cannot be used.
-    #[error("{what} {path} cannot be used: {cause}", path = path.display())]
-    File {
-        /// What it is for.
-        what: &'static str,
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        cause: String,
-    },
-    /// Another server has the folder.
-    #[error("another server runs on {path}", path = path.display())]
-    Taken {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// It would be open to other machines in a way that nobody asked for.
-    #[error("{listen} is open to other machines, and {problem}")]
-    TooOpen {
-        /// Where it would listen.
-        listen: SocketAddr,
-        /// What is missing.
-        problem: &'static str,
-        /// What to do.
-        help: &'static str,
-    },
-    /// It cannot listen there.
-    #[error("cannot listen at {listen}: {cause}")]
-    Listen {
-        /// Where.
-        listen: String,
-        /// Why.
-        cause: String,
-    },
-    /// An address cannot be read.
-    #[error("{what} cannot be read: {cause}")]
-    Address {
-        /// Which.
-        what: &'static str,
-        /// Why.
-        cause: String,
-    },
-    /// The bucket cannot be used.
-    #[error(transparent)]
-    Store(BucketError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The metadata cannot be used.
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    /// The system does not give what a server needs.
-    #[error("the system does not give what the server needs: {0}")]
-    System(#[from] io::Error),
-}
-
-impl ServeError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<&str> {
-        match self {
-            Self::TooOpen { help, .. } => Some(help),
-            Self::Taken { .. } => Some("stop it, or name another folder with --root"),
-            Self::Listen { .. } => Some("name another address with --listen ADDRESS:PORT"),
-            _ => None,
-        }
-    }
-}
 
 /// A server that could run.
 pub struct Plan {
@@ -135,24 +32,24 @@ pub struct Plan {
     pub is_open: bool,
     database: Option<Database>,
     store: Option<Store>,
-    tls: Option<TlsFiles>,
+    pub(super) tls: Option<TlsFiles>,
     users: Option<Htpasswd>,
     issuers: Vec<(Issuer, Arc<KeySet>)>,
     providers: Vec<Arc<Provider>>,
     login_life: Option<i64>,
     policy: Policy,
     limits: Limits,
-    settings: Settings,
-    grace: Grace,
+    pub(super) settings: Settings,
+    pub(super) grace: Grace,
     service: String,
     url: Option<String>,
     only_local: bool,
     retention: Vec<retention::Rule>,
     hooks: Vec<Hook>,
     policies: Policies,
-    traces: Option<(String, u8)>,
+    pub(super) traces: Option<(String, u8)>,
     upstreams: Upstreams,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl fmt::Debug for Plan {
@@ -319,8 +216,8 @@ impl Plan {
         self.grace
     }
 
-    /// What a registry is made of that can change while it runs.
-    fn parts(self) -> (Gate, Settings, Vec<retention::Rule>, Vec<Hook>, Upstreams) {
+    /// A registry that goes by this; `make` makes it of its gate and its settings.
+    pub(super) fn registry(self, make: impl FnOnce(Gate, Settings) -> Registry) -> Registry {
         let mut gate = Gate::new(self.policy, self.users, self.service);
         gate.only_local = self.only_local;
         gate.issuers = self.issuers;
@@ -330,138 +227,13 @@ impl Plan {
         gate.url = self.url;
         gate.tls = self.tls.is_some();
         gate.clients = self.tls.is_some_and(|files| files.clients.is_some());
-        (
-            gate,
-            self.settings,
-            self.retention,
-            self.hooks,
-            self.upstreams,
-        )
+        let mut registry = make(gate, self.settings);
+        registry.verdicts = Arc::new(Verdicts::new(self.policies));
+        registry.retention = self.retention;
+        registry.hooks = self.hooks;
+        registry.upstreams = self.upstreams;
+        registry
     }
-
-    /// Runs the server until a signal ends it. `listening` hears where, once it answers.
-    ///
-    /// # Errors
-    /// When it cannot begin.
-    pub fn run(
-        self,
-        format: log::Format,
-        listening: impl FnOnce(SocketAddr, bool),
-    ) -> Result<(), ServeError> {
-        let storage = self.storage(self.grace)?;
-        raise_limit();
-        let tls = self
-            .tls
-            .as_ref()
-            .map(|files| Tls::read(&files.certificate, &files.key, files.clients.as_deref()))
-            .transpose()?;
-        let (metadata, blobs) = (Arc::clone(&storage.metadata), Arc::clone(&storage.blobs));
-        let options = self.options.clone();
-        let listen = self.listen;
-        let mut plan = self;
-        let spans = plan.traces.take();
-        let verdicts = Arc::new(Verdicts::new(std::mem::take(&mut plan.policies)));
-        let (gate, settings, retention, hooks, upstreams) = plan.parts();
-        let mut registry = Registry::new(metadata, blobs, gate, settings);
-        registry.verdicts = verdicts;
-        if let Some((url, percent)) = spans {
-            let counts = Arc::clone(&registry.counts);
-            registry.traces = Arc::new(Traces::start(
-                &url,
-                percent,
-                &registry.gate.service,
-                counts,
-            )?);
-        }
-        let traces = Arc::clone(&registry.traces);
-        (registry.retention, registry.hooks) = (retention, hooks);
-        registry.upstreams = upstreams;
-        let (renewing, current) = watch::channel(Arc::new(registry));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores.max(THREADS))
-            .enable_all()
-            .build()?;
-        log::start(format)?;
-        runtime.block_on(async move {
-            let (stop, stopped) = watch::channel(false);
-            let (reload, reloaded) = watch::channel(0);
-            // Before it listens, so that a signal from now on ends it in good order.
-            let mut ends = [
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            ];
-            let mut hung_up = signal(SignalKind::hangup())?;
-            let has_tls = tls.is_some();
-            let server = Listening::bind(listen, current, tls).await;
-            let server = server.map_err(|cause| ServeError::Listen {
-                listen: listen.to_string(),
-                cause: cause.to_string(),
-            })?;
-            listening(server.address()?, has_tls);
-            let signals = async {
-                let [terminate, interrupt] = &mut ends;
-                loop {
-                    tokio::select! {
-                        _ = terminate.recv() => break,
-                        _ = interrupt.recv() => break,
-                        _ = hung_up.recv() => {
-                            reload.send_modify(|count| *count += 1);
-                            match renew(&options, &renewing).await {
-                                Ok(()) => log::note("the configuration was read again"),
-                                Err(error) => log::trouble(&format!(
-                                    "{error}; the former configuration stays"
-                                )),
-                            }
-                        }
-                    }
-                }
-                log::note("stopping: requests at hand may end");
-                let _ = stop.send(true);
-                // Who cannot wait says so once more.
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            };
-            let running = server.run(stopped, reloaded);
-            tokio::pin!(running);
-            tokio::select! {
-                ended = running.as_mut() => ended.map_err(ServeError::from),
-                () = signals => Ok(()),
-            }
-        })?;
-        traces.end();
-        // Reads of a disk that hangs are not waited for.
-        runtime.shutdown_background();
-        drop(storage);
-        Ok(())
-    }
-}
-
-/// Reads the configuration again, and puts what it says in the place of what was said before: all of it, or nothing.
-async fn renew(
-    options: &Options,
-    current: &watch::Sender<Arc<Registry>>,
-) -> Result<(), ServeError> {
-    let mut plan = Plan::new(options)?;
-    let verdicts = Arc::new(Verdicts::new(std::mem::take(&mut plan.policies)));
-    let former = Arc::clone(&current.borrow());
-    let (gate, settings, retention, hooks, upstreams) = plan.parts();
-    if settings.connections != former.settings.connections {
-        log::note("the number of connections changes with the next start");
-    }
-    let mut registry = former.with(gate, settings);
-    registry.verdicts = verdicts;
-    (registry.retention, registry.hooks) = (retention, hooks);
-    registry.upstreams = upstreams;
-    if registry.gate.signs_in() {
-        let keys = &registry.gate.keys;
-        keys.refresh(registry.metadata.as_ref(), crate::server::now())
-            .await?;
-    }
-    current.send_replace(Arc::new(registry));
-    Ok(())
 }
 
 /// Reads an address: `127.0.0.1:5000`, `[::]:5000`, `localhost:5000`, or a port of this machine alone.
@@ -557,15 +329,6 @@ fn read_providers(issuers: &[(Issuer, Arc<KeySet>)]) -> Result<Vec<Arc<Provider>
         providers.extend(provider.map(Arc::new));
     }
     Ok(providers)
-}
-
-/// As many open files as the system lets us have: each connection is one.
-fn raise_limit() {
-    let mut limit = rustix::process::getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        let _ = rustix::process::setrlimit(Resource::Nofile, limit);
-    }
 }
 
 #[cfg(test)]
