@@ -78,6 +78,8 @@ def ask(own, method, target, body=b"", headers=()):
         raise Unknown(str(error)) from error
     finally:
         connection.close()
+    # Whatever breaks off is to be tried again, and said so.
+    assert status < 500 or status == 503, f"{method} {target}: {status} {data[:200]!r}"
     if status >= 500:
         note(f"status {status}")
         raise Unknown(f"{method} {target}: {status} {data[:200]!r}")

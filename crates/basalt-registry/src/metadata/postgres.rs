@@ -303,6 +303,8 @@ impl Link {
     }
 
     fn prepared(&mut self, text: &str) -> Result<Statement> {
+        // Statements end with the connection that they were prepared on.
+        self.client()?;
         if let Some(statement) = self.statements.get(text) {
             return Ok(statement.clone());
         }
