@@ -108,7 +108,14 @@ fn an_image_is_had_with_the_registrys_own_credentials_and_is_there_when_upstream
     assert_eq!(get(&server, &blob).is(200).body, layer);
     assert_eq!(get(&server, &small).is(200).body, b"{}");
     server.terminate();
-    let (code, out, _) = here.basalt(&["registry", "verify", "--root", "root"]);
+    let (code, out, _) = here.basalt(&[
+        "registry",
+        "verify",
+        "--root",
+        "root",
+        "--config",
+        "registry.yaml",
+    ]);
     assert_eq!(code, 0, "{out}");
 }
 
@@ -226,7 +233,7 @@ fn bytes_that_are_not_the_blob_never_become_a_whole_answer_and_are_not_kept() {
     let (large, small) = (sha(&layer), sha(b"small"));
     origin.lie(&format!("/blobs/{large}"), wrong.clone(), wrong.len());
     origin.lie(&format!("/blobs/{small}"), b"smell".to_vec(), 5);
-    let home = Home::new();
+    let home = Home::with_files();
     let server = proxy(&home, &origin.url(), "");
     server.get(TAG).is(200);
     assert!(server.ask("GET", &blob(&large)).try_send().is_none());
@@ -279,7 +286,7 @@ fn lengths_that_are_lies_bring_nobody_a_whole_blob() {
     origin.image("app", "one", &[&layer]);
     let digest = sha(&layer);
     for length in [layer.len() - 1000, layer.len() + 1000] {
-        let home = Home::new();
+        let home = Home::with_files();
         let server = proxy(&home, &origin.url(), "");
         origin.lie(&format!("/blobs/{digest}"), layer.clone(), length);
         let broken = server.ask("GET", &blob(&digest)).try_send();
@@ -290,7 +297,7 @@ fn lengths_that_are_lies_bring_nobody_a_whole_blob() {
         assert!(stored(&home.path("root")).is_empty());
     }
     // More than may be kept is not even begun with.
-    let home = Home::new();
+    let home = Home::with_files();
     origin.honest();
     let server = proxy(&home, &origin.url(), ", blob: 1 MB");
     server.get(&blob(&digest)).refused(502, "SIZE_INVALID");
@@ -512,7 +519,14 @@ fn an_index_is_kept_whole_its_images_come_when_they_are_asked_for_and_those_of_o
     server.get("/r/up/app:all").is(200);
     server.get(&format!("/r/up/app@{wanted}")).is(200);
     server.terminate();
-    let (code, out, _) = home.basalt(&["registry", "verify", "--root", "root"]);
+    let (code, out, _) = home.basalt(&[
+        "registry",
+        "verify",
+        "--root",
+        "root",
+        "--config",
+        "registry.yaml",
+    ]);
     assert_eq!(code, 0, "{out}");
 }
 
@@ -665,7 +679,7 @@ fn a_server_that_is_killed_while_a_blob_comes_has_nothing_of_it_and_has_it_whole
     let layer = noise(3 << 20, 7);
     origin.image("app", "one", &[&layer]);
     let gate = origin.stall(&format!("/blobs/{}", sha(&layer)), 1 << 20);
-    let home = Home::new();
+    let home = Home::with_files();
     let text = format!(
         "{}uploads: {{expire: 1 second}}\n",
         config(&origin.url(), "")
@@ -697,7 +711,7 @@ fn what_nobody_asks_for_goes_and_what_somebody_asks_for_stays() {
     let (used, unused) = (noise(100_000, 8), noise(100_000, 9));
     origin.image("app", "one", &[&used]);
     origin.image("app", "two", &[&unused]);
-    let home = Home::new();
+    let home = Home::with_files();
     let server = proxy(&home, &origin.url(), ", keep: 4 seconds");
     for tag in ["one", "two"] {
         server.get(&format!("/v2/up/app/manifests/{tag}")).is(200);
@@ -733,7 +747,15 @@ fn referrers_are_those_of_the_upstream_and_hooks_hear_of_no_copy() {
     let hooks = format!("hooks:\n  - {{name: ci, url: \"{}/hook\"}}\n", hook.url());
     let server = home.serve_as(&format!("{hooks}{}", config(&origin.url(), "")));
     await_that("the hook is known", || {
-        let (_, out, _) = home.basalt(&["registry", "events", "--root", "root", "--json"]);
+        let (_, out, _) = home.basalt(&[
+            "registry",
+            "events",
+            "--root",
+            "root",
+            "--config",
+            "registry.yaml",
+            "--json",
+        ]);
         out.contains("\"ci\"")
     });
     server.get(TAG).is(200);
