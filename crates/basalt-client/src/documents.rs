@@ -11,6 +11,8 @@ use crate::transport::Payload;
 
 /// The longest document that is read, in bytes.
 const MAXIMUM_DOCUMENT: u64 = 16 << 20;
+/// The most parts of a list that are asked for.
+const MAXIMUM_PARTS: usize = 1000;
 
 impl Registry {
     /// Asks for the document at a path: `/basalt/v1/robots`.
@@ -19,6 +21,26 @@ impl Registry {
     /// When the registry cannot be reached, is no `basalt serve`, or refuses it.
     pub fn document(&self, path: &str) -> Result<Value, ClientError> {
         self.exchange(Method::GET, path, None, &[])
+    }
+
+    /// All entries of the list `robots` or `sessions`, part by part; `key` is what they are in order of.
+    ///
+    /// # Errors
+    /// As [`Registry::document`].
+    pub fn documents(&self, list: &str, key: &str) -> Result<Vec<Value>, ClientError> {
+        let mut entries: Vec<Value> = Vec::new();
+        for _ in 0..MAXIMUM_PARTS {
+            let mut path = format!("/basalt/v1/{list}?n=1000&last=");
+            let last = entries.last().and_then(|entry| entry[key].as_str());
+            percent_encode(last.unwrap_or_default(), &mut path);
+            let part = self.document(&path)?;
+            let part = part[list].as_array().cloned().unwrap_or_default();
+            if part.is_empty() {
+                break;
+            }
+            entries.extend(part);
+        }
+        Ok(entries)
     }
 
     /// A page, from 1 on, of the images that have a package: `liblzma5 < 5.4`.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Glob, Policy};
 use crate::config::Span;
 use crate::digest::Digest;
-use crate::metadata::{Author, Keeper, Metadata, MetadataError, Moment, Retired, TagRecord};
+use crate::metadata::{
+    Author, Keeper, Metadata, MetadataError, Moment, Retired, TagRecord, all_repositories,
+};
 use crate::name::RepositoryName;
 
 /// How many rows are asked for at once.
@@ -202,17 +204,10 @@ pub async fn decide_all(
     now: Moment,
 ) -> Result<Vec<Decision>, MetadataError> {
     let mut decisions = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = metadata.repositories(after.as_deref(), ROWS).await?;
-        let Some(last) = page.last() else {
-            return Ok(decisions);
-        };
-        after = Some(last.as_str().to_owned());
-        for repository in &page {
-            decisions.extend(decide(metadata, rules, policy, repository, now).await?);
-        }
+    for repository in all_repositories(metadata).await? {
+        decisions.extend(decide(metadata, rules, policy, &repository, now).await?);
     }
+    Ok(decisions)
 }
 
 /// Deletes the tags that go, with what nothing else keeps. How many tags and manifests.

@@ -505,6 +505,27 @@ pub trait Metadata: Send + Sync + 'static {
     fn collect_copies(&self, now: Moment, limit: u64) -> Answer<'_, Collected>;
 }
 
+/// How many names are asked for at once.
+const NAMES: u64 = 1000;
+
+/// The names of all repositories, in order.
+///
+/// # Errors
+/// When the metadata cannot be read.
+pub async fn all_repositories(
+    metadata: &dyn Metadata,
+) -> std::result::Result<Vec<RepositoryName>, MetadataError> {
+    let mut names: Vec<RepositoryName> = Vec::new();
+    loop {
+        let last = names.last().map(|name| name.as_str().to_owned());
+        let page = metadata.repositories(last.as_deref(), NAMES).await?;
+        if page.is_empty() {
+            return Ok(names);
+        }
+        names.extend(page);
+    }
+}
+
 /// Whether a repository is meant.
 pub type Filter = Arc<dyn Fn(&RepositoryName) -> bool + Send + Sync>;
 

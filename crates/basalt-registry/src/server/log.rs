@@ -164,7 +164,7 @@ fn timestamp(moment: Moment) -> String {
 }
 
 /// A text from outside, without what a terminal would obey.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

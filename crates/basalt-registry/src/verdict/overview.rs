@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Breach, Occasion, Policies, Subject, is_attachment_tag, judge};
 use crate::blobs::Blobs;
-use crate::metadata::{Metadata, Moment};
+use crate::metadata::{Metadata, Moment, all_repositories};
 use crate::name::{RepositoryName, Tag};
 use crate::route::Reference;
 use crate::server::Unfinished;
@@ -41,22 +41,15 @@ pub async fn decide_all(
     now: Moment,
 ) -> Result<Vec<Decision>, Unfinished> {
     let mut decisions = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = metadata.repositories(after.as_deref(), ROWS).await?;
-        let Some(last) = page.last() else {
-            return Ok(decisions);
-        };
-        after = Some(last.as_str().to_owned());
-        for repository in &page {
-            for on in [Occasion::Pull, Occasion::Push] {
-                if policies.fit(repository, on) {
-                    let stores = (metadata, blobs);
-                    decisions.extend(decide(policies, stores, repository, on, now).await?);
-                }
+    for repository in &all_repositories(metadata.as_ref()).await? {
+        for on in [Occasion::Pull, Occasion::Push] {
+            if policies.fit(repository, on) {
+                let stores = (metadata, blobs);
+                decisions.extend(decide(policies, stores, repository, on, now).await?);
             }
         }
     }
+    Ok(decisions)
 }
 
 async fn decide(

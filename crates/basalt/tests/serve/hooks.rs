@@ -1,74 +1,15 @@
 //! Who is told of changes, what goes by itself, and a configuration that is read again.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
+use crate::listener::{Told, listen};
 use crate::server::{Home, await_that};
 
-/// What came to a hook: its headers in small letters, and its body.
-struct Told {
-    headers: String,
-    body: String,
-}
-
-impl Told {
-    fn event(&self) -> Value {
-        serde_json::from_str(&self.body).expect("a JSON document")
-    }
-
-    fn header(&self, name: &str) -> &str {
-        let mut lines = self.headers.lines();
-        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.expect("it is there").trim()
-    }
-}
-
 /// Someone who listens for events, and answers with what `answer` says.
-fn hook(
-    mut answer: impl FnMut(usize) -> &'static str + Send + 'static,
-) -> (String, Receiver<Told>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = format!("http://{}/hook", listener.local_addr().expect("an address"));
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = BufReader::new(stream.expect("a connection"));
-            let (mut headers, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                let _ = stream.read_line(&mut line);
-                let line = line.trim_end().to_ascii_lowercase();
-                if line.is_empty() {
-                    break;
-                }
-                if let Some(count) = line.strip_prefix("content-length:") {
-                    length = count.trim().parse().expect("a number");
-                }
-                headers.push_str(&format!("{line}\n"));
-            }
-            let mut body = vec![0; length];
-            // One that a killed server broke off is none.
-            if stream.read_exact(&mut body).is_err() || body.is_empty() {
-                continue;
-            }
-            let head = answer(number);
-            let text = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _ = stream.get_mut().write_all(text.as_bytes());
-            let told = Told {
-                headers,
-                body: String::from_utf8(body).expect("UTF-8"),
-            };
-            if sender.send(told).is_err() {
-                return;
-            }
-        }
-    });
-    (address, receiver)
+fn hook(answer: impl FnMut(usize) -> &'static str + Send + 'static) -> (String, Receiver<Told>) {
+    let (url, told) = listen(answer);
+    (format!("{url}/hook"), told)
 }
 
 fn next(told: &Receiver<Told>) -> Told {
@@ -85,19 +26,7 @@ fn a_hook_is_told_of_all_changes_in_order_signed_and_survives_kills() {
         "hooks:\n  - {{name: ci, url: \"{url}\", secret: secret, repositories: [\"team/*\"]}}\n"
     );
     let server = home.serve_as(&config);
-    // It is known from its first round on; what was before is not told.
-    await_that("the hook is known", || {
-        let (_, out, _) = home.basalt(&[
-            "registry",
-            "events",
-            "--root",
-            "root",
-            "--config",
-            "registry.yaml",
-            "--json",
-        ]);
-        out.contains("\"ci\"")
-    });
+    home.await_hook("ci");
     let digest = server.push_image("team/app", "one", &[b"layer"]);
     server.push_image("elsewhere", "one", &[b"layer"]);
     server.kill();
@@ -110,7 +39,7 @@ fn a_hook_is_told_of_all_changes_in_order_signed_and_survives_kills() {
     let mut ids = Vec::new();
     while kinds.last().map(String::as_str) != Some("basalt.registry.tag.deleted") {
         let one = next(&told);
-        let event = one.event();
+        let event = one.json();
         assert_eq!(event["specversion"], "1.0");
         assert!(
             one.header("content-type")
@@ -157,23 +86,12 @@ fn what_a_hook_does_not_take_is_tried_again_then_given_up_and_shown_and_the_next
     let server = home.serve_as(&format!(
         "hooks:\n  - {{name: ci, url: \"{url}\", attempts: 2, events: [push-tag]}}\n"
     ));
-    await_that("the hook is known", || {
-        let (_, out, _) = home.basalt(&[
-            "registry",
-            "events",
-            "--root",
-            "root",
-            "--config",
-            "registry.yaml",
-            "--json",
-        ]);
-        out.contains("\"ci\"")
-    });
+    home.await_hook("ci");
     server.push_image("app", "one", &[b"1"]);
     server.push_image("app", "two", &[b"2"]);
     let subjects: Vec<String> = (0..3)
         .map(|_| {
-            next(&told).event()["subject"]
+            next(&told).json()["subject"]
                 .as_str()
                 .expect("a text")
                 .to_owned()
@@ -182,14 +100,7 @@ fn what_a_hook_does_not_take_is_tried_again_then_given_up_and_shown_and_the_next
     assert_eq!(subjects, ["app:one", "app:one", "app:two"]);
     assert!(led.try_recv().is_err(), "a redirect was followed");
     await_that("it is shown", || {
-        let (_, out, _) = home.basalt(&[
-            "registry",
-            "events",
-            "--root",
-            "root",
-            "--config",
-            "registry.yaml",
-        ]);
+        let (_, out, _) = home.registry(&["events"]);
         out.contains("given up") && out.contains("500")
     });
     let counts = String::from_utf8(server.get("/metrics").is(200).body).expect("UTF-8");
@@ -263,15 +174,7 @@ retention:\n  - {repositories: [\"team/*\"], keep: {newest: 2, tags: [\"v*\"]}}\
         .is(200);
     server.get("/v2/other/manifests/old").is(200);
     server.terminate();
-    let (code, out, error) = home.basalt(&[
-        "registry",
-        "verify",
-        "--root",
-        "root",
-        "--config",
-        "registry.yaml",
-    ]);
-    assert_eq!(code, 0, "{out}{error}");
+    home.is_sound();
 }
 
 #[test]

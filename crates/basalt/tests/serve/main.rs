@@ -10,6 +10,7 @@ mod durable;
 mod hooks;
 mod issuers;
 mod limits;
+mod listener;
 mod login;
 mod operations;
 mod pages;

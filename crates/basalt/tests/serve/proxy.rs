@@ -108,15 +108,7 @@ fn an_image_is_had_with_the_registrys_own_credentials_and_is_there_when_upstream
     assert_eq!(get(&server, &blob).is(200).body, layer);
     assert_eq!(get(&server, &small).is(200).body, b"{}");
     server.terminate();
-    let (code, out, _) = here.basalt(&[
-        "registry",
-        "verify",
-        "--root",
-        "root",
-        "--config",
-        "registry.yaml",
-    ]);
-    assert_eq!(code, 0, "{out}");
+    here.is_sound();
 }
 
 /// Pushes an image as a user.
@@ -519,15 +511,7 @@ fn an_index_is_kept_whole_its_images_come_when_they_are_asked_for_and_those_of_o
     server.get("/r/up/app:all").is(200);
     server.get(&format!("/r/up/app@{wanted}")).is(200);
     server.terminate();
-    let (code, out, _) = home.basalt(&[
-        "registry",
-        "verify",
-        "--root",
-        "root",
-        "--config",
-        "registry.yaml",
-    ]);
-    assert_eq!(code, 0, "{out}");
+    home.is_sound();
 }
 
 #[test]
@@ -746,18 +730,7 @@ fn referrers_are_those_of_the_upstream_and_hooks_hear_of_no_copy() {
     let hook = Origin::new();
     let hooks = format!("hooks:\n  - {{name: ci, url: \"{}/hook\"}}\n", hook.url());
     let server = home.serve_as(&format!("{hooks}{}", config(&origin.url(), "")));
-    await_that("the hook is known", || {
-        let (_, out, _) = home.basalt(&[
-            "registry",
-            "events",
-            "--root",
-            "root",
-            "--config",
-            "registry.yaml",
-            "--json",
-        ]);
-        out.contains("\"ci\"")
-    });
+    home.await_hook("ci");
     server.get(TAG).is(200);
     let list = server
         .get(&format!("/v2/up/app/referrers/{subject}"))

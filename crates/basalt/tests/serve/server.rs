@@ -129,6 +129,26 @@ impl Home {
         self.serve(&["--config", CONFIGURATION])
     }
 
+    /// Runs `basalt registry` on what the server here has.
+    pub fn registry(&self, arguments: &[&str]) -> (i32, String, String) {
+        let place = ["--root", "root", "--config", CONFIGURATION];
+        self.basalt(&[&["registry"], arguments, &place].concat())
+    }
+
+    /// Waits until a hook is known: it hears of what happens from its first round on, and of nothing before.
+    pub fn await_hook(&self, name: &str) {
+        let name = format!("\"{name}\"");
+        await_that("the hook is known", || {
+            self.registry(&["events", "--json"]).1.contains(&name)
+        });
+    }
+
+    /// All that the server here has is sound.
+    pub fn is_sound(&self) {
+        let (code, out, error) = self.registry(&["verify"]);
+        assert_eq!(code, 0, "{out}{error}");
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).expect("it is there")
     }

@@ -1,57 +1,23 @@
 //! Traces: told to a collector, beside requests and never before them.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::listener::{Told, listen};
 use crate::server::{Home, await_that, noise};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// A collector that answers so after a while; what it was sent, and with which first line.
-fn collector(answer: &'static str, rest: Duration) -> (String, Receiver<(String, Value)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = BufReader::new(stream.expect("a connection"));
-            let (mut first, mut length) = (String::new(), 0);
-            let _ = stream.read_line(&mut first);
-            loop {
-                let mut line = String::new();
-                let _ = stream.read_line(&mut line);
-                let line = line.trim_end().to_ascii_lowercase();
-                if line.is_empty() {
-                    break;
-                }
-                if let Some(count) = line.strip_prefix("content-length:") {
-                    length = count.trim().parse().expect("a number");
-                }
-            }
-            let mut body = vec![0; length];
-            if stream.read_exact(&mut body).is_err() || body.is_empty() {
-                continue;
-            }
-            thread::sleep(rest);
-            let text =
-                format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _ = stream.get_mut().write_all(text.as_bytes());
-            let document = serde_json::from_slice(&body).expect("JSON");
-            if sender
-                .send((first.trim_end().to_owned(), document))
-                .is_err()
-            {
-                return;
-            }
-        }
-    });
-    (url, receiver)
+/// A collector that answers so after a while.
+fn collector(answer: &'static str, rest: Duration) -> (String, Receiver<Told>) {
+    listen(move |_| {
+        thread::sleep(rest);
+        answer
+    })
 }
 
 fn spans(document: &Value) -> Vec<Value> {
@@ -99,7 +65,8 @@ fn a_request_and_its_parts_are_told_as_a_part_of_the_clients_own_trace() {
         .is(404);
     assert_eq!(server.terminate(), 0);
     // What waited was sent before it ended.
-    let all: Vec<(String, Value)> = told.try_iter().collect();
+    let all = told.try_iter().map(|told| (told.json(), told.first));
+    let all: Vec<(String, Value)> = all.map(|(document, first)| (first, document)).collect();
     assert!(
         all.iter()
             .all(|(first, _)| first == "POST /v1/traces HTTP/1.1"),

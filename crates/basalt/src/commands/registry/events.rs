@@ -4,7 +4,7 @@ use basalt_registry::operations::{self, Opened};
 use clap::Args;
 use serde_json::json;
 
-use super::Registry;
+use super::Kept;
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
@@ -17,7 +17,7 @@ const SHOWN: u64 = 1000;
 Nothing is changed; a server may run. What a hook did not take is shown for 90 days; the audit log has each event.")]
 pub struct EventsArguments {
     #[command(flatten)]
-    registry: Registry,
+    registry: Kept,
 }
 
 pub(super) fn run(own: &EventsArguments, terminal: &Terminal) -> Result<Status, Failure> {

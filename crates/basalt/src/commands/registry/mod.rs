@@ -13,13 +13,16 @@ mod session;
 mod verify;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use basalt_client::{ClientError, Registry};
 use basalt_registry::operations::{Observer, OperationError, Report};
 use basalt_registry::service::{Options, Plan};
 use clap::{Args, Subcommand};
 
 use super::serve::default_root;
 use crate::failure::{Failure, Status};
+use crate::registries;
 use crate::terminal::{Progress, Terminal, bytes};
 
 /// What `registry` takes.
@@ -73,7 +76,7 @@ impl Root {
 
 /// Which registry, be it in a folder or not.
 #[derive(Debug, Clone, Args)]
-struct Registry {
+struct Kept {
     #[command(flatten)]
     root: Root,
     /// The configuration of `basalt serve`: for a registry on a database server or in a bucket
@@ -81,7 +84,7 @@ struct Registry {
     config: Option<PathBuf>,
 }
 
-impl Registry {
+impl Kept {
     fn plan(&self) -> Result<Plan, Failure> {
         plan(&self.root, self.config.as_ref())
     }
@@ -113,6 +116,21 @@ pub(super) fn run(own: &RegistryArguments, terminal: &Terminal) -> Result<Status
         RegistryCommand::Search(own) => search::run(own, terminal),
         RegistryCommand::Events(own) => events::run(own, terminal),
     }
+}
+
+/// A registry that is asked over the network.
+fn registry(
+    host: &str,
+    arguments: &crate::arguments::RegistryArguments,
+) -> Result<Arc<Registry>, Failure> {
+    let host = basalt_client::host(host).map_err(ClientError::Reference)?;
+    let client = registries::client(arguments, None)?;
+    Ok(client.registry(&host))
+}
+
+/// A text from outside, without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 /// A progress display that hears of an operation.

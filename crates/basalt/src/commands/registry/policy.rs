@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use basalt_registry::operations::{self, Opened};
+use basalt_registry::server::log::printable;
 use basalt_registry::server::now;
 use basalt_registry::verdict::{self, Consequence, Decision, Occasion};
 use clap::Args;
@@ -71,16 +72,4 @@ fn text(decisions: &[Decision]) -> String {
         "{denied} would be denied, {warned} warned of, {passed} pass\n"
     ));
     text
-}
-
-/// A text that images had a part in, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter.is_control() {
-            true => shown.extend(letter.escape_default()),
-            false => shown.push(letter),
-        }
-    }
-    shown
 }

@@ -3,7 +3,7 @@
 use basalt_registry::operations::{self, Repaired};
 use clap::Args;
 
-use super::{Registry, Shown, report_text, status};
+use super::{Kept, Shown, report_text, status};
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
@@ -17,7 +17,7 @@ quarantine/, and what manifests say is written again. Images that are hurt after
 Exit codes: 0 all is sound now, 4 some images must be pushed again, 1 or 2 it could not be done.")]
 pub struct RepairArguments {
     #[command(flatten)]
-    registry: Registry,
+    registry: Kept,
 }
 
 pub(super) fn run(own: &RepairArguments, terminal: &Terminal) -> Result<Status, Failure> {

@@ -1,18 +1,12 @@
 //! `basalt registry robot create|list|delete`.
 
-use std::sync::Arc;
-
-use basalt_client::{ClientError, Registry};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::registry;
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
-use crate::registries;
 use crate::terminal::Terminal;
-
-/// The most parts of a list that are asked for.
-const MAXIMUM_PARTS: usize = 1000;
 
 /// What `robot` takes.
 #[derive(Debug, Args)]
@@ -137,18 +131,7 @@ fn create(own: &CreateArguments, terminal: &Terminal) -> Result<(), Failure> {
 
 fn list(own: &ListArguments, terminal: &Terminal) -> Result<(), Failure> {
     let registry = registry(&own.host, &own.registries)?;
-    let mut robots: Vec<Value> = Vec::new();
-    for _ in 0..MAXIMUM_PARTS {
-        let last = robots.last().and_then(|robot| robot["name"].as_str());
-        // What a robot may be called stands in a query as it is, but for this sign.
-        let after = last.map_or_else(String::new, |name| name.replace('$', "%24"));
-        let part = registry.document(&format!("/basalt/v1/robots?n=1000&last={after}"))?;
-        let part = part["robots"].as_array().cloned().unwrap_or_default();
-        if part.is_empty() {
-            break;
-        }
-        robots.extend(part);
-    }
+    let robots = registry.documents("robots", "name")?;
     terminal.answer(&json!({"robots": robots}), || {
         robots.iter().map(line).collect()
     })
@@ -196,13 +179,4 @@ fn delete(own: &DeleteArguments, terminal: &Terminal) -> Result<(), Failure> {
     registry.delete_document(&format!("/basalt/v1/robots/{name}"))?;
     let document = json!({"deleted": format!("robot${name}")});
     terminal.summary(&document, || format!("deleted robot${name}\n"))
-}
-
-pub(super) fn registry(
-    host: &str,
-    arguments: &RegistryArguments,
-) -> Result<Arc<Registry>, Failure> {
-    let host = basalt_client::host(host).map_err(ClientError::Reference)?;
-    let client = registries::client(arguments, None)?;
-    Ok(client.registry(&host))
 }

@@ -1,12 +1,11 @@
 //! `basalt registry search HOST PACKAGE`.
 
-use basalt_client::ClientError;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::{printable, registry};
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
-use crate::registries;
 use crate::terminal::{Terminal, table};
 
 /// What `search` takes.
@@ -34,8 +33,8 @@ pub struct SearchArguments {
 }
 
 pub(super) fn run(own: &SearchArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let host = basalt_client::host(&own.host).map_err(ClientError::Reference)?;
-    let registry = registries::client(&own.registries, None)?.registry(&host);
+    let registry = registry(&own.host, &own.registries)?;
+    let host = registry.host();
     let query = own.query.join(" ");
     let mut images: Vec<Value> = Vec::new();
     let mut page = 0;
@@ -54,7 +53,7 @@ pub(super) fn run(own: &SearchArguments, terminal: &Terminal) -> Result<Status, 
     let document =
         json!({"query": query, "total": total, "has-unordered": is_partial, "images": images});
     terminal.answer(&document, || {
-        let mut text = table(&images.iter().map(|one| row(&host, one)).collect::<Vec<_>>());
+        let mut text = table(&images.iter().map(|one| row(host, one)).collect::<Vec<_>>());
         let shown = images.len() as u64;
         if shown < total {
             text.push_str(&format!("{} more; --limit shows more\n", total - shown));
@@ -85,9 +84,4 @@ fn row(host: &str, image: &Value) -> Vec<String> {
         text(&image["package"]["name"]),
         text(&image["package"]["version"]),
     ]
-}
-
-/// A text from outside, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
 }

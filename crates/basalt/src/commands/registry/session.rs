@@ -3,13 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::robot::registry;
+use super::{printable, registry};
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
-
-/// The most parts of a list that are asked for.
-const MAXIMUM_PARTS: usize = 1000;
 
 /// What `session` takes.
 #[derive(Debug, Args)]
@@ -62,22 +59,7 @@ pub(super) fn run(own: &SessionArguments, terminal: &Terminal) -> Result<Status,
 
 fn list(own: &ListArguments, terminal: &Terminal) -> Result<(), Failure> {
     let registry = registry(&own.host, &own.registries)?;
-    let mut sessions: Vec<Value> = Vec::new();
-    for _ in 0..MAXIMUM_PARTS {
-        let last = sessions.last().and_then(|session| session["id"].as_str());
-        // Nothing that a query could take for something else.
-        let after: String = last
-            .unwrap_or_default()
-            .chars()
-            .filter(char::is_ascii_hexdigit)
-            .collect();
-        let part = registry.document(&format!("/basalt/v1/sessions?n=1000&last={after}"))?;
-        let part = part["sessions"].as_array().cloned().unwrap_or_default();
-        if part.is_empty() {
-            break;
-        }
-        sessions.extend(part);
-    }
+    let sessions = registry.documents("sessions", "id")?;
     terminal.answer(&json!({"sessions": sessions}), || {
         sessions.iter().map(line).collect()
     })
@@ -85,11 +67,7 @@ fn list(own: &ListArguments, terminal: &Terminal) -> Result<(), Failure> {
 
 /// `5d1c…  company:ann  pull push  basalt/0.1 at 10.0.0.7  until 2027-…  last used never`
 fn line(session: &Value) -> String {
-    let text = |name: &str, otherwise: &str| {
-        let text = session[name].as_str().unwrap_or(otherwise);
-        let shown = text.chars().filter(|letter| !letter.is_control());
-        shown.collect::<String>()
-    };
+    let text = |name: &str, otherwise: &str| printable(session[name].as_str().unwrap_or(otherwise));
     let end = match session["expired"].as_bool() {
         Some(true) => "expired",
         _ => "until",

@@ -3,7 +3,7 @@
 use basalt_registry::operations::{self, Opened};
 use clap::Args;
 
-use super::{Registry, Shown, report_text, status};
+use super::{Kept, Shown, report_text, status};
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
 
@@ -15,7 +15,7 @@ Nothing is changed. Servers may run meanwhile; a backup can be looked at too (--
 Exit codes: 0 all is sound, 4 something is wrong, 1 or 2 it could not be looked at.")]
 pub struct VerifyArguments {
     #[command(flatten)]
-    registry: Registry,
+    registry: Kept,
     /// Look at the lengths of blobs alone, not at their bytes
     #[arg(long)]
     quick: bool,
