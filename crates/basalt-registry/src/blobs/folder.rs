@@ -291,6 +291,10 @@ impl Blob for Stored {
         let file = Arc::clone(&self.file);
         blocking(move || read_at(&file, offset, length))
     }
+
+    fn file(&self) -> Option<&Arc<File>> {
+        Some(&self.file)
+    }
 }
 
 /// Reads so many bytes from this place on, or as many as there are.

@@ -8,6 +8,7 @@ mod bucket;
 mod folder;
 mod whole;
 
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -110,4 +111,7 @@ pub trait Blob: Send + Sync {
 
     /// Reads so many bytes from this place on, or as many as there are.
     fn read(&self, offset: u64, length: usize) -> Answer<'static, Bytes>;
+
+    /// The file that has its bytes, if they are in one.
+    fn file(&self) -> Option<&Arc<File>>;
 }

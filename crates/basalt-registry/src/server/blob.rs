@@ -68,7 +68,8 @@ pub(super) async fn read(
             };
             let is_whole = wanted == Wanted::Whole;
             let check = is_whole.then(|| check(registry, digest, upload)).flatten();
-            Body::Blob(Box::new(BlobBody::new(blob, first, end, check)))
+            let outlet = request.peer.outlet.clone();
+            Body::Blob(Box::new(BlobBody::new(blob, first, end, check, outlet)))
         }
     };
     let reply = described(Reply::of(body), digest);

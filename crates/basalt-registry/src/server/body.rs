@@ -9,12 +9,15 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 
+use super::direct::{MAXIMUM_PART, Outlet};
 use super::proxy::Following;
 use crate::blobs::{Answer, Blob};
 use crate::digest::{Digest, Hasher};
 
 /// How many pieces may be on their way: their memory is used again.
 const PIECES: usize = 3;
+/// How much the system reads at once by itself, in bytes: of that, all is in memory or nothing.
+const READ_AHEAD: usize = 128 << 10;
 
 /// The body of an answer.
 pub enum Body {
@@ -93,12 +96,20 @@ pub struct BlobBody {
     reading: Option<Answer<'static, Bytes>>,
     pieces: VecDeque<Bytes>,
     check: Option<Check>,
+    outlet: Option<Outlet>,
 }
 
 impl BlobBody {
     /// The bytes of a blob from one place to another, compared with its digest if that is asked. Then the last piece is
-    /// held back if it does not fit, so that no client can take them for the blob.
-    pub fn new(blob: Arc<dyn Blob>, offset: u64, end: u64, check: Option<Check>) -> Self {
+    /// held back if it does not fit, so that no client can take them for the blob. What nobody needs to look at goes by the
+    /// outlet, if there is one.
+    pub fn new(
+        blob: Arc<dyn Blob>,
+        offset: u64,
+        end: u64,
+        check: Option<Check>,
+        outlet: Option<Outlet>,
+    ) -> Self {
         Self {
             blob,
             offset,
@@ -106,6 +117,7 @@ impl BlobBody {
             reading: None,
             pieces: VecDeque::new(),
             check,
+            outlet,
         }
     }
 
@@ -126,6 +138,10 @@ impl BlobBody {
                 }
             },
             None => {
+                if let Some(direct) = self.direct() {
+                    self.offset += direct.len() as u64;
+                    return Poll::Ready(Some(Ok(Frame::data(direct))));
+                }
                 let mut buffer = self.buffer(length);
                 match self.blob.read_now(self.offset, &mut buffer) {
                     Ok(count) => {
@@ -145,6 +161,20 @@ impl BlobBody {
         Poll::Ready(Some(
             bytes.and_then(|bytes| self.took(bytes)).map(Frame::data),
         ))
+    }
+
+    /// Puts the next part of the blob down at the outlet, if it is in a file that the system has in memory there: for one
+    /// that comes from the disk yet, the whole connection would wait, and others with it.
+    fn direct(&self) -> Option<Bytes> {
+        let outlet = self.outlet.as_ref().filter(|_| self.check.is_none())?;
+        let file = self.blob.file()?;
+        let end = self.end.min(self.offset + MAXIMUM_PART as u64);
+        let mut byte = [0];
+        let is_in_memory = (self.offset..end)
+            .step_by(READ_AHEAD)
+            .all(|place| matches!(self.blob.read_now(place, &mut byte), Ok(1)));
+        let length = usize::try_from(end - self.offset).ok()?;
+        is_in_memory.then(|| outlet.put(Arc::clone(file), self.offset, length))
     }
 
     /// How much is to be read at this place.

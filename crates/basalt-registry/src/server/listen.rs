@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate;
+use super::direct::Direct;
 use super::paced::Paced;
 use super::tls::{Certificate, TlsError};
 use super::{Current, Peer, janitor, log};
@@ -195,7 +196,12 @@ impl Connection {
             return;
         }
         match tls {
-            None => Box::pin(self.serve(stream, Peer::at(from))).await,
+            None => {
+                let stream = Direct::new(stream);
+                let mut peer = Peer::at(from);
+                peer.outlet = Some(stream.outlet());
+                Box::pin(self.serve(stream, peer)).await;
+            }
             Some(tls) => {
                 let handshake = Box::pin(tls.acceptor.accept(stream));
                 match timeout(HANDSHAKE, handshake).await {

@@ -5,6 +5,7 @@ mod blob;
 pub mod body;
 mod certificate;
 mod counts;
+mod direct;
 mod gate;
 mod janitor;
 mod jwks;
@@ -52,6 +53,7 @@ use crate::route::{self, Kind, Need, Route, UploadId};
 use crate::traces::Traces;
 use crate::upstream::Upstreams;
 use body::Body;
+use direct::Outlet;
 use receive::Received;
 use request::{Outcome, Reply, Request};
 
@@ -109,6 +111,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Who it is by the certificate that it showed.
     pub certificate: Option<Arc<Vouched>>,
+    /// Where files can be put down for it, when nothing is to be done to their bytes.
+    outlet: Option<Outlet>,
 }
 
 impl Peer {
@@ -117,6 +121,7 @@ impl Peer {
         Self {
             address,
             certificate: None,
+            outlet: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod devices;
 mod durable;
 mod hooks;
 mod issuers;
+mod large;
 mod limits;
 mod listener;
 mod login;

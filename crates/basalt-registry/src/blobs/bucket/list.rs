@@ -1,6 +1,7 @@
 //! The list of a blob's pieces, and a blob that is read by it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -110,6 +111,10 @@ impl Blob for Listed {
             }))
         });
         Box::pin(async move { reading.await.map_err(io::Error::other)? })
+    }
+
+    fn file(&self) -> Option<&Arc<File>> {
+        None
     }
 }
 
