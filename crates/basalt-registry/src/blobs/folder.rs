@@ -13,6 +13,7 @@ use fs_err as fs;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::spawn_blocking;
 
+use super::bring::Brought;
 use super::{Answer, Blob, Blobs, file_name, read_file_name};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::failpoint;
@@ -20,6 +21,8 @@ use crate::route::UploadId;
 
 /// How much is read or added at once.
 const PIECE: usize = 256 << 10;
+/// How the name of a blob ends that is being brought.
+pub(crate) const PART: &str = "part";
 
 /// A folder of blobs.
 #[derive(Debug, Clone)]
@@ -208,6 +211,44 @@ impl Blobs for Folder {
             Ok(Some(blob))
         });
         Box::pin(std::future::ready(opened))
+    }
+
+    fn bring(&self, digest: &Digest, upload: &UploadId, from: Arc<dyn Blob>) -> Answer<'_, bool> {
+        let (folder, name) = self.place(digest, upload);
+        let mut brought = Brought::new(from, digest);
+        Box::pin(async move {
+            let part = folder.join(format!("{name}.{PART}"));
+            let (place, begun) = (folder.clone(), part.clone());
+            let mut file = blocking(move || {
+                if !place.is_dir() {
+                    fs::create_dir_all(&place)?;
+                    sync_folder(place.parent().unwrap_or(&place))?;
+                }
+                let mut options = fs::OpenOptions::new();
+                options.write(true).create(true).truncate(true);
+                options.options_mut().mode(0o600);
+                options.open(begun)
+            })
+            .await?;
+            loop {
+                let bytes = brought.next().await?;
+                if bytes.is_empty() {
+                    break;
+                }
+                file = blocking(move || file.write_all(&bytes).map(|()| file)).await?;
+            }
+            let is_sound = brought.is_sound();
+            blocking(move || {
+                if !is_sound {
+                    return fs::remove_file(&part);
+                }
+                file.sync_all()?;
+                fs::rename(&part, folder.join(name))?;
+                sync_folder(&folder)
+            })
+            .await?;
+            Ok(is_sound)
+        })
     }
 
     fn location(&self, digest: &Digest, upload: &UploadId) -> String {

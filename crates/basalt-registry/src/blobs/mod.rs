@@ -4,6 +4,7 @@
 //! that is deleted is never mistaken for one that comes back, and no lock is needed: which of them counts is for the
 //! metadata to say.
 
+mod bring;
 mod bucket;
 mod folder;
 mod whole;
@@ -21,7 +22,7 @@ use crate::route::UploadId;
 
 pub use bucket::{Bucket, BucketError, BucketPlace, Keys};
 pub use folder::Folder;
-pub(crate) use folder::sync_folder;
+pub(crate) use folder::{PART, sync_folder};
 pub(crate) use whole::whole;
 
 /// An answer that is to come.
@@ -78,6 +79,10 @@ pub trait Blobs: Send + Sync + 'static {
 
     /// Opens a blob; nothing when it is not there.
     fn open(&self, digest: &Digest, upload: &UploadId) -> Answer<'_, Option<Arc<dyn Blob>>>;
+
+    /// Brings a blob here from another store, under the name of its upload. False when its bytes are not those of the
+    /// digest: then it is not here.
+    fn bring(&self, digest: &Digest, upload: &UploadId, from: Arc<dyn Blob>) -> Answer<'_, bool>;
 
     /// Where a blob lies within the store, for people.
     fn location(&self, digest: &Digest, upload: &UploadId) -> String;

@@ -13,6 +13,7 @@ mod sql;
 pub mod sqlite;
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -344,6 +345,15 @@ pub trait Metadata: Send + Sync + 'static {
 
     /// Ends a promise.
     fn end_lease(&self, name: &str, owner: &str) -> Answer<'_, ()>;
+
+    /// Writes all that is known at one moment into a file of SQLite that is not there.
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()>;
+
+    /// Takes over all that such a file knows, whole or not at all; false when something is known here already.
+    fn fill_from(&self, path: &Path) -> Answer<'_, bool>;
+
+    /// Whether nothing was ever done here.
+    fn is_empty(&self) -> Answer<'_, bool>;
 
     /// Tags of a repository with their times, sorted, behind `after`.
     fn tag_records(

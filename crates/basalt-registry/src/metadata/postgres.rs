@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -24,8 +25,8 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::sql::session::{Result, Row, Session, SqlError, Value};
 use super::sql::writer::{Transactional, Writer};
-use super::sql::{Engine, Sql, schema};
-use super::{Answer, Grace, MetadataError};
+use super::sql::{Engine, Sql, schema, tables};
+use super::{Answer, Grace, MetadataError, sqlite};
 
 /// How many connections read.
 const READERS: usize = 8;
@@ -284,6 +285,18 @@ impl Link {
         }
     }
 
+    /// Reads what was there at one moment, for as long as it takes.
+    fn at_one_moment<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.script(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+             SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+        )?;
+        self.in_transaction = true;
+        let result = read(self);
+        self.roll_back();
+        result
+    }
+
     fn client(&mut self) -> Result<&mut Client> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             if self.in_transaction {
@@ -480,10 +493,11 @@ fn answer(mut link: Link, questions: &Mutex<Receiver<Question>>) {
     }
 }
 
-impl Engine for Postgres {
-    fn read<T: Send + 'static>(
+impl Postgres {
+    /// Asks on a connection that reads; anew if that was lost.
+    fn ask<T: Send + 'static>(
         &self,
-        mut read: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
+        mut read: impl FnMut(&mut Link) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         let (sender, receiver) = oneshot::channel();
         let question: Question = Box::new(move |link| {
@@ -510,6 +524,15 @@ impl Engine for Postgres {
             result.map_err(|cause| MetadataError::database(&self.place, &cause))
         })
     }
+}
+
+impl Engine for Postgres {
+    fn read<T: Send + 'static>(
+        &self,
+        mut read: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.ask(move |link| read(link))
+    }
 
     fn change<T: Send + 'static>(
         &self,
@@ -517,5 +540,23 @@ impl Engine for Postgres {
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         self.writer.change(durable, change)
+    }
+
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()> {
+        let path = path.to_owned();
+        self.ask(move |link| {
+            // What a former attempt left.
+            let _ = std::fs::remove_file(&path);
+            link.at_one_moment(|link| {
+                let tables = tables::copied()?;
+                sqlite::make_file(&path, |file| tables::replace(link, file, &tables))
+            })
+        })
+    }
+
+    fn count_on(table: &str, column: &str) -> Option<String> {
+        Some(format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), greatest(1, (SELECT max({column}) FROM {table})))"
+        ))
     }
 }

@@ -221,6 +221,32 @@ pub fn copy_file(from: &Path, to: &Path) -> std::result::Result<i64, MetadataErr
     position(&copy).map_err(error)
 }
 
+/// A file that is only read.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(super) fn read_file(path: &Path) -> Result<Connection> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|cause| failed(&cause))
+}
+
+/// Makes a file that is not there, with the tables as they are when nothing was done yet, and has it filled.
+///
+/// # Errors
+/// When it cannot be written, or those of who fills it.
+pub(super) fn make_file(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Session) -> Result<()>,
+) -> Result<()> {
+    let place = path.display().to_string();
+    let flags = OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut file = connect(path, flags).map_err(|cause| failed(&cause))?;
+    migrate(&mut file, &place).map_err(|error| SqlError::Refused(error.to_string()))?;
+    // Who asked for it brings it to the disk as a whole.
+    file.script("PRAGMA synchronous = OFF; BEGIN")?;
+    fill(&mut file)?;
+    file.script("COMMIT")
+}
+
 /// Takes out of a copy what is good only where it was made: uploads at hand and leases.
 ///
 /// # Errors
@@ -229,7 +255,7 @@ pub fn settle_copy(path: &Path) -> std::result::Result<(), MetadataError> {
     let place = path.display().to_string();
     let error = |cause| MetadataError::database(&place, &failed(&cause));
     let copy = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(error)?;
-    let statements = "PRAGMA journal_mode = DELETE; DELETE FROM uploads; DELETE FROM leases;";
+    let statements = "PRAGMA journal_mode = DELETE; DELETE FROM pieces; DELETE FROM uploads; DELETE FROM leases;";
     copy.execute_batch(statements).map_err(error)
 }
 
@@ -291,6 +317,14 @@ impl Engine for Sqlite {
         Box::pin(async move {
             let work = move || journal::maintain(&journal, &path, |to| copy_file(&path, to));
             let running = tokio::task::spawn_blocking(work);
+            running.await.unwrap_or(Err(MetadataError::Closed))
+        })
+    }
+
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()> {
+        let (from, to) = (self.path.clone(), path.to_owned());
+        Box::pin(async move {
+            let running = tokio::task::spawn_blocking(move || copy_file(&from, &to).map(drop));
             running.await.unwrap_or(Err(MetadataError::Closed))
         })
     }

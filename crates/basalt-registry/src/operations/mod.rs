@@ -1,9 +1,10 @@
 //! What is done to a registry from its own machine: verified, repaired, backed up, restored.
 
 mod backup;
-mod copy;
+mod hold;
 mod repair;
 mod report;
+mod restore;
 mod verify;
 
 use std::io;
@@ -17,9 +18,10 @@ use crate::server::Unfinished;
 use crate::service::{Plan, ServeError};
 use crate::storage::Storage;
 
-pub use backup::{BackedUp, backup, restore};
+pub use backup::{BackedUp, backup};
 pub use repair::{Repaired, repair};
 pub use report::{Kind, Leftover, Problem, Report};
+pub use restore::restore;
 pub use verify::verify;
 
 /// The database's file in a registry's folder.
@@ -68,6 +70,9 @@ pub enum OperationError {
         /// Where.
         path: PathBuf,
     },
+    /// Something was done there already.
+    #[error("there is a registry already where the configuration says")]
+    Filled,
     /// One is within the other.
     #[error("the backup and the registry must be apart: {path} is within the other", path = path.display())]
     Within {
@@ -98,6 +103,9 @@ impl OperationError {
             Self::Running { .. } => Some("stop it first"),
             Self::Storage(error) => error.help(),
             Self::NotEmpty { .. } => Some("name a folder that is empty or not there"),
+            Self::Filled => {
+                Some("name a database that is new, and a bucket, or a folder of one, that is empty")
+            }
             _ => None,
         }
     }
@@ -171,12 +179,16 @@ impl Opened {
         Self::open(root, Access::Read, KEPT, None)
     }
 
-    /// Opens one to take a lease there, be it that a server runs or not.
+    /// Opens the registry of a configuration to take a lease there, be it that servers run or not, as with
+    /// [`Opened::of`].
     ///
     /// # Errors
     /// When there is none, or its database cannot be used.
-    pub fn beside(root: &Path) -> Result<Self, OperationError> {
-        Self::open(root, Access::Beside, KEPT, None)
+    pub fn beside(plan: &Plan) -> Result<Self, OperationError> {
+        match plan.is_in_folder() {
+            true => Self::open(&plan.root, Access::Beside, KEPT, None),
+            false => Self::elsewhere(plan, KEPT),
+        }
     }
 
     fn open(
@@ -201,6 +213,11 @@ impl Opened {
     /// What it knows.
     pub fn metadata(&self) -> &dyn Metadata {
         self.metadata.as_ref()
+    }
+
+    /// The folder that it is in, if it is in one.
+    fn root(&self) -> Option<&Path> {
+        self.database.as_deref().and_then(Path::parent)
     }
 
     /// What it knows and where its blobs are, for who only reads.

@@ -169,16 +169,16 @@ mod tests {
     use super::*;
 
     async fn pair() -> (Direct, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect(address).await.unwrap();
-        let (server, _) = listener.accept().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("it listens");
+        let address = listener.local_addr().expect("it has an address");
+        let client = TcpStream::connect(address).await.expect("it answers");
+        let (server, _) = listener.accept().await.expect("one comes");
         (Direct::new(server), client)
     }
 
     fn file(bytes: &[u8]) -> Arc<File> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(bytes).expect("it is written");
         Arc::new(file)
     }
 
@@ -217,20 +217,20 @@ mod tests {
         all.push(Bytes::from_static(b"end"));
         let reading = tokio::spawn(async move {
             let mut read = Vec::new();
-            client.read_to_end(&mut read).await.unwrap();
+            client.read_to_end(&mut read).await.expect("it comes");
             read
         });
-        write(&mut direct, all).await.unwrap();
+        write(&mut direct, all).await.expect("it is sent");
         drop(direct);
         let wanted = [b"head23456between", large.as_slice(), b"end"].concat();
-        assert!(reading.await.unwrap() == wanted);
+        assert!(reading.await.expect("it ends") == wanted);
     }
 
     #[tokio::test]
     async fn a_file_that_became_shorter_ends_the_connection() {
         let (mut direct, _client) = pair().await;
         let part = direct.outlet().put(file(b"short"), 0, 10);
-        let error = write(&mut direct, vec![part]).await.unwrap_err();
+        let error = write(&mut direct, vec![part]).await.expect_err("it ended");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 

@@ -23,7 +23,7 @@ fn holding(home: &Home) -> (Server, Digest, Vec<u8>) {
 
 fn ask(stream: &mut TcpStream, target: &str, range: &str) {
     let head = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nrange: {range}\r\n\r\n");
-    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).expect("it is sent");
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn one_connection_gets_whole_blobs_parts_and_all_else_in_order() {
     let home = Home::new();
     let (server, digest, whole) = holding(&home);
     let blob = format!("/v2/app/blobs/{digest}");
-    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let mut stream = TcpStream::connect(&server.address).expect("it answers");
     for part in [
         0..LENGTH,
         1..LENGTH - 1,
@@ -41,7 +41,7 @@ fn one_connection_gets_whole_blobs_parts_and_all_else_in_order() {
     ] {
         let range = format!("bytes={}-{}", part.start, part.end - 1);
         ask(&mut stream, &blob, &range);
-        let answer = Answer::read(&mut stream, false).unwrap().is(206);
+        let answer = Answer::read(&mut stream, false).expect("an answer").is(206);
         assert!(answer.body == whole[part]);
         ask(&mut stream, "/v2/app/tags/list", "");
         assert!(Answer::read(&mut stream, false).is_some());
@@ -53,7 +53,7 @@ fn one_connection_gets_whole_blobs_parts_and_all_else_in_order() {
     let mut all = Vec::new();
     stream
         .set_read_timeout(Some(Duration::from_secs(2)))
-        .unwrap();
+        .expect("a limit");
     let _ = stream.read_to_end(&mut all);
     let mut bodies = Vec::new();
     let mut rest = all.as_slice();
@@ -61,7 +61,7 @@ fn one_connection_gets_whole_blobs_parts_and_all_else_in_order() {
         let head = rest
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
-            .unwrap()
+            .expect("a head")
             + 4;
         bodies.extend_from_slice(&rest[head..head + length]);
         rest = &rest[head + length..];
@@ -77,7 +77,7 @@ fn many_who_read_a_large_blob_at_once_fast_or_slowly_each_get_it_whole() {
         for reader in 0..8_usize {
             let (server, digest, whole) = (&server, &digest, &whole);
             scope.spawn(move || {
-                let mut stream = TcpStream::connect(&server.address).unwrap();
+                let mut stream = TcpStream::connect(&server.address).expect("it answers");
                 let first = reader * 100_001;
                 ask(
                     &mut stream,
@@ -89,7 +89,7 @@ fn many_who_read_a_large_blob_at_once_fast_or_slowly_each_get_it_whole() {
                     if reader % 2 == 0 {
                         thread::sleep(Duration::from_millis(1));
                     }
-                    let count = stream.read(&mut piece).unwrap();
+                    let count = stream.read(&mut piece).expect("bytes");
                     read.extend_from_slice(&piece[..count]);
                     if read.ends_with(&whole[LENGTH - 100..]) {
                         break;
@@ -108,9 +108,9 @@ fn who_leaves_in_the_middle_of_a_large_blob_takes_nothing_from_others() {
     let (server, digest, whole) = holding(&home);
     let blob = format!("/v2/app/blobs/{digest}");
     for length in [1, 5_000, 2_000_000] {
-        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let mut stream = TcpStream::connect(&server.address).expect("it answers");
         ask(&mut stream, &blob, "bytes=0-");
-        stream.read_exact(&mut vec![0; length]).unwrap();
+        stream.read_exact(&mut vec![0; length]).expect("bytes");
     }
     assert!(server.get(&blob).is(200).body == whole);
     assert_eq!(server.terminate(), 0);

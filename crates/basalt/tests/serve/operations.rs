@@ -297,3 +297,77 @@ fn nothing_is_restored_over_what_is_there_and_damage_is_told() {
         serde_json::json!(["team/app:one"])
     );
 }
+
+/// What a server has, as its clients see it: each tag's manifest and the layers of the images.
+fn seen(server: &Server, layers: &[Digest]) -> Vec<Vec<u8>> {
+    let mut seen = Vec::new();
+    for repository in ["team/app", "other"] {
+        let tags = server.get(&format!("/v2/{repository}/tags/list")).is(200);
+        for tag in tags.json()["tags"].as_array().expect("a list") {
+            let tag = tag.as_str().expect("a tag");
+            let manifest = server.get(&format!("/v2/{repository}/manifests/{tag}"));
+            seen.push(manifest.is(200).body);
+        }
+        seen.push(tags.body);
+    }
+    for layer in layers {
+        let blob = server.get(&format!("/v2/team/app/blobs/{layer}"));
+        seen.push(blob.is(200).body);
+    }
+    seen
+}
+
+#[test]
+fn a_registry_moves_by_a_backup_into_a_folder_and_from_there_to_where_another_has_its_own() {
+    let home = Home::new();
+    let server = home.serve_as("collect: {grace: 1 hour}");
+    // One that several pieces make, one, and one that is in the database.
+    let layers = [(9 << 20, 1), (200_000, 2), (300, 3)].map(|(length, seed)| noise(length, seed));
+    let digests = layers
+        .each_ref()
+        .map(|layer| server.push_blob("team/app", layer));
+    for (tag, layer) in ["one", "two", "three"].iter().zip(&layers) {
+        server.push_image("team/app", tag, &[layer]);
+    }
+    server.push_image("other", "same", &[&layers[1]]);
+    server
+        .ask("DELETE", "/v2/team/app/manifests/two")
+        .send()
+        .is(202);
+    let wanted = seen(&server, &digests);
+    let (code, out, error) = home.registry(&["backup", "backup"]);
+    assert_eq!(code, 0, "{out}{error}");
+    drop(server);
+
+    registry(&home, &["backup", "--verify", "backup"], 0);
+    let folder = Home::with_files();
+    let backup = home.path("backup");
+    let backup = backup.to_str().expect("a name");
+    let restored = registry(&folder, &["restore", backup, "--root", "root"], 0);
+    assert_eq!(restored["report"]["problem-count"], 0);
+    let lines = restored["report"]["audit-lines"].as_u64();
+    let server = folder.serve(&[]);
+    assert!(seen(&server, &digests) == wanted);
+    server.push_image("team/app", "four", &[&layers[1]]);
+    let wanted = seen(&server, &digests);
+    registry(&folder, &["backup", "second", "--root", "root"], 0);
+    drop(server);
+
+    let other = Home::new();
+    other.write("registry.yaml", "collect: {grace: 1 hour}");
+    let second = folder.path("second");
+    let second = second.to_str().expect("a name");
+    let (code, out, error) = other.registry(&["restore", second, "--json"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let restored: Value = serde_json::from_str(&out).expect("a document");
+    assert!(restored["report"]["audit-lines"].as_u64() > lines);
+    let server = other.serve(&["--config", "registry.yaml"]);
+    assert!(seen(&server, &digests) == wanted);
+    // What is new is counted on behind what came along.
+    server.push_image("new", "first", &[&noise(100_000, 7)]);
+    server.push_image("team/app", "one", &[&noise(100_000, 8)]);
+    drop(server);
+    other.is_sound();
+    let (code, _, error) = other.registry(&["restore", second]);
+    assert_eq!(code, 2, "{error}");
+}

@@ -22,6 +22,7 @@ use object_store::{
 };
 use tokio::sync::Semaphore;
 
+use super::bring::Brought;
 use super::{Answer, Blob, Blobs, read_file_name};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::failpoint;
@@ -196,6 +197,14 @@ impl Bucket {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes the list of a blob's pieces, which makes them one.
+    async fn put_list(&self, digest: &Digest, upload: &UploadId, list: &List) -> io::Result<()> {
+        let bytes = serde_json::to_vec(list).map_err(io::Error::other)?;
+        let path = blob_path(digest, upload);
+        self.store.put(&path, bytes.into()).await.map_err(failed)?;
+        Ok(())
+    }
+
     /// Removes all pieces of an upload.
     async fn remove_pieces(&self, upload: &UploadId) -> io::Result<()> {
         let listed = self.store.list(Some(&pieces_path(upload)));
@@ -352,13 +361,8 @@ impl Blobs for Bucket {
                     "the upload has {length} bytes, not {size}"
                 )));
             }
-            let list = List { size, pieces };
-            let bytes = serde_json::to_vec(&list).map_err(io::Error::other)?;
-            let written = self
-                .store
-                .put(&blob_path(&digest, &upload), bytes.into())
-                .await;
-            written.map_err(failed)?;
+            self.put_list(&digest, &upload, &List { size, pieces })
+                .await?;
             failpoint::reached("after-rename");
             Ok(())
         })
@@ -382,6 +386,49 @@ impl Blobs for Bucket {
                 list,
             });
             Ok(Some(blob))
+        })
+    }
+
+    fn bring(&self, digest: &Digest, upload: &UploadId, from: Arc<dyn Blob>) -> Answer<'_, bool> {
+        let (upload, digest) = (upload.clone(), digest.clone());
+        let size = from.size();
+        let mut brought = Brought::new(from, &digest);
+        Box::pin(async move {
+            // Those of a former attempt, which no list names.
+            self.remove_pieces(&upload).await?;
+            let mut pieces = Vec::new();
+            let mut begin = 0;
+            while begin < size {
+                let (mut bytes, mut length) = (Vec::new(), 0);
+                while length < ADDED {
+                    let next = brought.next().await?;
+                    if next.is_empty() {
+                        break;
+                    }
+                    length += next.len();
+                    bytes.push(next);
+                }
+                if bytes.is_empty() {
+                    break;
+                }
+                let (piece, length) = (UploadId::random(), length as u64);
+                let path = piece_path(&upload, &piece);
+                let written = self.store.put(&path, PutPayload::from_iter(bytes)).await;
+                written.map_err(failed)?;
+                pieces.push(Piece {
+                    begin,
+                    length,
+                    name: piece,
+                });
+                begin += length;
+            }
+            if !brought.is_sound() {
+                self.remove_pieces(&upload).await?;
+                return Ok(false);
+            }
+            self.put_list(&digest, &upload, &List { size, pieces })
+                .await?;
+            Ok(true)
         })
     }
 

@@ -135,3 +135,39 @@ async fn a_piece_that_is_gone_or_a_list_that_is_none_is_never_read_as_the_blob()
 fn hex_part(digest: &Digest) -> u8 {
     u8::from_str_radix(&digest.hex()[..2], 16).expect("two digits")
 }
+
+#[tokio::test]
+async fn what_is_brought_from_another_store_is_compared_and_what_is_wrong_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes: Vec<u8> = (0..ADDED + 5).map(|at| (at % 250) as u8).collect();
+    let digest = Digest::of(Algorithm::Sha256, &bytes);
+    let source = crate::blobs::Folder::open(folder.path()).expect("it opens");
+    let ([target, _], store, upload) = two(folder.path()).await;
+    let added = source.append(&upload, 0, vec![bytes.clone().into()]);
+    added.await.expect("it is added");
+    let size = bytes.len() as u64;
+    let published = source.publish(&upload, &digest, size);
+    published.await.expect("it is published");
+    let found = source.open(&digest, &upload).await.expect("it opens");
+    let found = found.expect("it is there");
+
+    let other = Digest::of(Algorithm::Sha256, b"other");
+    let brought = target.bring(&other, &upload, Arc::clone(&found)).await;
+    assert!(!brought.expect("it is looked at"));
+    assert_eq!(objects(&store).await, 0);
+
+    let brought = target.bring(&digest, &upload, found).await;
+    assert!(brought.expect("it is brought"));
+    // Two pieces and their list.
+    assert_eq!(objects(&store).await, 3);
+    let there = target.open(&digest, &upload).await.expect("it opens");
+    let there = there.expect("it is there");
+    let back = crate::blobs::Folder::open(&folder.path().join("back")).expect("it opens");
+    assert!(
+        back.bring(&digest, &upload, there)
+            .await
+            .expect("it is brought")
+    );
+    let file = std::fs::read(back.path(&digest, &upload)).expect("it is read");
+    assert!(file == bytes);
+}

@@ -16,9 +16,12 @@ mod read;
 mod robots;
 pub(super) mod schema;
 pub mod session;
+pub(super) mod tables;
 mod traced;
 mod verdict;
 pub(super) mod writer;
+
+use std::path::Path;
 
 use super::login::{Approval, PendingLogin, Poll, Polled};
 use super::{
@@ -57,6 +60,15 @@ pub trait Engine: Send + Sync + 'static {
     /// Does what it needs from time to time.
     fn maintain(&self) -> Answer<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Writes all that there is at one moment into a file of SQLite that is not there.
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()>;
+
+    /// The statement that makes it count its own numbers on behind those of rows that were brought; none where it does so by
+    /// itself.
+    fn count_on(_table: &str, _column: &str) -> Option<String> {
+        None
     }
 }
 
@@ -501,6 +513,34 @@ impl<E: Engine> Metadata for Sql<E> {
         self.engine.change(false, move |session| {
             operate::end_lease(session, &name, &owner)
         })
+    }
+
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()> {
+        self.engine.copy_into(path)
+    }
+
+    fn fill_from(&self, path: &Path) -> Answer<'_, bool> {
+        let path = path.to_owned();
+        self.engine.change(true, move |session| {
+            if !tables::is_empty(session)? {
+                return Ok(false);
+            }
+            let tables = tables::copied()?;
+            let mut from = super::sqlite::read_file(&path)?;
+            tables::replace(&mut from, session, &tables)?;
+            for table in &tables {
+                let counted = table.counted.as_deref();
+                let statement = counted.and_then(|column| E::count_on(&table.name, column));
+                if let Some(statement) = statement {
+                    session.script(&statement)?;
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn is_empty(&self) -> Answer<'_, bool> {
+        self.engine.read(tables::is_empty)
     }
 
     fn tag_records(

@@ -1,5 +1,7 @@
 //! A database whose changes are told to who traces requests.
 
+use std::path::Path;
+
 use super::super::Answer;
 use super::Engine;
 use super::session::{Result, Session};
@@ -40,6 +42,10 @@ impl<E: Engine> Engine for Traced<E> {
 
     fn maintain(&self) -> Answer<'_, ()> {
         self.0.maintain()
+    }
+
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()> {
+        self.0.copy_into(path)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use basalt_registry::operations::{self, BackedUp, Opened};
 use clap::Args;
 
-use super::{Root, Shown, report_text, status};
+use super::{Kept, Shown, report_text, status};
 use crate::failure::{Failure, Status};
 use crate::terminal::{Terminal, bytes};
 
@@ -15,6 +15,7 @@ use crate::terminal::{Terminal, bytes};
 Examples:
   basalt registry backup /backup/registry               # the first copies all, the next what is new
   basalt registry backup --verify /backup/registry      # read all of a backup again
+  basalt registry backup --config registry.yaml /backup/registry   # of several servers: what their database and bucket have
   basalt registry restore /backup/registry --root /srv/registry
 
 Exit codes: 0 all is there, 4 something was damaged before (all else is there), 1 or 2 it could not be done.")]
@@ -23,7 +24,7 @@ pub struct BackupArguments {
     #[arg(value_name = "TARGET")]
     target: PathBuf,
     #[command(flatten)]
-    root: Root,
+    registry: Kept,
     /// Make none: compare the one that is there with its digests
     #[arg(long)]
     verify: bool,
@@ -38,7 +39,8 @@ pub(super) fn run(own: &BackupArguments, terminal: &Terminal) -> Result<Status, 
         terminal.answer(&report, || report_text(&report))?;
         return Ok(status(report.is_sound()));
     }
-    let done = operations::backup(&own.root.path()?, &own.target, &shown)?;
+    let opened = Opened::beside(&own.registry.plan()?)?;
+    let done = operations::run(operations::backup(&opened, &own.target, &shown))?;
     shown.0.finish();
     terminal.answer(&done, || text(&done))?;
     Ok(status(done.damaged.is_empty()))

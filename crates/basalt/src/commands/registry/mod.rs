@@ -65,15 +65,6 @@ struct Root {
     root: Option<PathBuf>,
 }
 
-impl Root {
-    fn path(&self) -> Result<PathBuf, Failure> {
-        match &self.root {
-            Some(root) => Ok(root.clone()),
-            None => default_root(),
-        }
-    }
-}
-
 /// Which registry, be it in a folder or not.
 #[derive(Debug, Clone, Args)]
 struct Kept {
@@ -192,6 +183,7 @@ impl From<OperationError> for Failure {
         let status = match error {
             OperationError::NoRegistry { .. }
             | OperationError::NotEmpty { .. }
+            | OperationError::Filled
             | OperationError::Within { .. } => Status::Usage,
             _ => Status::Failed,
         };
