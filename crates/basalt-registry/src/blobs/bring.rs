@@ -56,7 +56,7 @@ impl Brought {
     }
 
     /// Whether all that came is the blob.
-    pub(super) fn is_sound(self) -> bool {
+    pub(super) fn ended_well(self) -> bool {
         self.is_read && self.offset == self.from.size() && self.hasher.finish() == self.digest
     }
 }

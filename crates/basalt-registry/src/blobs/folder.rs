@@ -237,7 +237,7 @@ impl Blobs for Folder {
                 }
                 file = blocking(move || file.write_all(&bytes).map(|()| file)).await?;
             }
-            let is_sound = brought.is_sound();
+            let is_sound = brought.ended_well();
             blocking(move || {
                 if !is_sound {
                     return fs::remove_file(&part);

@@ -1,12 +1,12 @@
 //! The log: a line a request, and what went wrong. For people on a terminal, else as JSON, one document a line.
 //!
 //! Lines are handed to a thread that writes them; when it cannot keep up they are dropped and counted, for a request must
-//! not wait for its log.
+//! not wait for its log. It rests after each time that it wrote, so that not every line wakes it.
 
 use std::io::{BufWriter, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use serde_json::json;
@@ -16,6 +16,10 @@ use crate::route::Kind;
 
 /// How many lines wait at most.
 const WAITING: usize = 8192;
+/// How long the thread rests.
+const REST: Duration = Duration::from_millis(10);
+/// How long the end waits for the last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +30,15 @@ pub enum Format {
     Json,
 }
 
+enum Message {
+    Line(String),
+    /// All before it is written: that is to be told.
+    End(Sender<()>),
+}
+
 struct Log {
     format: Format,
-    queue: SyncSender<String>,
+    queue: SyncSender<Message>,
 }
 
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -39,33 +49,58 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// When the system gives no thread.
 pub fn start(format: Format) -> std::io::Result<()> {
-    let (queue, lines) = sync_channel::<String>(WAITING);
+    let (queue, messages) = sync_channel(WAITING);
     std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || {
-            while let Ok(line) = lines.recv() {
-                let mut out = BufWriter::new(std::io::stderr().lock());
-                let _ = out.write_all(line.as_bytes());
-                while let Ok(line) = lines.try_recv() {
-                    let _ = out.write_all(line.as_bytes());
-                }
-                let dropped = DROPPED.swap(0, Ordering::Relaxed);
-                if dropped > 0 {
-                    let _ = writeln!(
-                        out,
-                        "{{\"level\":\"warning\",\"message\":\"{dropped} lines were dropped\"}}"
-                    );
-                }
-                let _ = out.flush();
+            while let Ok(first) = messages.recv() {
+                write(first, &messages);
+                std::thread::sleep(REST);
             }
         })?;
     let _ = LOG.set(Log { format, queue });
     Ok(())
 }
 
+/// Writes this and all that waits.
+fn write(first: Message, messages: &Receiver<Message>) {
+    let mut out = BufWriter::new(std::io::stderr().lock());
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match message {
+            Message::Line(line) => {
+                let _ = out.write_all(line.as_bytes());
+            }
+            Message::End(told) => {
+                let _ = out.flush();
+                let _ = told.send(());
+            }
+        }
+        next = messages.try_recv().ok();
+    }
+    let dropped = DROPPED.swap(0, Ordering::Relaxed);
+    if dropped > 0 {
+        let _ = writeln!(
+            out,
+            "{{\"level\":\"warning\",\"message\":\"{dropped} lines were dropped\"}}"
+        );
+    }
+    let _ = out.flush();
+}
+
+/// Waits until all lines so far are written.
+pub fn end() {
+    let (told, written) = channel();
+    if let Some(log) = LOG.get()
+        && log.queue.send(Message::End(told)).is_ok()
+    {
+        let _ = written.recv_timeout(PATIENCE);
+    }
+}
+
 fn send(line: String) {
     if let Some(log) = LOG.get()
-        && log.queue.try_send(line).is_err()
+        && log.queue.try_send(Message::Line(line)).is_err()
     {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }

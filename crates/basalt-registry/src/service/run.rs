@@ -103,6 +103,7 @@ impl Plan {
             }
         })?;
         traces.end();
+        log::end();
         // Reads of a disk that hangs are not waited for.
         runtime.shutdown_background();
         drop(storage);

@@ -422,7 +422,7 @@ impl Blobs for Bucket {
                 });
                 begin += length;
             }
-            if !brought.is_sound() {
+            if !brought.ended_well() {
                 self.remove_pieces(&upload).await?;
                 return Ok(false);
             }
