@@ -298,3 +298,21 @@ fn spoil(home: &Home, digest: &Digest, damage: &str) {
         }
     }
 }
+
+#[test]
+fn a_server_that_rests_writes_nothing() {
+    let home = Home::with_files();
+    let server = home.serve_as("collect: {grace: 1 hour, every: 0 seconds}");
+    server.push_image("app", "1", &[&noise(100_000, 1)]);
+    let batches = || -> i64 {
+        let database = rusqlite::Connection::open(home.path("root/registry.db")).expect("it opens");
+        let query = "SELECT position FROM journal";
+        let read = database.query_row(query, [], |row| row.get(0));
+        read.expect("a number")
+    };
+    // What is done after a push, such as looking for bills of materials, is done by then.
+    thread::sleep(Duration::from_secs(2));
+    let before = batches();
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(batches(), before);
+}

@@ -131,6 +131,13 @@ pub(super) fn end_upload(session: &mut dyn Session, upload: &UploadId) -> Result
     Ok(ended == 1)
 }
 
+pub(super) fn is_upload_expired(session: &mut dyn Session, now: Moment) -> Result<bool> {
+    session.has(
+        "SELECT 1 FROM uploads WHERE lease < ?1 LIMIT 1",
+        values![now],
+    )
+}
+
 pub(super) fn end_expired_uploads(
     session: &mut dyn Session,
     now: Moment,

@@ -146,6 +146,17 @@ pub(super) fn remove_manifest(
     Ok(())
 }
 
+/// Whether anything is to be looked at again.
+pub(super) fn is_due(session: &mut dyn Session, now: Moment) -> Result<bool> {
+    Ok(session.has(
+        "SELECT 1 FROM manifest_reviews WHERE due <= ?1 LIMIT 1",
+        values![now],
+    )? || session.has(
+        "SELECT 1 FROM blob_reviews WHERE due <= ?1 LIMIT 1",
+        values![now],
+    )?)
+}
+
 pub(super) fn collect(
     session: &mut dyn Session,
     now: Moment,

@@ -84,6 +84,22 @@ impl<E: Engine> Sql<E> {
         let engine = Traced(engine);
         Self { engine, grace }
     }
+
+    /// Makes a change if a look says that something is due, so that a server that rests writes nothing.
+    fn change_if_due<T: Default + Send + 'static>(
+        &self,
+        durable: bool,
+        is_due: impl FnMut(&mut dyn Session) -> SqlResult<bool> + Send + 'static,
+        change: impl FnMut(&mut dyn Session) -> SqlResult<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let looked = self.engine.read(is_due);
+        Box::pin(async move {
+            match looked.await? {
+                true => self.engine.change(durable, change).await,
+                false => Ok(T::default()),
+            }
+        })
+    }
 }
 
 impl<E: Engine> Metadata for Sql<E> {
@@ -264,9 +280,11 @@ impl<E: Engine> Metadata for Sql<E> {
     }
 
     fn end_expired_uploads(&self, now: Moment, limit: u64) -> Answer<'_, Vec<UploadId>> {
-        self.engine.change(false, move |session| {
-            change::end_expired_uploads(session, now, limit)
-        })
+        self.change_if_due(
+            false,
+            move |session| change::is_upload_expired(session, now),
+            move |session| change::end_expired_uploads(session, now, limit),
+        )
     }
 
     fn publish_blob(&self, blob: NewBlob) -> Answer<'_, Published> {
@@ -353,9 +371,11 @@ impl<E: Engine> Metadata for Sql<E> {
 
     fn collect(&self, now: Moment, limit: u64) -> Answer<'_, Collected> {
         let grace = self.grace;
-        self.engine.change(true, move |session| {
-            collect::collect(session, now, limit, grace)
-        })
+        self.change_if_due(
+            true,
+            move |session| collect::is_due(session, now),
+            move |session| collect::collect(session, now, limit, grace),
+        )
     }
 
     fn quarantine(&self, digest: &Digest, place: &UploadId) -> Answer<'_, bool> {
@@ -639,14 +659,8 @@ impl<E: Engine> Metadata for Sql<E> {
     }
 
     fn sweep_bills(&self, limit: u64) -> Answer<'_, bool> {
-        Box::pin(async move {
-            if !self.engine.read(bills::has_orphans).await? {
-                return Ok(false);
-            }
-            let swept = self
-                .engine
-                .change(false, move |session| bills::sweep(session, limit));
-            swept.await
+        self.change_if_due(false, bills::has_orphans, move |session| {
+            bills::sweep(session, limit)
         })
     }
 
@@ -792,18 +806,10 @@ impl<E: Engine> Metadata for Sql<E> {
 
     fn collect_copies(&self, now: Moment, limit: u64) -> Answer<'_, Collected> {
         let grace = self.grace;
-        Box::pin(async move {
-            if !self
-                .engine
-                .read(move |session| copies::is_due(session, now))
-                .await?
-            {
-                return Ok(Collected::default());
-            }
-            let collected = self.engine.change(true, move |session| {
-                copies::collect(session, now, limit, grace)
-            });
-            collected.await
-        })
+        self.change_if_due(
+            true,
+            move |session| copies::is_due(session, now),
+            move |session| copies::collect(session, now, limit, grace),
+        )
     }
 }
