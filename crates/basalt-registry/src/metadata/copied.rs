@@ -1,7 +1,9 @@
 //! Manifests that are copies of an upstream's. What they need may not be here: it is had when it is asked for.
 
-use super::{ManifestHead, Moment, NewManifest};
+use super::{Answer, Collected, ManifestHead, Moment, NewManifest, Refusal};
 use crate::digest::Digest;
+use crate::name::{RepositoryName, Tag};
+use crate::route::Reference;
 
 /// A copy that is to be kept.
 #[derive(Debug, Clone)]
@@ -23,4 +25,44 @@ pub struct CopyRecord {
     pub checked: Option<Moment>,
     /// Until when it is kept if nobody asks for it; nothing when it was pushed here.
     pub ends: Option<Moment>,
+}
+
+/// Copies of what upstreams have.
+pub trait Copies: Send + Sync + 'static {
+    /// A manifest of a repository that is an upstream's, if it is here.
+    fn copy(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Answer<'_, Option<CopyRecord>>;
+
+    /// Keeps a copy of an upstream's manifest, whether what it needs is here or not, and lets its tags name it.
+    fn keep_copy(&self, copy: NewCopy) -> Answer<'_, Result<(), Refusal>>;
+
+    /// Notes that a tag names the same upstream as here.
+    fn confirm_copy(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        now: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// Keeps a copy until this time at least.
+    fn renew_copy(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        ends: Moment,
+    ) -> Answer<'_, ()>;
+
+    /// For which platforms copied indexes of a repository list a manifest; an empty text where one says none.
+    fn copied_platforms(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Answer<'_, Vec<String>>;
+
+    /// Removes copies whose time is over, at most so many.
+    fn collect_copies(&self, now: Moment, limit: u64) -> Answer<'_, Collected>;
 }

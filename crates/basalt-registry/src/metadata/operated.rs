@@ -1,9 +1,12 @@
 //! What those are told who look after a registry.
 
-use super::{BlobRecord, ManifestRecord, Moment};
+use std::path::Path;
+
+use super::{Answer, Author, BlobRecord, Collected, ManifestRecord, Moment};
 use crate::digest::Digest;
-use crate::manifest::Needed;
+use crate::manifest::{Facts, Needed};
 use crate::name::{RepositoryName, Tag};
+use crate::route::UploadId;
 
 /// A manifest with all that the metadata says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,4 +142,83 @@ impl BlobRecord {
     pub fn is_damaged(&self) -> bool {
         self.place == super::Place::Damaged
     }
+}
+
+/// What those ask and change who look after the registry.
+pub trait Operations: Send + Sync + 'static {
+    /// Which of these places of blobs nothing knows: neither a blob nor an upload. None while a backup runs.
+    fn unknown_places(
+        &self,
+        places: Vec<(Digest, UploadId)>,
+        now: Moment,
+    ) -> Answer<'_, Vec<(Digest, UploadId)>>;
+
+    /// Blobs that are in files, by digest, behind `after`, with their places.
+    fn stored_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>>;
+
+    /// Whether the database answers.
+    fn check(&self) -> Answer<'_, ()>;
+
+    /// Removes what has had no reference since its review was due; the places of blobs that are in no repository now.
+    fn collect(&self, now: Moment, limit: u64) -> Answer<'_, Collected>;
+
+    /// Notes that the bytes of a blob at this place are not what they should be: it counts as missing until it is pushed
+    /// anew.
+    fn quarantine(&self, digest: &Digest, place: &UploadId) -> Answer<'_, bool>;
+
+    /// How many blobs and manifests there are.
+    fn totals(&self) -> Answer<'_, Totals>;
+
+    /// All blobs, in files or not, damaged or not, by digest, behind `after`.
+    fn all_blobs(&self, after: Option<&str>, limit: u64) -> Answer<'_, Vec<BlobRecord>>;
+
+    /// All manifests by number, behind `after`, with all that is known of them.
+    fn stored_manifests(&self, after: i64, limit: u64) -> Answer<'_, Vec<StoredManifest>>;
+
+    /// What needs a blob, by name or digest: the first hundred.
+    fn hurt_by(&self, digest: &Digest) -> Answer<'_, Vec<String>>;
+
+    /// Notes that the bytes of a blob are not what they should be, wherever they are; false when that is known.
+    fn mark_damaged(&self, digest: &Digest) -> Answer<'_, bool>;
+
+    /// Writes again what a manifest's bytes say of it.
+    fn mend_manifest(&self, manifest: i64, facts: Facts, now: Moment) -> Answer<'_, ()>;
+
+    /// Promises something to one owner until this time; false when another has it.
+    fn take_lease(&self, name: &str, owner: &str, now: Moment, ends: Moment) -> Answer<'_, bool>;
+
+    /// Ends a promise.
+    fn end_lease(&self, name: &str, owner: &str) -> Answer<'_, ()>;
+
+    /// Writes all that is known at one moment into a file of SQLite that is not there.
+    fn copy_into(&self, path: &Path) -> Answer<'_, ()>;
+
+    /// Takes over all that such a file knows, whole or not at all; false when something is known here already.
+    fn fill_from(&self, path: &Path) -> Answer<'_, bool>;
+
+    /// Whether nothing was ever done here.
+    fn is_empty(&self) -> Answer<'_, bool>;
+
+    /// Tags of a repository with their times, sorted, behind `after`.
+    fn tag_records(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Answer<'_, Vec<TagRecord>>;
+
+    /// What keeps a manifest besides its tags.
+    fn keeper(&self, repository: &RepositoryName, digest: &Digest) -> Answer<'_, Option<Keeper>>;
+
+    /// Deletes a tag that is still what it was when this was decided, and what nothing else needs then; nothing happens
+    /// when it is not.
+    fn retire(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagRecord,
+        author: Author,
+    ) -> Answer<'_, Option<Retired>>;
+
+    /// Does what the engine needs from time to time.
+    fn maintain(&self) -> Answer<'_, ()>;
 }

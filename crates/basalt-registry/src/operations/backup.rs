@@ -88,7 +88,7 @@ async fn copied(
         live: Some(opened.metadata()),
         to: &Folder::at(target),
     };
-    let mut done = copied.all(&snapshot(&part)?, observer).await?;
+    let mut done = copied.all(snapshot(&part)?.as_ref(), observer).await?;
     sync(&part)?;
     if !check_file(&part, false)?.is_empty() {
         done.damaged.push(DATABASE.to_owned());
@@ -189,8 +189,8 @@ impl Copied<'_> {
 }
 
 /// What the database of a backup knows.
-pub(super) fn snapshot(database: &Path) -> Result<impl Metadata, OperationError> {
-    Ok(Sqlite::open_for(database, KEPT, Access::Read)?)
+pub(super) fn snapshot(database: &Path) -> Result<Box<dyn Metadata>, OperationError> {
+    Ok(Box::new(Sqlite::open_for(database, KEPT, Access::Read)?))
 }
 
 /// Removes what the database of a backup does not name any more.

@@ -63,7 +63,7 @@ async fn into_folder(
         live: None,
         to: &folder,
     };
-    let done = copied.all(&snapshot(&database)?, observer).await?;
+    let done = copied.all(snapshot(&database)?.as_ref(), observer).await?;
     sync(&database)?;
     let opened = Opened::to_read(made.path())?;
     // Each blob was compared with its digest when it was copied.
@@ -96,7 +96,7 @@ async fn into_stores(
     let database = backup.join(DATABASE);
     let known = snapshot(&database)?;
     let restoring = async {
-        let done = copied.all(&known, observer).await?;
+        let done = copied.all(known.as_ref(), observer).await?;
         observer.stage("database", 1);
         match opened.metadata().fill_from(&database).await? {
             true => Ok(done),

@@ -3,9 +3,8 @@
 use std::process::Command;
 
 use basalt_registry::digest::{Algorithm, Digest};
-use basalt_registry::metadata::Grace;
-use basalt_registry::metadata::Metadata;
 use basalt_registry::metadata::sqlite::Sqlite;
+use basalt_registry::metadata::{Grace, Outbox};
 use basalt_registry::route::{Kind, Need, parse};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

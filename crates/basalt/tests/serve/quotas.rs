@@ -2,7 +2,7 @@
 
 use basalt_registry::digest::{Algorithm, Digest};
 use basalt_registry::metadata::sqlite::Sqlite;
-use basalt_registry::metadata::{Grace, Metadata};
+use basalt_registry::metadata::{Content, Grace};
 use serde_json::json;
 
 use crate::access::finished;

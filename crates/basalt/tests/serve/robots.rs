@@ -1,7 +1,7 @@
 //! Robots: accounts of programs.
 
 use basalt_registry::metadata::sqlite::Sqlite;
-use basalt_registry::metadata::{Grace, Metadata};
+use basalt_registry::metadata::{Grace, Outbox};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::super::sqlite::{Sqlite, check_file};
-use super::super::{Author, Grace, Metadata, NewBlob, Place};
+use super::super::{Author, Grace, Metadata, NewBlob, Operations, Place};
 use super::recover::recover;
 use super::*;
 use crate::digest::{Algorithm, Digest};

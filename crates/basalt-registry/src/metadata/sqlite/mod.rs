@@ -1,20 +1,24 @@
 //! Metadata in SQLite: one file, its journal written ahead, one thread that writes and several connections that read.
 
-use std::ops::ControlFlow;
+mod file;
+mod session;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::journal::{self, Journal};
-use super::sql::session::{Result, Row, Session, SqlError, Value};
-use super::sql::writer::{Transactional, Writer};
+use super::sql::session::{Result, Session, SqlError};
+use super::sql::writer::Writer;
 use super::sql::{Engine, Sql, schema};
 use super::{Answer, Grace, MetadataError};
+pub use file::{check_file, copy_file, settle_copy};
+pub(super) use file::{make_file, read_file};
+use session::Writing;
 
 /// How many connections read. A read takes some ten microseconds, so few are enough.
 const READERS: usize = 8;
@@ -182,86 +186,6 @@ fn check_version(connection: &Connection, place: &str) -> std::result::Result<()
     Ok(())
 }
 
-/// What is wrong with a file, as far as SQLite itself can tell: the first twenty.
-///
-/// # Errors
-/// When it cannot be read at all.
-pub fn check_file(path: &Path, quick: bool) -> std::result::Result<Vec<String>, MetadataError> {
-    let place = path.display().to_string();
-    let error = |cause| MetadataError::database(&place, &failed(&cause));
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
-    let mut wrong: Vec<String> = Vec::new();
-    let checks = match quick {
-        true => ["PRAGMA quick_check(20)", "PRAGMA foreign_key_check"],
-        false => ["PRAGMA integrity_check(20)", "PRAGMA foreign_key_check"],
-    };
-    for check in checks {
-        let mut statement = connection.prepare(check).map_err(error)?;
-        let mut rows = statement.query([]).map_err(error)?;
-        while let Some(row) = rows.next().map_err(error)? {
-            let text: String = row.get(0).map_err(error)?;
-            match check.ends_with("foreign_key_check") {
-                true if wrong.len() < 20 => wrong.push(format!("a row of {text} refers to none")),
-                false if text != "ok" => wrong.push(text),
-                _ => {}
-            }
-        }
-    }
-    Ok(wrong)
-}
-
-/// Writes the database as it is at one moment into a file that is not there. The position that it has.
-///
-/// # Errors
-/// When it cannot be read or written.
-pub fn copy_file(from: &Path, to: &Path) -> std::result::Result<i64, MetadataError> {
-    let place = to.display().to_string();
-    let error = |cause| MetadataError::database(&place, &failed(&cause));
-    let source = connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
-    let name = to.to_string_lossy();
-    source.execute("VACUUM INTO ?1", [name]).map_err(error)?;
-    let copy = connect(to, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
-    position(&copy).map_err(error)
-}
-
-/// A file that is only read.
-///
-/// # Errors
-/// When it cannot be opened.
-pub(super) fn read_file(path: &Path) -> Result<Connection> {
-    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|cause| failed(&cause))
-}
-
-/// Makes a file that is not there, with the tables as they are when nothing was done yet, and has it filled.
-///
-/// # Errors
-/// When it cannot be written, or those of who fills it.
-pub(super) fn make_file(
-    path: &Path,
-    fill: impl FnOnce(&mut dyn Session) -> Result<()>,
-) -> Result<()> {
-    let place = path.display().to_string();
-    let flags = OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let mut file = connect(path, flags).map_err(|cause| failed(&cause))?;
-    migrate(&mut file, &place).map_err(|error| SqlError::Refused(error.to_string()))?;
-    // Who asked for it brings it to the disk as a whole.
-    file.script("PRAGMA synchronous = OFF; BEGIN")?;
-    fill(&mut file)?;
-    file.script("COMMIT")
-}
-
-/// Takes out of a copy what is good only where it was made: uploads at hand and leases.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn settle_copy(path: &Path) -> std::result::Result<(), MetadataError> {
-    let place = path.display().to_string();
-    let error = |cause| MetadataError::database(&place, &failed(&cause));
-    let copy = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(error)?;
-    let statements = "PRAGMA journal_mode = DELETE; DELETE FROM pieces; DELETE FROM uploads; DELETE FROM leases;";
-    copy.execute_batch(statements).map_err(error)
-}
-
 /// Makes the tables, or brings them up to this program's version.
 fn migrate(connection: &mut Connection, place: &str) -> std::result::Result<(), MetadataError> {
     let error = |cause| MetadataError::database(place, &failed(&cause));
@@ -330,187 +254,6 @@ impl Engine for Sqlite {
             let running = tokio::task::spawn_blocking(move || copy_file(&from, &to).map(drop));
             running.await.unwrap_or(Err(MetadataError::Closed))
         })
-    }
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(number) => ValueRef::Integer(*number),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-impl Row for rusqlite::Row<'_> {
-    fn integer(&self, column: usize) -> Result<Option<i64>> {
-        self.get(column).map_err(|cause| failed(&cause))
-    }
-
-    fn text(&self, column: usize) -> Result<Option<&str>> {
-        let value = self.get_ref(column).map_err(|cause| failed(&cause))?;
-        value.as_str_or_null().map_err(|cause| SqlError::Column {
-            column,
-            cause: cause.to_string(),
-        })
-    }
-
-    fn bytes(&self, column: usize) -> Result<Option<&[u8]>> {
-        let value = self.get_ref(column).map_err(|cause| failed(&cause))?;
-        value.as_blob_or_null().map_err(|cause| SqlError::Column {
-            column,
-            cause: cause.to_string(),
-        })
-    }
-}
-
-impl Session for Connection {
-    fn run(&mut self, statement: &str, values: &[Value<'_>]) -> Result<u64> {
-        let changed = self
-            .prepare_cached(statement)
-            .and_then(|mut statement| statement.execute(params_from_iter(values)));
-        changed
-            .map(|count| count as u64)
-            .map_err(|cause| failed(&cause))
-    }
-
-    fn rows(
-        &mut self,
-        statement: &str,
-        values: &[Value<'_>],
-        each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let failed = |cause| failed(&cause);
-        let mut statement = self.prepare_cached(statement).map_err(failed)?;
-        let mut rows = statement.query(params_from_iter(values)).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            if each(row)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn script(&mut self, statements: &str) -> Result<()> {
-        self.execute_batch(statements)
-            .map_err(|cause| failed(&cause))
-    }
-
-    /// One process has the file, and writes one chain.
-    fn chain(&self) -> &str {
-        ""
-    }
-}
-
-/// The connection that writes.
-struct Writing {
-    connection: Connection,
-    /// Whether each commit waits for the disk.
-    is_full: bool,
-    journal: Option<Arc<Mutex<Journal>>>,
-}
-
-impl Writing {
-    fn journal(&self) -> Option<MutexGuard<'_, Journal>> {
-        let journal = self.journal.as_ref()?;
-        Some(journal.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Notes a statement that was made, unless it only reads.
-    fn note(&self, statement: &str, values: &[Value<'_>]) {
-        if !statement.trim_start().starts_with("SELECT")
-            && let Some(mut journal) = self.journal()
-        {
-            journal.note(statement, values);
-        }
-    }
-}
-
-impl Session for Writing {
-    fn run(&mut self, statement: &str, values: &[Value<'_>]) -> Result<u64> {
-        let changed = self.connection.run(statement, values)?;
-        self.note(statement, values);
-        Ok(changed)
-    }
-
-    fn rows(
-        &mut self,
-        statement: &str,
-        values: &[Value<'_>],
-        each: &mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let result = self.connection.rows(statement, values, each);
-        // One whose rows are not what was expected has changed what it changes all the same.
-        if !matches!(result, Err(SqlError::Refused(_))) {
-            self.note(statement, values);
-        }
-        result
-    }
-
-    fn script(&mut self, statements: &str) -> Result<()> {
-        self.connection.script(statements)?;
-        self.note(statements, &[]);
-        Ok(())
-    }
-
-    fn chain(&self) -> &str {
-        self.connection.chain()
-    }
-}
-
-impl Transactional for Writing {
-    fn begin(&mut self, durable: bool) -> Result<()> {
-        // Leases and uploads alone are no reason to wait for the disk: a later commit takes them there.
-        if self.is_full != durable {
-            let level = if durable { "FULL" } else { "NORMAL" };
-            self.connection
-                .pragma_update(None, "synchronous", level)
-                .map_err(|cause| failed(&cause))?;
-            self.is_full = durable;
-        }
-        self.connection.script("BEGIN IMMEDIATE")?;
-        if self.journal.is_none() {
-            return Ok(());
-        }
-        let count = "UPDATE journal SET position = position + 1 WHERE id = 1 RETURNING position";
-        let session: &mut dyn Session = &mut self.connection;
-        match session.first(count, &[], |row| row.get(0)) {
-            Ok(position) => {
-                if let Some(mut journal) = self.journal() {
-                    journal.begin(position.unwrap_or(0));
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.roll_back();
-                Err(error)
-            }
-        }
-    }
-
-    fn commit(&mut self) -> Result<()> {
-        if let Some(mut journal) = self.journal() {
-            journal.append();
-        }
-        self.connection.script("COMMIT")?;
-        if let Some(mut journal) = self.journal() {
-            journal.committed();
-        }
-        Ok(())
-    }
-
-    fn roll_back(&mut self) {
-        // It is over already when the disk was full.
-        let _ = self.connection.script("ROLLBACK");
-        if let Some(mut journal) = self.journal() {
-            journal.roll_back();
-        }
-    }
-
-    fn connect_again(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 
