@@ -1,7 +1,7 @@
 """Pushes and pulls through a registry's address until SIGTERM, without a second try: kubernetes_crowd.py HOST AUTHORITY USER PASSWORD.
 
 Every request has a connection of its own, as those of new clients have. Some take seconds, so that servers that go down have them at hand:
-pushes longer than a server waits before it stops, pulls less long, for what its kernel has not sent yet goes with its pod.
+longer than a server waits before it stops.
 """
 
 import base64
@@ -78,7 +78,7 @@ def crowd(*what):
 
 
 threads = [threading.Thread(target=crowd, args=("crowd/short", 100_000, 0, 0)) for _ in range(2)]
-threads += [threading.Thread(target=crowd, args=("crowd/long", 20_000_000, 35, 6)) for _ in range(4)]
+threads += [threading.Thread(target=crowd, args=("crowd/long", 20_000_000, 35, 35)) for _ in range(4)]
 for thread in threads:
     thread.start()
 for thread in threads:

@@ -94,6 +94,11 @@ impl Direct {
         self.outlet.clone()
     }
 
+    /// The socket alone.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     fn poll_send(&self, context: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_write_ready(context))?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::certificate;
 use super::direct::Direct;
 use super::paced::Paced;
+use super::parting::{self, OverSocket};
 use super::tls::{Certificate, TlsError};
 use super::{Current, Peer, janitor, log};
 use crate::events;
@@ -218,7 +220,7 @@ impl Connection {
         }
     }
 
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + OverSocket + Unpin, peer: Peer) {
         let counts = Arc::clone(&self.registry.borrow().counts);
         counts.connections(1);
         let current = self.registry.clone();
@@ -229,19 +231,24 @@ impl Connection {
                 Ok::<_, std::convert::Infallible>(registry.answer(request, &peer).await)
             })
         });
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_headers(MAXIMUM_HEADERS)
             .max_header_size(MAXIMUM_HEAD)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Paced::new(stream)), service);
-        tokio::pin!(connection);
-        tokio::select! {
-            _ = connection.as_mut() => {}
-            () = stopped(&mut self.stop) => {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
+        let is_stopping = tokio::select! {
+            _ = &mut connection => false,
+            () = stopped(&mut self.stop) => true,
+        };
+        if is_stopping {
+            Pin::new(&mut connection).graceful_shutdown();
+            let ended = (&mut connection).await.is_ok();
+            let stream = connection.into_parts().io.into_inner().into_inner();
+            if ended {
+                let patience = self.registry.borrow().settings.drain;
+                parting::part(stream, patience).await;
             }
         }
         counts.connections(-1);

@@ -17,6 +17,7 @@ mod login;
 mod manifest;
 mod paced;
 mod page;
+mod parting;
 mod proxy;
 mod quota;
 mod receive;

@@ -28,6 +28,13 @@ impl<S> Paced<S> {
     }
 }
 
+impl<S> Paced<S> {
+    /// The connection alone.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
 impl<S: Unpin> Paced<S> {
     fn watch<T>(
         &mut self,

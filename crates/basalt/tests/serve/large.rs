@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use basalt_registry::digest::Digest;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use crate::server::{Answer, Home, Server, noise};
+use crate::server::{Answer, Home, Server, await_that, noise};
 
 const LENGTH: usize = (5 << 20) + 12_345;
 
@@ -114,4 +115,27 @@ fn who_leaves_in_the_middle_of_a_large_blob_takes_nothing_from_others() {
     }
     assert!(server.get(&blob).is(200).body == whole);
     assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn a_server_that_stops_waits_until_a_slow_client_has_all_that_was_sent() {
+    let home = Home::new();
+    let mut server = home.serve(&[]);
+    // So much that the system takes it from the server at once, and more than the client takes from it.
+    let whole = noise(1 << 20, 3);
+    let digest = server.push_blob("app", &whole);
+    let mut stream = TcpStream::connect(&server.address).expect("it answers");
+    set_socket_recv_buffer_size(&stream, 16 << 10).expect("it is set");
+    ask(&mut stream, &format!("/v2/app/blobs/{digest}"), "bytes=0-");
+    let mut first = [0; 1000];
+    stream.read_exact(&mut first).expect("bytes");
+    // The server has written all by then.
+    thread::sleep(Duration::from_millis(500));
+    server.signal("TERM");
+    thread::sleep(Duration::from_millis(1500));
+    assert!(server.is_running(), "it did not wait");
+    let mut rest = first.to_vec();
+    stream.read_to_end(&mut rest).expect("it comes");
+    assert!(rest.ends_with(&whole));
+    await_that("it ends", || !server.is_running());
 }

@@ -18,8 +18,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::sql::session::{Result, Session, SqlError};
+use super::sql::tables::{self, Table};
 use super::sql::writer::Writer;
-use super::sql::{Engine, Sql, schema, tables};
+use super::sql::{Engine, Sql, schema};
 use super::{Answer, Grace, MetadataError, sqlite};
 use link::{Link, failed, said};
 use readers::{Question, Readers};
@@ -269,9 +270,17 @@ impl Engine for Postgres {
         })
     }
 
-    fn count_on(table: &str, column: &str) -> Option<String> {
-        Some(format!(
-            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), greatest(1, (SELECT max({column}) FROM {table})))"
-        ))
+    /// It counts its own numbers on behind those that came, and learns how many rows there are, so that it plans well.
+    fn settle(session: &mut dyn Session, tables: &[Table]) -> Result<()> {
+        for table in tables {
+            let name = &table.name;
+            if let Some(column) = &table.counted {
+                session.script(&format!(
+                    "SELECT setval(pg_get_serial_sequence('{name}', '{column}'), greatest(1, (SELECT max({column}) FROM {name})))"
+                ))?;
+            }
+            session.script(&format!("ANALYZE {name}"))?;
+        }
+        Ok(())
     }
 }

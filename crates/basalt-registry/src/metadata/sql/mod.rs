@@ -27,6 +27,7 @@ use std::path::Path;
 use super::{Answer, Grace};
 pub(super) use robots::is_old;
 use session::{Result as SqlResult, Session};
+use tables::Table;
 use traced::Traced;
 
 /// A database that answers questions and makes changes.
@@ -53,10 +54,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Writes all that there is at one moment into a file of SQLite that is not there.
     fn copy_into(&self, path: &Path) -> Answer<'_, ()>;
 
-    /// The statement that makes it count its own numbers on behind those of rows that were brought; none where it does so by
-    /// itself.
-    fn count_on(_table: &str, _column: &str) -> Option<String> {
-        None
+    /// Does what it needs once rows were brought from elsewhere.
+    fn settle(_session: &mut dyn Session, _tables: &[Table]) -> SqlResult<()> {
+        Ok(())
     }
 }
 

@@ -111,13 +111,7 @@ impl<E: Engine> Operations for Sql<E> {
             let tables = tables::copied()?;
             let mut from = sqlite::read_file(&path)?;
             tables::replace(&mut from, session, &tables)?;
-            for table in &tables {
-                let counted = table.counted.as_deref();
-                let statement = counted.and_then(|column| E::count_on(&table.name, column));
-                if let Some(statement) = statement {
-                    session.script(&statement)?;
-                }
-            }
+            E::settle(session, &tables)?;
             Ok(true)
         })
     }
