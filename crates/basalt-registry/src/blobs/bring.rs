@@ -55,6 +55,23 @@ impl Brought {
         }
     }
 
+    /// The next bytes until they are so many, or all that are left.
+    ///
+    /// # Errors
+    /// As [`Brought::next`].
+    pub(super) async fn gather(&mut self, length: usize) -> io::Result<Vec<Bytes>> {
+        let (mut gathered, mut rest) = (Vec::new(), length);
+        while rest > 0 {
+            let bytes = self.next().await?;
+            if bytes.is_empty() {
+                break;
+            }
+            rest = rest.saturating_sub(bytes.len());
+            gathered.push(bytes);
+        }
+        Ok(gathered)
+    }
+
     /// Whether all that came is the blob.
     pub(super) fn ended_well(self) -> bool {
         self.is_read && self.offset == self.from.size() && self.hasher.finish() == self.digest

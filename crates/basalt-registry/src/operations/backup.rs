@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::hold::Hold;
 use super::{DATABASE, KEPT, Observer, Opened, OperationError, remove};
-use crate::blobs::{Blobs, Folder, PART, sync_folder};
+use crate::blobs::{Blobs, Folder, PART, is_passing, sync_folder};
 use crate::digest::{Algorithm, Digest};
 use crate::metadata::sqlite::{Access, Sqlite, check_file, settle_copy};
 use crate::metadata::{BlobRecord, Metadata, Place};
@@ -179,10 +179,12 @@ impl Copied<'_> {
         place: &UploadId,
         to: &UploadId,
     ) -> Result<bool, OperationError> {
-        match self.from.open(&blob.digest, place).await? {
-            Some(found) if found.size() == blob.size => {
+        match self.from.open(&blob.digest, place).await {
+            Ok(Some(found)) if found.size() == blob.size => {
                 Ok(self.to.bring(&blob.digest, to, found).await?)
             }
+            Err(error) if is_passing(&error) => Err(error.into()),
+            // What cannot be opened is as bad as what is wrong.
             _ => Ok(false),
         }
     }

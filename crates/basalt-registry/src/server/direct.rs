@@ -1,7 +1,7 @@
 //! Files that go to a socket by the system alone, which copies nothing but to the network.
 //!
-//! The HTTP library takes bytes, and has no word for "a part of this file". So a body hands it a piece of [`PLACEHOLDER`]
-//! and puts the part down at the connection's [`Outlet`]; the connection, [`Direct`], knows the placeholder by its address
+//! The HTTP library takes bytes, and has no word for "a part of this file". So a body hands it a piece of [`STAND_IN`]
+//! and puts the part down at the connection's [`Outlet`]; the connection, [`Direct`], knows the stand-in by its address
 //! when it comes by, and sends the part instead. The library keeps the order of a connection's bytes, and the queue is in
 //! the same order.
 
@@ -21,11 +21,11 @@ use tokio::net::TcpStream;
 pub const MAXIMUM_PART: usize = 1 << 20;
 
 /// Stands for bytes of a file; it is never sent itself.
-static PLACEHOLDER: [u8; MAXIMUM_PART] = [0; MAXIMUM_PART];
+static STAND_IN: [u8; MAXIMUM_PART] = [0; MAXIMUM_PART];
 
 /// Whether these bytes stand for those of a file.
-fn is_placeholder(bytes: &[u8]) -> bool {
-    PLACEHOLDER.as_ptr_range().contains(&bytes.as_ptr())
+fn stands_in(bytes: &[u8]) -> bool {
+    STAND_IN.as_ptr_range().contains(&bytes.as_ptr())
 }
 
 /// A part of a file that is to be sent.
@@ -51,7 +51,7 @@ impl Outlet {
         };
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.push_back(part);
-        Bytes::from_static(&PLACEHOLDER[..length])
+        Bytes::from_static(&STAND_IN[..length])
     }
 
     /// Sends of the first part as much as the socket takes now, but not more than `limit`. How much that was.
@@ -129,7 +129,7 @@ impl AsyncWrite for Direct {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if is_placeholder(bytes) {
+        if stands_in(bytes) {
             return self.poll_send(context, bytes.len());
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
@@ -140,7 +140,7 @@ impl AsyncWrite for Direct {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let before = slices.iter().position(|slice| is_placeholder(slice));
+        let before = slices.iter().position(|slice| stands_in(slice));
         match before {
             Some(0) => self.poll_send(context, slices[0].len()),
             Some(count) => {
@@ -242,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn what_stands_for_no_file_is_never_sent() {
         let (mut direct, _client) = pair().await;
-        let lost = Bytes::from_static(&PLACEHOLDER[..10]);
+        let lost = Bytes::from_static(&STAND_IN[..10]);
         assert!(direct.write(&lost).await.is_err());
         assert!(write(&mut direct, vec![lost]).await.is_err());
     }

@@ -88,11 +88,11 @@ fn write(first: Message, messages: &Receiver<Message>) {
     let _ = out.flush();
 }
 
-/// Waits until all lines so far are written.
+/// Waits until all lines so far are written, unless they cannot be any more.
 pub fn end() {
     let (told, written) = channel();
     if let Some(log) = LOG.get()
-        && log.queue.send(Message::End(told)).is_ok()
+        && log.queue.try_send(Message::End(told)).is_ok()
     {
         let _ = written.recv_timeout(PATIENCE);
     }

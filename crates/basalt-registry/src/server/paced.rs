@@ -26,9 +26,7 @@ impl<S> Paced<S> {
             waiting: None,
         }
     }
-}
 
-impl<S> Paced<S> {
     /// The connection alone.
     pub fn into_inner(self) -> S {
         self.inner

@@ -371,3 +371,28 @@ fn a_registry_moves_by_a_backup_into_a_folder_and_from_there_to_where_another_ha
     let (code, _, error) = other.registry(&["restore", second]);
     assert_eq!(code, 2, "{error}");
 }
+
+#[test]
+fn a_blob_that_cannot_be_opened_is_told_and_all_else_is_backed_up() {
+    let home = Home::with_files();
+    let server = home.serve(&[]);
+    let (layer, _) = fill(&server);
+    let other = noise(90_000, 77);
+    let other = server.push_image("other", "1", &[&other]);
+    drop(server);
+    let file = file_of(&home, "root", &layer);
+    fs::remove_file(&file).expect("it is removed");
+    // A link to itself.
+    std::os::unix::fs::symlink(&file, &file).expect("it is made");
+    let done = registry(&home, &["backup", "backup", "--root", "root"], 4);
+    assert_eq!(done["damaged"], serde_json::json!([layer.as_str()]));
+    let folder = home.path("root");
+    fs::remove_dir_all(&folder).expect("it is removed");
+    registry(&home, &["restore", "backup", "--root", "root"], 4);
+    let server = home.serve(&[]);
+    let manifest = server.get(&format!("/v2/other/manifests/{other}"));
+    assert_eq!(
+        manifest.is(200).header("docker-content-digest"),
+        other.as_str()
+    );
+}

@@ -197,6 +197,24 @@ impl Bucket {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes bytes of an upload from this place on, under a name of their own: they count once that is listed.
+    async fn put_piece(
+        &self,
+        upload: &UploadId,
+        begin: u64,
+        bytes: Vec<Bytes>,
+    ) -> io::Result<Piece> {
+        let piece = Piece {
+            begin,
+            length: bytes.iter().map(|bytes| bytes.len() as u64).sum(),
+            name: UploadId::random(),
+        };
+        let path = piece_path(upload, &piece.name);
+        let written = self.store.put(&path, PutPayload::from_iter(bytes)).await;
+        written.map_err(failed)?;
+        Ok(piece)
+    }
+
     /// Writes the list of a blob's pieces, which makes them one.
     async fn put_list(&self, digest: &Digest, upload: &UploadId, list: &List) -> io::Result<()> {
         let bytes = serde_json::to_vec(list).map_err(io::Error::other)?;
@@ -252,14 +270,8 @@ impl Blobs for Bucket {
     fn append(&self, upload: &UploadId, offset: u64, bytes: Vec<Bytes>) -> Answer<'_, ()> {
         let upload = upload.clone();
         Box::pin(async move {
-            let piece = Piece {
-                begin: offset,
-                length: bytes.iter().map(|bytes| bytes.len() as u64).sum(),
-                name: UploadId::random(),
-            };
+            let piece = self.put_piece(&upload, offset, bytes).await?;
             let path = piece_path(&upload, &piece.name);
-            let written = self.store.put(&path, PutPayload::from_iter(bytes)).await;
-            written.map_err(failed)?;
             failpoint::reached("after-piece");
             let added = self
                 .metadata
@@ -398,29 +410,14 @@ impl Blobs for Bucket {
             self.remove_pieces(&upload).await?;
             let mut pieces = Vec::new();
             let mut begin = 0;
-            while begin < size {
-                let (mut bytes, mut length) = (Vec::new(), 0);
-                while length < ADDED {
-                    let next = brought.next().await?;
-                    if next.is_empty() {
-                        break;
-                    }
-                    length += next.len();
-                    bytes.push(next);
-                }
+            loop {
+                let bytes = brought.gather(ADDED).await?;
                 if bytes.is_empty() {
                     break;
                 }
-                let (piece, length) = (UploadId::random(), length as u64);
-                let path = piece_path(&upload, &piece);
-                let written = self.store.put(&path, PutPayload::from_iter(bytes)).await;
-                written.map_err(failed)?;
-                pieces.push(Piece {
-                    begin,
-                    length,
-                    name: piece,
-                });
-                begin += length;
+                let piece = self.put_piece(&upload, begin, bytes).await?;
+                begin += piece.length;
+                pieces.push(piece);
             }
             if !brought.ended_well() {
                 self.remove_pieces(&upload).await?;

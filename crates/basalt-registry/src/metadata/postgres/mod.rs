@@ -261,8 +261,6 @@ impl Engine for Postgres {
     fn copy_into(&self, path: &Path) -> Answer<'_, ()> {
         let path = path.to_owned();
         self.ask(move |link| {
-            // What a former attempt left.
-            let _ = std::fs::remove_file(&path);
             link.at_one_moment(|link| {
                 let tables = tables::copied()?;
                 sqlite::make_file(&path, |file| tables::replace(link, file, &tables))

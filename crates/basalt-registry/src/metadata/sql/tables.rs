@@ -1,13 +1,16 @@
 //! All rows of one database copied to another, of the same kind or not: the tables are the same in both.
 
-use rusqlite::Connection;
 use std::ops::ControlFlow;
+
+use rusqlite::Connection;
 
 use super::schema;
 use super::session::{Result, Row, Session, SqlError, Value};
 
-/// Tables whose rows are good only where they were made: uploads at hand, promises, how far the journal beside it is.
-const LEFT: [&str; 4] = ["uploads", "pieces", "leases", "journal"];
+/// Tables whose rows are good only where they were made, in an order in which they can be emptied: uploads at hand, promises.
+pub const PASSING: [&str; 3] = ["pieces", "uploads", "leases"];
+/// How far the journal beside a database is, which only that knows.
+const JOURNAL: &str = "journal";
 /// Tables that have rows as soon as anything was ever done in a registry.
 const TELLING: [&str; 4] = ["repositories", "blobs", "robots", "audit"];
 /// How many rows a statement inserts, and how many bytes wait for one at most.
@@ -87,7 +90,7 @@ pub fn copied() -> Result<Vec<Table>> {
     )?;
     let names = names
         .into_iter()
-        .filter(|name| !LEFT.contains(&name.as_str()));
+        .filter(|name| !PASSING.contains(&name.as_str()) && name != JOURNAL);
     names.map(|name| described(model, name)).collect()
 }
 
@@ -151,6 +154,13 @@ fn copy(from: &mut dyn Session, to: &mut dyn Session, table: &Table) -> Result<(
         .map(|(name, _)| name.as_str())
         .collect();
     let select = format!("SELECT {} FROM {}", names.join(", "), table.name);
+    let full = ROWS * names.len();
+    let (many, one) = (insertion(table, &names, ROWS), insertion(table, &names, 1));
+    // Mostly all with one statement, so that it is prepared once; the rest each with its own.
+    let insert = |to: &mut dyn Session, waiting: &[Held]| match waiting.len() == full {
+        true => insert(to, &many, waiting, full),
+        false => insert(to, &one, waiting, names.len()),
+    };
     let (mut waiting, mut length) = (Vec::new(), 0);
     from.rows(&select, &[], &mut |row| {
         for (column, (_, kind)) in table.columns.iter().enumerate() {
@@ -158,38 +168,33 @@ fn copy(from: &mut dyn Session, to: &mut dyn Session, table: &Table) -> Result<(
             length += held.length();
             waiting.push(held);
         }
-        if waiting.len() >= ROWS * names.len() || length > BYTES {
-            insert(to, table, &names, &waiting)?;
+        if waiting.len() == full || length > BYTES {
+            insert(to, &waiting)?;
             waiting.clear();
             length = 0;
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    insert(to, table, &names, &waiting)
+    insert(to, &waiting)
 }
 
-/// Inserts rows whose values stand one behind the other: all with one statement if they are as many as mostly, so that it is
-/// prepared once, else each with its own.
-fn insert(to: &mut dyn Session, table: &Table, names: &[&str], held: &[Held]) -> Result<()> {
-    let each = match held.len() == ROWS * names.len() {
-        true => ROWS,
-        false => 1,
-    };
-    let rows: Vec<String> = (0..each)
+/// The statement that inserts so many rows.
+fn insertion(table: &Table, names: &[&str], rows: usize) -> String {
+    let rows: Vec<String> = (0..rows)
         .map(|row| {
             let marks = (1..=names.len()).map(|column| format!("?{}", row * names.len() + column));
             format!("({})", marks.collect::<Vec<_>>().join(", "))
         })
         .collect();
-    let statement = format!(
-        "INSERT INTO {} ({}) VALUES {}",
-        table.name,
-        names.join(", "),
-        rows.join(", ")
-    );
-    for rows in held.chunks(each * names.len()) {
-        let values: Vec<Value<'_>> = rows.iter().map(Held::value).collect();
-        to.run(&statement, &values)?;
+    let (table, names, rows) = (&table.name, names.join(", "), rows.join(", "));
+    format!("INSERT INTO {table} ({names}) VALUES {rows}")
+}
+
+/// Inserts values that stand one behind the other, so many with each statement.
+fn insert(to: &mut dyn Session, statement: &str, held: &[Held], each: usize) -> Result<()> {
+    for held in held.chunks(each) {
+        let values: Vec<Value<'_>> = held.iter().map(Held::value).collect();
+        to.run(statement, &values)?;
     }
     Ok(())
 }
@@ -221,7 +226,7 @@ mod tests {
             )
             .expect("a count")
             .expect("a row");
-        assert_eq!(tables.len() + LEFT.len(), count as usize);
+        assert_eq!(tables.len() + PASSING.len() + 1, count as usize);
         let blobs = tables
             .iter()
             .find(|table| table.name == "blobs")

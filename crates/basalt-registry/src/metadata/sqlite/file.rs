@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::MetadataError;
 use super::super::sql::session::{Result, Session, SqlError};
+use super::super::sql::tables::PASSING;
 use super::{connect, failed, migrate, position};
 
 /// What is wrong with a file, as far as SQLite itself can tell: the first twenty.
@@ -58,7 +59,7 @@ pub(in crate::metadata) fn read_file(path: &Path) -> Result<Connection> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|cause| failed(&cause))
 }
 
-/// Makes a file that is not there, with the tables as they are when nothing was done yet, and has it filled.
+/// Makes a file with the tables as they are when nothing was done yet, and has it filled, whole or not at all.
 ///
 /// # Errors
 /// When it cannot be written, or those of who fills it.
@@ -84,6 +85,11 @@ pub fn settle_copy(path: &Path) -> std::result::Result<(), MetadataError> {
     let place = path.display().to_string();
     let error = |cause| MetadataError::database(&place, &failed(&cause));
     let copy = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(error)?;
-    let statements = "PRAGMA journal_mode = DELETE; DELETE FROM pieces; DELETE FROM uploads; DELETE FROM leases;";
-    copy.execute_batch(statements).map_err(error)
+    copy.execute_batch("PRAGMA journal_mode = DELETE")
+        .map_err(error)?;
+    for table in PASSING {
+        copy.execute(&format!("DELETE FROM {table}"), [])
+            .map_err(error)?;
+    }
+    Ok(())
 }
