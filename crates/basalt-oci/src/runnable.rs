@@ -20,6 +20,16 @@ pub struct Covered {
     pub uncovered: Vec<String>,
 }
 
+impl Covered {
+    /// The images that an index leads to; none of what is no index.
+    pub fn within(&self) -> &[Descriptor] {
+        match self.is_index {
+            true => &self.images,
+            false => &[],
+        }
+    }
+}
+
 /// Everything that an engine could run of an image or index, by what its bytes are and whatever it calls itself; nested indexes
 /// are looked into. A manifest that is not there counts: it may be anything.
 ///
