@@ -30,7 +30,7 @@ import (
 // unpack cannot be started.
 func containerdRuns(s *shelf, platform ocispec.Platform) string {
 	for _, options := range [][]client.RemoteOpt{{client.WithPullUnpack}, nil} {
-		store := &contentStore{shelf: s}
+		store := &contentStore{shelf: s, added: map[string][]byte{}, written: map[string]string{}}
 		tree := &snapshotter{committed: map[string]bool{}}
 		engine, err := client.New("", client.WithServices(
 			client.WithContentStore(store), client.WithImageStore(imageStore{}), client.WithDiffService(&applier{store: store}),
@@ -85,15 +85,23 @@ func (r resolver) Fetch(_ context.Context, wanted ocispec.Descriptor) (io.ReadCl
 type contentStore struct {
 	content.Store // nil: the rest is not used by a pull
 	*shelf
+	added   map[string][]byte
+	written map[string]string // manifests that containerd wrote, and in place of which
 }
 
 func (c *contentStore) ReaderAt(_ context.Context, wanted ocispec.Descriptor) (content.ReaderAt, error) {
 	body, ok := c.blobs[wanted.Digest.String()]
 	if !ok {
+		body, ok = c.added[wanted.Digest.String()]
+	}
+	if !ok {
 		return nil, fmt.Errorf("%s: %w", wanted.Digest, errdefs.ErrNotFound)
 	}
 	if images.IsManifestType(wanted.MediaType) {
 		c.last = wanted.Digest.String()
+		if origin, ok := c.written[c.last]; ok {
+			c.last = origin
+		}
 	}
 	return reader{bytes.NewReader(body)}, nil
 }
@@ -106,7 +114,7 @@ func (c *contentStore) Writer(_ context.Context, options ...content.WriterOpt) (
 	}
 	body, ok := c.blobs[wanted.Desc.Digest.String()]
 	if !ok {
-		return nil, fmt.Errorf("%s: %w", wanted.Desc.Digest, errdefs.ErrNotFound)
+		return &writer{store: c, wanted: wanted}, nil
 	}
 	if wanted.Desc.Size != int64(len(body)) {
 		return nil, fmt.Errorf("%s: another size: %w", wanted.Desc.Digest, errdefs.ErrFailedPrecondition)
@@ -116,12 +124,43 @@ func (c *contentStore) Writer(_ context.Context, options ...content.WriterOpt) (
 func (c *contentStore) Info(_ context.Context, wanted digest.Digest) (content.Info, error) {
 	body, ok := c.blobs[wanted.String()]
 	if !ok {
+		body, ok = c.added[wanted.String()]
+	}
+	if !ok {
 		return content.Info{}, errdefs.ErrNotFound
 	}
 	return content.Info{Digest: wanted, Size: int64(len(body))}, nil
 }
 func (c *contentStore) Update(_ context.Context, info content.Info, _ ...string) (content.Info, error) {
 	return info, nil
+}
+
+// writer takes what a descriptor has within itself, and manifests that containerd writes anew (those whose config is of no type).
+type writer struct {
+	store  *contentStore
+	wanted content.WriterOpts
+	bytes.Buffer
+}
+
+func (w *writer) Close() error          { return nil }
+func (w *writer) Digest() digest.Digest { return digest.FromBytes(w.Bytes()) }
+func (w *writer) Truncate(int64) error {
+	w.Reset()
+	return nil
+}
+func (w *writer) Status() (content.Status, error) {
+	return content.Status{Ref: w.wanted.Ref, Offset: int64(w.Len()), Total: w.wanted.Desc.Size}, nil
+}
+func (w *writer) Commit(_ context.Context, size int64, expected digest.Digest, _ ...content.Opt) error {
+	if (size > 0 && size != int64(w.Len())) || (expected != "" && expected != w.Digest()) {
+		return fmt.Errorf("%s: not what was promised: %w", expected, errdefs.ErrFailedPrecondition)
+	}
+	name := w.Digest().String()
+	w.store.added[name] = w.Bytes()
+	if w.store.last != "" {
+		w.store.written[name] = w.store.last
+	}
+	return nil
 }
 
 type reader struct{ *bytes.Reader }

@@ -82,6 +82,16 @@ type recipe struct {
 	compression              string
 }
 
+// untyped is a media type that is there and empty.
+const untyped = "untyped"
+
+func typed(mediaType string) string {
+	if mediaType == untyped {
+		return ""
+	}
+	return mediaType
+}
+
 func (s *shop) image(r recipe) *members {
 	if r.manifestType == "" {
 		r.manifestType = ociManifest
@@ -102,13 +112,13 @@ func (s *shop) image(r recipe) *members {
 	for _, name := range r.layers {
 		body, diff := tree(name, r.compression)
 		diffs = append(diffs, diff)
-		layers = append(layers, s.blob(r.layerType, body))
+		layers = append(layers, s.blob(typed(r.layerType), body))
 	}
 	config := value(pairs{
 		"architecture", r.platform, "os", "linux", "config", pairs{"Entrypoint", []any{"/" + r.layers[0]}},
 		"rootfs", pairs{"type", "layers", "diff_ids", diffs},
 	}).(*members)
-	return s.document(r.manifestType, manifestOf(r.manifestType, s.blob(r.configType, text(config)), layers))
+	return s.document(r.manifestType, manifestOf(r.manifestType, s.blob(typed(r.configType), text(config)), layers))
 }
 
 func manifestOf(mediaType string, config node, layers []any) *members {

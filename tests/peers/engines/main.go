@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -21,7 +23,9 @@ var scratch string
 
 const usage = `usage:
   engines judge                reads cases, one JSON a line, and writes them with what each engine would run
-  engines random SEED COUNT    writes so many cases made at random, with what each engine would run`
+  engines random SEED COUNT    writes so many cases made at random, with what each engine would run
+  engines corpus FOLDER SEED   writes the corpus anew
+  engines serve FOLDER ADDRESS serves each case of a folder as case/NAME:tag, for engines themselves`
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -55,7 +59,36 @@ func run(arguments []string) (err error) {
 		}
 		return each(made(seed, count), os.Stdout)
 	}
+	if len(arguments) == 3 && arguments[0] == "corpus" {
+		seed, err := strconv.ParseUint(arguments[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		return corpus(arguments[1], seed)
+	}
+	if len(arguments) == 3 && arguments[0] == "serve" {
+		return serve(arguments[1], arguments[2])
+	}
 	return errors.New(usage)
+}
+
+func serve(folder, address string) error {
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		one := &Case{}
+		if err := json.Unmarshal(body, one); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		served.shelves.Store("case/"+one.Name, &visit{views(one)[0], func() {}})
+	}
+	return http.ListenAndServe(address, served)
 }
 
 func made(seed uint64, count int) <-chan *Case {
@@ -94,7 +127,7 @@ func each(cases <-chan *Case, output io.Writer) error {
 	var workers sync.WaitGroup
 	var failure error
 	lines := json.NewEncoder(output)
-	for range runtime.NumCPU() {
+	for range 4 * runtime.NumCPU() {
 		workers.Go(func() {
 			for one := range cases {
 				judge(one)

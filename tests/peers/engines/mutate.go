@@ -28,9 +28,9 @@ var (
 		"application/vnd.docker.plugin.v1+json", "application/vnd.oci.artifact.manifest.v1+json", "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
 		"Application/Vnd.Oci.Image.Manifest.V1+Json", "application/vnd.docker.attestation.manifest.v1+json",
 	}
-	configTypes = []string{imageConfig, imageConfig, imageConfig, dockerConfig, octets, "", "application/x-artifact", emptyType, "application/vnd.cncf.helm.config.v1+json", "application/json"}
+	configTypes = []string{imageConfig, imageConfig, imageConfig, dockerConfig, octets, untyped, "application/x-artifact", emptyType, "application/vnd.cncf.helm.config.v1+json", "application/json"}
 	layerTypes  = []string{
-		imageLayer, imageLayer, imageLayer, dockerLayer0, "application/x-layer", "", simple, inToto, "application/vnd.oci.image.layer.v1.tar", "text/plain",
+		imageLayer, imageLayer, imageLayer, dockerLayer0, "application/x-layer", untyped, simple, inToto, "application/vnd.oci.image.layer.v1.tar", "text/plain",
 		"application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "application/vnd.dev.sigstore.bundle.v0.3+json", "application/spdx+json",
 		"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.cncf.helm.chart.content.v1.tar+gzip", octets,

@@ -57,11 +57,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 		return
 	}
-	parts := strings.Split(path, "/")
-	if len(parts) != 4 {
-		http.NotFound(w, request)
-		return
-	}
+	parts := append(strings.Split(path, "/"), "", "", "")
 	found, ok := r.shelves.Load(parts[0] + "/" + parts[1])
 	if !ok {
 		http.NotFound(w, request)
