@@ -186,6 +186,7 @@ fn what_could_be_run_is_an_image_whatever_it_calls_itself() {
             vec![(IN_TOTO, &[0; 1024])],
         ),
         (MANIFEST, (CONFIG, &image_config), vec![(IN_TOTO, b"")]),
+        (MANIFEST, (CONFIG, &image_config), vec![(IN_TOTO, b"layer")]),
         (
             DOCKER,
             ("application/x", &image_config),

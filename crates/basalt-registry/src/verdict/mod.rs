@@ -13,6 +13,8 @@ mod rule;
 mod scan;
 mod shelf;
 mod signature;
+#[cfg(test)]
+mod tests;
 mod vulnerability;
 
 use std::path::Path;
