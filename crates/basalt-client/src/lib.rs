@@ -18,6 +18,8 @@ mod helper;
 mod layout_target;
 pub mod link;
 mod login;
+mod pages;
+mod plan;
 mod reference;
 mod referrers;
 pub mod registries_conf;

@@ -192,9 +192,9 @@ impl From<OciError> for Failure {
                 Ok(cause) => (*cause).into(),
                 Err(cause) => Self::new(Status::Failed, OciError::Store { cause, place }),
             },
-            OciError::WrongDigest { .. } | OciError::WrongSize { .. } => {
-                Self::new(Status::Trust, error)
-            }
+            OciError::WrongDigest { .. }
+            | OciError::WrongSize { .. }
+            | OciError::TooLarge { .. } => Self::new(Status::Trust, error),
             _ => Self::new(Status::Failed, error),
         }
     }
