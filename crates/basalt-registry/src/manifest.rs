@@ -37,6 +37,9 @@ pub struct Facts {
     pub foreign: Vec<Digest>,
     /// The manifests it lists.
     pub children: Vec<Needed>,
+    /// What else it lists: of a media type that is no manifest's, as BuildKit's cache lists layers. Each is a blob, a manifest
+    /// that is called something else, or both.
+    pub others: Vec<Needed>,
     /// The manifest it refers to.
     pub subject: Option<Digest>,
     /// What kind of artifact it is, as a list of referrers says.
@@ -101,6 +104,7 @@ pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
         blobs: Vec::new(),
         foreign: Vec::new(),
         children: Vec::new(),
+        others: Vec::new(),
         subject: document
             .subject
             .as_ref()
@@ -121,10 +125,12 @@ pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
                 "an index has manifests, and neither config nor layers",
             ));
         };
-        facts.children = manifests
-            .iter()
-            .map(Descriptor::needed)
-            .collect::<Result<_, _>>()?;
+        for listed in &manifests {
+            match listed.is_manifest() {
+                true => facts.children.push(listed.needed()?),
+                false => facts.others.push(listed.needed()?),
+            }
+        }
         // It is read in full later: this only keeps most indexes from being so.
         facts.may_have_bills = std::str::from_utf8(bytes).is_ok_and(|t| t.contains(IN_INDEX));
     } else {
@@ -190,6 +196,15 @@ fn media_type(content_type: Option<&str>, document: &Document) -> Result<String,
 }
 
 impl Descriptor {
+    /// Whether it says that it is a manifest.
+    fn is_manifest(&self) -> bool {
+        let plain = self.media_type.split(';').next().unwrap_or_default();
+        let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
+        known
+            .iter()
+            .any(|one| plain.trim().eq_ignore_ascii_case(one))
+    }
+
     fn digest(&self) -> Result<Digest, Fault> {
         self.digest
             .parse()
@@ -249,6 +264,24 @@ mod tests {
             facts.subject.map(|digest| digest.to_string()).as_deref(),
             Some(DIGEST)
         );
+    }
+
+    #[test]
+    fn an_index_lists_manifests_and_what_is_called_otherwise() {
+        let manifests = [
+            OCI_MANIFEST,
+            DOCKER_LIST,
+            "Application/vnd.oci.image.manifest.v1+json; x=y",
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            "application/vnd.buildkit.cacheconfig.v0",
+            "application/octet-stream",
+            "",
+        ];
+        for kind in [OCI_INDEX, DOCKER_LIST] {
+            let value = json!({"schemaVersion": 2, "mediaType": kind, "manifests": manifests.map(descriptor)});
+            let facts = read_value(Some(kind), &value).expect("it is sound");
+            assert_eq!((facts.children.len(), facts.others.len()), (3, 4));
+        }
     }
 
     #[test]

@@ -242,7 +242,7 @@ fn etag(digest: &Digest) -> String {
     format!("\"{digest}\"")
 }
 
-fn moved() -> Fault {
+pub(super) fn moved() -> Fault {
     Fault::new(
         Code::Unavailable,
         "the blob was just pushed anew; try again",

@@ -1,6 +1,7 @@
 //! Metadata in SQLite: one file, its journal written ahead, one thread that writes and several connections that read.
 
 mod file;
+mod reserve;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use super::sql::{Engine, Sql, schema};
 use super::{Answer, Grace, MetadataError};
 pub use file::{check_file, copy_file, settle_copy};
 pub(super) use file::{make_file, read_file};
+use reserve::Reserve;
+pub(super) use reserve::free;
 use session::Writing;
 
 /// How many connections read. A read takes some ten microseconds, so few are enough.
@@ -70,6 +73,27 @@ impl Sqlite {
         grace: Grace,
         access: Access,
     ) -> std::result::Result<Sql<Self>, MetadataError> {
+        let mut reserve = (access == Access::Own).then(|| Reserve::beside(path));
+        let opened = Self::opened(path, grace, access, &mut reserve);
+        match opened {
+            // What a start has to write has room in the reserve.
+            Err(_)
+                if reserve
+                    .as_mut()
+                    .is_some_and(|reserve| is_short(path) && reserve.release()) =>
+            {
+                Self::opened(path, grace, access, &mut reserve)
+            }
+            opened => opened,
+        }
+    }
+
+    fn opened(
+        path: &Path,
+        grace: Grace,
+        access: Access,
+        reserve: &mut Option<Reserve>,
+    ) -> std::result::Result<Sql<Self>, MetadataError> {
         let place = path.display().to_string();
         let error = |cause| MetadataError::database(&place, &failed(&cause));
         let flags = match access {
@@ -111,6 +135,7 @@ impl Sqlite {
                 connection,
                 is_full: true,
                 journal: journal.clone(),
+                reserve: reserve.take(),
             };
             let started = Writer::start(writing, place.clone());
             writer = Some(started.map_err(|cause| MetadataError::Database {
@@ -127,6 +152,13 @@ impl Sqlite {
             place,
         };
         Ok(Sql::new(engine, grace))
+    }
+
+    fn read_only<T: Send + 'static>(&self) -> Answer<'_, T> {
+        Box::pin(std::future::ready(Err(MetadataError::Database {
+            place: self.place.clone(),
+            cause: "it was opened to be read only".to_owned(),
+        })))
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -153,6 +185,12 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     // Otherwise some statements are planned anew with each value, which takes longer than they do.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+/// Whether the disk of a file has less room than a start may need: the index of SQLite's journal, and a few pages.
+fn is_short(path: &Path) -> bool {
+    const NEEDED: u64 = 256 << 10;
+    free(path.parent().unwrap_or(path)).is_some_and(|free| free < NEEDED)
 }
 
 /// How a file is written: its journal ahead, each commit on the disk before it is answered.
@@ -196,6 +234,10 @@ fn migrate(connection: &mut Connection, place: &str) -> std::result::Result<(), 
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(error)?;
     schema::check(found, place)?;
+    // A start that changes nothing writes nothing: the disk may be full.
+    if found == schema::VERSION {
+        return Ok(());
+    }
     for step in schema::steps(found) {
         transaction.execute_batch(step).map_err(error)?;
     }
@@ -205,8 +247,17 @@ fn migrate(connection: &mut Connection, place: &str) -> std::result::Result<(), 
     transaction.commit().map_err(error)
 }
 
+/// What SQLite says when there is no room for the index of its journal, which it has in memory that all connections share.
+const NO_ROOM_FOR_INDEX: std::ffi::c_int = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+
 fn failed(cause: &rusqlite::Error) -> SqlError {
-    SqlError::Refused(cause.to_string())
+    let is_full = cause.sqlite_error().is_some_and(|error| {
+        error.code == rusqlite::ErrorCode::DiskFull || error.extended_code == NO_ROOM_FOR_INDEX
+    });
+    match is_full {
+        true => SqlError::Full(cause.to_string()),
+        false => SqlError::Refused(cause.to_string()),
+    }
 }
 
 impl Engine for Sqlite {
@@ -228,11 +279,19 @@ impl Engine for Sqlite {
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         match &self.writer {
-            Some(writer) => writer.change(durable, change),
-            None => Box::pin(std::future::ready(Err(MetadataError::Database {
-                place: self.place.clone(),
-                cause: "it was opened to be read only".to_owned(),
-            }))),
+            Some(writer) => writer.change(durable, false, change),
+            None => self.read_only(),
+        }
+    }
+
+    fn take<T: Send + 'static>(
+        &self,
+        durable: bool,
+        change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        match &self.writer {
+            Some(writer) => writer.change(durable, true, change),
+            None => self.read_only(),
         }
     }
 

@@ -224,6 +224,7 @@ impl Asking {
                 bytes: given.bytes,
                 facts,
                 tags: tag.into_iter().collect(),
+                is_sparse: true,
                 quota: self.registry.gate.policy.quota(&self.repository),
                 author: author(self.address.clone(), now),
             },
@@ -258,7 +259,7 @@ fn children(facts: &Facts, bytes: &[u8]) -> Vec<(Digest, Option<String>)> {
         digest: String,
         platform: Option<Named>,
     }
-    if facts.children.is_empty() {
+    if facts.children.is_empty() && facts.others.is_empty() {
         return Vec::new();
     }
     // One whose platforms cannot be read lists none.
