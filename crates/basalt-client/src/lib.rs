@@ -41,7 +41,7 @@ pub use layout_target::LayoutTarget;
 pub use login::{LoggedIn, WaitingLogin};
 pub use reference::{Reference, ReferenceError, host};
 pub use registry::Registry;
-pub use repository::{ACCEPTED, Repository};
+pub use repository::{ACCEPTED, Repository, is_head_refused};
 pub use secret::Secret;
 pub use transport::Answer;
 pub use ureq::http::Method;

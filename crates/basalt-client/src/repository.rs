@@ -491,8 +491,8 @@ fn media_type_of(answer: &Answer) -> Option<String> {
     is_special.then(|| said.to_ascii_lowercase())
 }
 
-/// Whether a registry that answers a HEAD so may answer the same GET otherwise: some have no HEAD, or proxies before them that
-/// let none through.
-pub(crate) fn is_head_refused(status: u16) -> bool {
+/// Whether a registry that answers a HEAD with this status may answer the same GET otherwise: some have no HEAD, or proxies
+/// before them that let none through.
+pub fn is_head_refused(status: u16) -> bool {
     matches!(status, 400 | 403 | 405 | 406 | 501)
 }

@@ -160,8 +160,10 @@ async fn settle(
     let mut held = registry.sessions.take(upload).await?;
     let is_there = match is_nameless {
         true => {
-            registry.metadata.end_upload(upload).await?;
-            registry.blobs.discard(upload).await?;
+            // One that has become a blob meanwhile has nothing left to be discarded.
+            if registry.metadata.end_upload(upload).await? {
+                registry.blobs.discard(upload).await?;
+            }
             false
         }
         false => {

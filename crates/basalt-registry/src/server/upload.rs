@@ -200,12 +200,14 @@ async fn finished(
                 return Err(wrong_digest(digest));
             }
             drop(held);
-            room.ended();
             // Whatever becomes of it, nothing came before: there is no hash to go on with.
             let outcome = whole(request, repository, digest, bytes, Some(upload)).await;
             request.registry.sessions.end(upload);
             // An empty part that was sent before may have left a file.
             request.registry.blobs.discard(upload).await?;
+            if outcome.is_ok() {
+                room.ended();
+            }
             return outcome;
         }
         first = bytes;
@@ -252,10 +254,12 @@ async fn finished(
         quota: request.registry.gate.policy.quota(repository),
         author: request.author(),
     };
-    // From here on it comes to its end whoever leaves; what it kept goes with the upload.
-    let published = publish(request, held, new);
-    room.ended();
-    published.await
+    let outcome = publish(request, held, new).await;
+    // What it kept went with the upload, unless that is still there.
+    if outcome.is_ok() {
+        room.ended();
+    }
+    outcome
 }
 
 /// Whether bytes that are said to have this digest need not be kept, for a repository with a quota has them: they would have
