@@ -139,7 +139,9 @@ impl<'a> Plan<'a> {
         let place = self.from.place();
         ClientError::NotFound {
             place: place.clone(),
-            what: format!("manifest {digest}, which belongs to the image"),
+            what: format!(
+                "manifest {digest}, which belongs to the image (of an index that is sparse there, `--platform` copies one image)"
+            ),
         }
         .at(place)
     }

@@ -461,3 +461,38 @@ fn a_blob_of_a_registry_without_head_is_not_read_to_see_whether_it_is_there() {
     reader.read_to_end(&mut bytes).expect("it is sound");
     assert_eq!(bytes.len(), 4 << 20);
 }
+
+#[test]
+fn a_manifest_that_trickles_for_ever_is_given_up() {
+    use std::io::Write;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.expect("a connection");
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request);
+                let head = "HTTP/1.1 200 OK\r\nContent-Length: 16000000\r\n\r\n";
+                let _ = stream.write_all(head.as_bytes());
+                // Faster than the slowest pace that is borne.
+                while stream.write_all(&[b' '; 2000]).is_ok() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+    });
+    let mut settings = Settings::default().with_patience(Duration::from_millis(200));
+    settings.limits.attempts = 1;
+    let client = Client::new(settings).expect("a client");
+    let reference = format!("127.0.0.1:{port}/a").parse().expect("one");
+    let store = client.repository(&reference).expect("it is not blocked");
+    let begun = Instant::now();
+    let error = store.get_manifest(&Digest::of(b"x")).expect_err("too slow");
+    assert!(error.is_network() && !error.is_distrust(), "{error}");
+    assert!(
+        error.to_string().contains("does not come to an end"),
+        "{error}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}

@@ -318,6 +318,7 @@ impl Engine for Sqlite {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sql::session::Value;
     use super::*;
 
     #[test]
@@ -330,5 +331,57 @@ mod tests {
             .expect("it is set");
         let error = migrate(&mut connection, "here").expect_err("it is refused");
         assert!(error.to_string().contains("version 99"), "{error}");
+    }
+
+    #[test]
+    fn without_room_what_is_new_is_refused_and_the_rest_has_what_was_kept_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("registry.db");
+        let flags = OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let mut connection = connect(&path, flags).expect("it opens");
+        prepare(&connection).expect("it is prepared");
+        migrate(&mut connection, "here").expect("it is made");
+        // As if the disk had no page more.
+        let pages: i64 = connection
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .expect("it is counted");
+        connection
+            .pragma_update(None, "max_page_count", pages)
+            .expect("it is set");
+        let writing = Writing {
+            connection,
+            is_full: true,
+            journal: None,
+            reserve: Some(Reserve::beside(&path)),
+        };
+        let writer = Writer::start(writing, "here".to_owned()).expect("it starts");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("it is made");
+        let insert = |is_new: bool, length: usize| {
+            let name = "x".repeat(length);
+            let change = move |session: &mut dyn Session| {
+                session.run(
+                    "INSERT INTO repositories (name) VALUES (?1)",
+                    &[Value::Text(&name)],
+                )
+            };
+            runtime.block_on(writer.change(true, is_new, change))
+        };
+        let reserve = folder.path().join("reserve");
+        assert!(matches!(insert(true, 1), Ok(1)));
+        let error = insert(true, 100_000).expect_err("it has no room");
+        assert!(matches!(error, MetadataError::Full { .. }), "{error}");
+        let fault = crate::fault::Fault::from(error);
+        assert_eq!(fault.status, hyper::StatusCode::INSUFFICIENT_STORAGE);
+        assert!(reserve.exists(), "nothing new may use what is kept");
+        // Others may, though here it does not help.
+        let error = insert(false, 100_001).expect_err("it has no room");
+        assert!(matches!(error, MetadataError::Full { .. }), "{error}");
+        assert!(!reserve.exists());
+        assert!(matches!(insert(false, 2), Ok(1)));
+        // What is new comes in again when the room can be kept again.
+        assert!(matches!(insert(true, 3), Ok(1)));
+        assert!(reserve.exists());
     }
 }
