@@ -529,7 +529,13 @@ async fn stage(
                 return Err(room.refused(refused));
             }
             let staged = session::append(held, &registry.blobs, upload, std::mem::take(&mut bytes));
-            held = staged.await?;
+            held = match staged.await {
+                Ok(held) => held,
+                Err(error) => {
+                    request.received = Some(received);
+                    return Err(error.into());
+                }
+            };
             count = 0;
         }
         // What came before it broke off is staged: the client can go on behind it.
