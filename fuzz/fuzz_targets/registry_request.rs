@@ -14,8 +14,17 @@ fuzz_target!(|input: (&str, &str, &str, u64)| {
         assert!(repository.as_str().parse::<RepositoryName>().is_ok());
         assert!(!repository.as_str().contains(".."));
     }
-    if let Wanted::Part(first, end) = wanted(Some(path), length) {
-        assert!(first < end && end <= length);
+    let parts = match wanted(Some(path), length) {
+        Wanted::Part(first, end) => vec![(first, end)],
+        Wanted::Parts(parts) => parts,
+        Wanted::Whole | Wanted::Unsatisfiable => Vec::new(),
+    };
+    // However it is asked for, no more is given than there is.
+    let mut sum = 0;
+    for (first, end) in &parts {
+        assert!(first < end && *end <= length);
+        sum += end - first;
     }
+    assert!(sum <= length && parts.len() <= 1024);
     let _ = chunk(query);
 });

@@ -10,7 +10,7 @@ use basalt_oci::{Descriptor, OciError};
 use ureq::http::Method;
 
 use crate::error::ClientError;
-use crate::repository::{Repository, Right, Source};
+use crate::repository::{Repository, Right, Source, is_head_refused};
 use crate::retry;
 
 /// How often, in all, a blob is taken up again.
@@ -31,6 +31,22 @@ impl Repository {
             .call(home.ask(Method::HEAD, url, Right::Pull))?;
         match answer.status {
             200 => Ok(true),
+            404 => Ok(false),
+            status if is_head_refused(status) => self.gives_blob(digest),
+            _ => Err(home.refusal(answer)),
+        }
+    }
+
+    /// Whether the place gives a blob, where it has no HEAD: its first byte is asked for, and no body is read.
+    fn gives_blob(&self, digest: &Digest) -> Result<bool, ClientError> {
+        let home = self.home()?;
+        let url = home.url(&format!("blobs/{digest}"))?;
+        let mut ask = home.ask(Method::GET, url, Right::Pull);
+        ask.headers.push(("Range", "bytes=0-0".to_owned()));
+        let answer = home.registry.call(ask)?;
+        match answer.status {
+            // An empty blob has no first byte.
+            200 | 206 | 416 => Ok(true),
             404 => Ok(false),
             _ => Err(home.refusal(answer)),
         }

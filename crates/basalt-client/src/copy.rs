@@ -1,6 +1,5 @@
 //! Copies an image from one place to another: its manifests byte for byte, its blobs, and what refers to it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,22 +7,13 @@ use std::thread;
 
 use basalt_digest::Digest;
 use basalt_fetch::{Event, Observer};
-use basalt_manifest::Kind;
-use basalt_oci::{
-    Descriptor, ImageStore, Index, Manifest, OciError, Platform, annotation, read_listed,
-};
+use basalt_oci::{Descriptor, ImageStore, OciError, Platform, annotation};
 
 use crate::error::ClientError;
 use crate::layout_target::LayoutTarget;
+use crate::plan::{Node, Plan, Role};
 use crate::repository::{Facts, Repository};
 use crate::upload::Sent;
-
-/// The most manifests that are copied at once: images, and what refers to them.
-const MAXIMUM_MANIFESTS: usize = 20_000;
-/// How deep indexes may stand in indexes, and referrers refer to referrers.
-const MAXIMUM_DEPTH: u32 = 8;
-/// The endings of the tags under which cosign keeps what belongs to a manifest.
-const COSIGN_ENDINGS: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Where images are copied to.
 #[derive(Debug, Clone, Copy)]
@@ -69,67 +59,6 @@ pub struct Copied {
     pub moved_bytes: u64,
 }
 
-/// What a manifest leads to.
-pub(crate) struct Children {
-    pub blobs: Vec<Descriptor>,
-    pub manifests: Vec<Descriptor>,
-}
-
-impl Children {
-    /// Reads what a manifest or an index leads to. Layers that are to be had elsewhere only are left out.
-    pub fn of(descriptor: &Descriptor, bytes: &[u8]) -> Result<Self, OciError> {
-        let elsewhere = |layer: &Descriptor| {
-            layer.media_type.contains(".nondistributable.")
-                || layer.media_type.contains(".foreign.diff.")
-        };
-        if !descriptor.is_index() && !descriptor.is_manifest() {
-            return Err(OciError::MediaType {
-                what: format!("manifest {}", descriptor.digest),
-                media_type: descriptor.media_type.clone(),
-            });
-        }
-        let document = read_listed(descriptor, bytes)?;
-        if document.kind == Kind::Index {
-            let listed = Index::of(document)?.map(|index| index.manifests);
-            let (manifests, blobs) = listed
-                .unwrap_or_default()
-                .into_iter()
-                .partition(|one| one.is_index() || one.is_manifest());
-            return Ok(Self { blobs, manifests });
-        }
-        let manifest = Manifest::of(document)?;
-        let mut blobs = Vec::new();
-        if let Some(manifest) = manifest {
-            blobs.push(manifest.config);
-            let layers = manifest.layers.into_iter();
-            blobs.extend(layers.filter(|layer| !elsewhere(layer)));
-        }
-        Ok(Self {
-            blobs,
-            manifests: Vec::new(),
-        })
-    }
-}
-
-/// A manifest that is copied.
-struct Node {
-    descriptor: Descriptor,
-    bytes: Vec<u8>,
-    role: Role,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Role {
-    /// The image, or a part of it.
-    Image,
-    /// Refers to another manifest.
-    Referrer,
-    /// Belongs to one by cosign's tag.
-    Tagged(String),
-    /// Stands in an index of either.
-    Part,
-}
-
 /// Copies an image. Its tag is given last, when all that belongs to it is there.
 ///
 /// # Errors
@@ -140,12 +69,7 @@ pub fn copy(
     to: Target<'_>,
     options: &CopyOptions<'_>,
 ) -> Result<Copied, OciError> {
-    let mut plan = Plan {
-        from,
-        nodes: Vec::new(),
-        blobs: BTreeMap::new(),
-        seen: BTreeSet::new(),
-    };
+    let mut plan = Plan::new(from);
     let image = match options.platform {
         Some(platform) => plan.of_platform(image, platform, 0)?,
         None => image.clone(),
@@ -159,169 +83,10 @@ pub fn copy(
     copied.image = image;
     copied.manifests = nodes.len();
     for node in &nodes {
-        copied.referrers += usize::from(matches!(node.role, Role::Referrer | Role::Tagged(_)));
+        copied.referrers += usize::from(matches!(node.role, Role::Referrer | Role::Tagged));
     }
     put_manifests(&nodes, to, options)?;
     Ok(copied)
-}
-
-/// What is to be copied: manifests, each behind those that it leads or refers to, and blobs.
-struct Plan<'a> {
-    from: &'a dyn ImageStore,
-    nodes: Vec<Node>,
-    blobs: BTreeMap<Digest, Descriptor>,
-    seen: BTreeSet<Digest>,
-}
-
-impl Plan<'_> {
-    fn read(&self, descriptor: &Descriptor) -> Result<Option<(Descriptor, Vec<u8>)>, OciError> {
-        let found = self.from.manifest(&descriptor.digest)?;
-        if let Some((found, _)) = &found
-            && found.media_type != descriptor.media_type
-        {
-            return Err(OciError::MediaType {
-                what: format!(
-                    "{} is listed as `{}` and",
-                    descriptor.digest, descriptor.media_type
-                ),
-                media_type: found.media_type.clone(),
-            });
-        }
-        Ok(found)
-    }
-
-    fn missing(&self, digest: &Digest) -> OciError {
-        let place = self.from.place();
-        ClientError::NotFound {
-            place: place.clone(),
-            what: format!("manifest {digest}, which belongs to the image"),
-        }
-        .at(place)
-    }
-
-    /// The manifest of a platform within an index; an image that is no index is taken as it is.
-    fn of_platform(
-        &self,
-        image: &Descriptor,
-        platform: &Platform,
-        depth: u32,
-    ) -> Result<Descriptor, OciError> {
-        if !image.is_index() {
-            return Ok(image.clone());
-        }
-        let (_, bytes) = self
-            .read(image)?
-            .ok_or_else(|| self.missing(&image.digest))?;
-        let listed = Children::of(image, &bytes)?.manifests;
-        let fits = |one: &&Descriptor| {
-            one.platform.as_ref().is_some_and(|own| {
-                own.architecture == platform.architecture
-                    && own.os == platform.os
-                    && (platform.variant.is_none()
-                        || own.variant.is_none()
-                        || own.variant == platform.variant)
-            })
-        };
-        if let Some(found) = listed.iter().find(fits) {
-            let plain = Descriptor::new(&found.media_type, found.digest, found.size);
-            return match depth < MAXIMUM_DEPTH {
-                true => self.of_platform(&plain, platform, depth + 1),
-                false => Ok(plain),
-            };
-        }
-        let present: Vec<String> = listed
-            .iter()
-            .filter_map(|one| one.platform.as_ref().map(Platform::to_string))
-            .collect();
-        Err(OciError::NoImage {
-            wanted: platform.to_string(),
-            present: match present.is_empty() {
-                true => "none".to_owned(),
-                false => present.join(", "),
-            },
-        })
-    }
-
-    /// Adds a manifest behind all that it leads to.
-    fn add(&mut self, descriptor: &Descriptor, role: Role, depth: u32) -> Result<(), OciError> {
-        if depth > MAXIMUM_DEPTH {
-            return Err(too_large(
-                "the nesting of indexes",
-                MAXIMUM_DEPTH as usize,
-                "levels",
-            ));
-        }
-        if self.seen.len() >= MAXIMUM_MANIFESTS {
-            return Err(too_large("the image", MAXIMUM_MANIFESTS, "manifests"));
-        }
-        if let Role::Tagged(_) = role {
-            // A tag more, even where the manifest is copied already.
-        } else if self.seen.contains(&descriptor.digest) {
-            return Ok(());
-        }
-        self.seen.insert(descriptor.digest);
-        let Some((found, bytes)) = self.read(descriptor)? else {
-            return match role {
-                // A list may name what has been removed since.
-                Role::Referrer => Ok(()),
-                _ => Err(self.missing(&descriptor.digest)),
-            };
-        };
-        let children = Children::of(&found, &bytes)?;
-        for blob in children.blobs {
-            self.blobs.entry(blob.digest).or_insert(blob);
-        }
-        for manifest in &children.manifests {
-            self.add(manifest, Role::Part, depth + 1)?;
-        }
-        self.nodes.push(Node {
-            descriptor: found,
-            bytes,
-            role,
-        });
-        Ok(())
-    }
-
-    /// Adds what refers to the manifests so far, and what refers to that.
-    fn add_referrers(&mut self) -> Result<(), OciError> {
-        let mut next = 0;
-        let mut depth = 0;
-        let mut level_end = self.nodes.len();
-        while next < self.nodes.len() {
-            if next == level_end {
-                depth += 1;
-                level_end = self.nodes.len();
-                if depth > MAXIMUM_DEPTH {
-                    let limit = MAXIMUM_DEPTH as usize;
-                    return Err(too_large("the chain of referrers", limit, "levels"));
-                }
-            }
-            let Some(node) = self.nodes.get(next) else {
-                return Ok(());
-            };
-            let digest = node.descriptor.digest;
-            next += 1;
-            for referrer in self.from.referrers(&digest)? {
-                let plain = Descriptor::new(&referrer.media_type, referrer.digest, referrer.size);
-                self.add(&plain, Role::Referrer, 0)?;
-            }
-            for ending in COSIGN_ENDINGS {
-                let tag = format!("sha256-{}.{ending}", digest.hex());
-                if let Some(found) = self.from.resolve(&tag)? {
-                    self.add(&found, Role::Tagged(tag), 0)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn too_large(what: &str, limit: usize, unit: &'static str) -> OciError {
-    OciError::TooLarge {
-        what: what.to_owned(),
-        limit: limit as u64,
-        unit,
-    }
 }
 
 /// Moves the blobs that are not there, several at once.
@@ -458,23 +223,22 @@ fn put_manifests(
     options: &CopyOptions<'_>,
 ) -> Result<(), OciError> {
     let image = nodes.iter().find(|node| node.role == Role::Image);
-    let companions = nodes
-        .iter()
-        .any(|node| matches!(node.role, Role::Referrer | Role::Tagged(_)));
+    let companions = nodes.iter().any(Node::is_companion);
     for node in nodes {
         match to {
             Target::Layout(layout) => {
-                let entry = entry(node, options.tag);
-                layout.put_manifest(&node.descriptor, &node.bytes, entry)?;
+                let entries = entries(node, options.tag);
+                layout.put_manifest(&node.descriptor, &node.bytes, entries)?;
             }
             Target::Repository(repository) => {
-                let tag = match &node.role {
-                    // Alone, it is put under its tag at once, below.
-                    Role::Image if options.tag.is_some() && !companions => continue,
-                    Role::Tagged(tag) => Some(tag.as_str()),
-                    _ => None,
-                };
-                put(repository, node, tag)?;
+                // Alone, the image is put under its tag at once, below.
+                let later = node.role == Role::Image && options.tag.is_some() && !companions;
+                if node.tags.is_empty() && !later {
+                    put(repository, node, None)?;
+                }
+                for tag in &node.tags {
+                    put(repository, node, Some(tag))?;
+                }
             }
         }
     }
@@ -491,22 +255,26 @@ fn put(repository: &Repository, node: &Node, tag: Option<&str>) -> Result<(), Oc
         .map_err(|error| error.at(repository.name().to_owned()))
 }
 
-/// How a layout's own index lists a manifest.
-fn entry(node: &Node, tag: Option<&str>) -> Option<Descriptor> {
-    let mut entry = node.descriptor.clone();
-    let mut name = |tag: &str| {
-        let key = annotation::REFERENCE_NAME.to_owned();
-        entry.annotations.insert(key, tag.to_owned());
-    };
-    match &node.role {
-        Role::Part => return None,
-        Role::Image => tag.into_iter().for_each(name),
-        Role::Tagged(tag) => name(tag),
-        Role::Referrer => {
-            let facts = Facts::of(&node.bytes).unwrap_or_default();
-            entry.artifact_type = facts.kind();
-            entry.annotations = facts.annotations;
-        }
+/// How a layout's own index lists a manifest: under each of its names, or without one.
+fn entries(node: &Node, tag: Option<&str>) -> Vec<Descriptor> {
+    let mut plain = node.descriptor.clone();
+    if node.role == Role::Referrer {
+        let facts = Facts::of(&node.bytes).unwrap_or_default();
+        plain.artifact_type = facts.kind();
+        plain.annotations = facts.annotations;
     }
-    Some(entry)
+    let named = |name: &str| {
+        let mut entry = plain.clone();
+        let key = annotation::REFERENCE_NAME.to_owned();
+        entry.annotations.insert(key, name.to_owned());
+        entry
+    };
+    let own = tag.filter(|_| node.role == Role::Image).into_iter();
+    let tags = own.chain(node.tags.iter().map(String::as_str));
+    let mut entries: Vec<Descriptor> = tags.map(named).collect();
+    let is_listed = matches!(node.role, Role::Image | Role::Referrer);
+    if entries.is_empty() && is_listed {
+        entries.push(plain);
+    }
+    entries
 }

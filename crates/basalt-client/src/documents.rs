@@ -11,8 +11,9 @@ use crate::transport::Payload;
 
 /// The longest document that is read, in bytes.
 const MAXIMUM_DOCUMENT: u64 = 16 << 20;
-/// The most parts of a list that are asked for.
+/// The most parts of a list that are asked for, and the most entries of all of them.
 const MAXIMUM_PARTS: usize = 1000;
+const MAXIMUM_ENTRIES: usize = 100_000;
 
 impl Registry {
     /// Asks for the document at a path: `/basalt/v1/robots`.
@@ -29,18 +30,36 @@ impl Registry {
     /// As [`Registry::document`].
     pub fn documents(&self, list: &str, key: &str) -> Result<Vec<Value>, ClientError> {
         let mut entries: Vec<Value> = Vec::new();
+        let mut last = String::new();
         for _ in 0..MAXIMUM_PARTS {
             let mut path = format!("/basalt/v1/{list}?n=1000&last=");
-            let last = entries.last().and_then(|entry| entry[key].as_str());
-            percent_encode(last.unwrap_or_default(), &mut path);
+            percent_encode(&last, &mut path);
             let part = self.document(&path)?;
             let part = part[list].as_array().cloned().unwrap_or_default();
+            let refused = |cause: &str| ClientError::Untrusted {
+                url: format!("{}{path}", self.host()),
+                cause: format!("its list of {list} {cause}"),
+            };
+            for entry in part.iter() {
+                let next = entry[key].as_str().unwrap_or_default();
+                // In order, it comes to an end.
+                if next <= last.as_str() {
+                    return Err(refused("is in no order"));
+                }
+                next.clone_into(&mut last);
+            }
             if part.is_empty() {
-                break;
+                return Ok(entries);
             }
             entries.extend(part);
+            if entries.len() > MAXIMUM_ENTRIES {
+                return Err(refused("does not come to an end"));
+            }
         }
-        Ok(entries)
+        Err(ClientError::Untrusted {
+            url: self.host().to_owned(),
+            cause: format!("its list of {list} does not come to an end"),
+        })
     }
 
     /// A page, from 1 on, of the images that have a package: `liblzma5 < 5.4`.

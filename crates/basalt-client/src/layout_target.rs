@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use basalt_digest::Digest;
 use basalt_oci::{Descriptor, Index, Layout, LayoutWriter, OciError, Written, annotation};
 
+use crate::plan::Children;
 use crate::repository::Facts;
 
 /// How deep indexes may stand in indexes.
@@ -70,16 +71,16 @@ impl LayoutTarget {
         self.writer.commit(file, blob.digest)
     }
 
-    /// Adds a manifest; `entry` says how the layout's own index is to list it, if it is to.
+    /// Adds a manifest; `entries` say how the layout's own index is to list it, if it is to.
     pub(crate) fn put_manifest(
         &self,
         descriptor: &Descriptor,
         bytes: &[u8],
-        entry: Option<Descriptor>,
+        entries: Vec<Descriptor>,
     ) -> Result<(), OciError> {
         self.writer.add_bytes(&descriptor.media_type, bytes)?;
         self.manifests().insert(descriptor.digest);
-        self.added().extend(entry);
+        self.added().extend(entries);
         Ok(())
     }
 
@@ -170,7 +171,10 @@ impl LayoutTarget {
                 unit: "levels",
             });
         }
-        reached.insert(entry.digest);
+        // However often it is listed, it leads to the same.
+        if !reached.insert(entry.digest) && self.writer.has(&entry.digest) {
+            return Ok(());
+        }
         if !self.writer.keep(entry.digest, entry.size)? {
             // Some layouts hold one platform of an index alone; they stay so.
             return Ok(());
@@ -179,7 +183,7 @@ impl LayoutTarget {
             return Ok(());
         }
         let bytes = former.read_blob(entry)?;
-        let children = crate::copy::Children::of(entry, &bytes)?;
+        let children = Children::of(entry, &bytes)?;
         for blob in &children.blobs {
             self.writer.keep(blob.digest, blob.size)?;
         }

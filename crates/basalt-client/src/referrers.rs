@@ -10,13 +10,14 @@ use basalt_oci::{Descriptor, Index, media_type, read_document};
 use ureq::http::Method;
 
 use crate::error::ClientError;
-use crate::repository::{
-    Facts, MAXIMUM_MANIFEST, MAXIMUM_PAGES, Repository, Right, endless, next_page,
-};
+use crate::pages::Pages;
+use crate::repository::{Facts, MAXIMUM_MANIFEST, Repository, Right};
 use crate::token::percent_encode;
 
 /// The most referrers of one manifest.
-const MAXIMUM_REFERRERS: usize = 100_000;
+const MAXIMUM_REFERRERS: usize = 10_000;
+/// The most of them that are read because the list does not say what they are, or is no more than a claim.
+const MAXIMUM_LOOKUPS: usize = 2000;
 /// How often a list that another client changed at the same time is changed again.
 const ATTEMPTS: u32 = 5;
 
@@ -30,15 +31,29 @@ impl Repository {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Vec<Descriptor>, ClientError> {
-        let mut found = match self.asked(subject, artifact_type)? {
+        let home = self.home()?;
+        let limits = home.registry.shared().transport.limits();
+        let mut rest = format!("referrers/{subject}");
+        if let Some(kind) = artifact_type {
+            rest.push_str("?artifactType=");
+            percent_encode(kind, &mut rest);
+        }
+        let first = home.url(&rest)?;
+        let mut pages = Pages::new(
+            "list of referrers",
+            MAXIMUM_REFERRERS,
+            first.clone(),
+            limits,
+        );
+        let mut found = match self.asked(first, &mut pages)? {
             Some(found) => found,
-            None => self.noted(subject)?,
+            None => self.noted(subject, &pages)?,
         };
-        for descriptor in found.values_mut() {
-            // cosign's lists, and those of old registries, lack it.
-            if descriptor.artifact_type.is_none()
-                && let Some((_, bytes)) = self.get_manifest(&descriptor.digest)?
-            {
+        // cosign's lists, and those of old registries, do not say what they are.
+        let bare = found.values_mut().filter(|one| one.artifact_type.is_none());
+        for (count, descriptor) in bare.enumerate() {
+            check_lookups(count, &pages)?;
+            if let Some((_, bytes)) = self.get_manifest(&descriptor.digest)? {
                 describe(descriptor, &Facts::of(&bytes).unwrap_or_default());
             }
         }
@@ -48,27 +63,20 @@ impl Repository {
         Ok(found.into_values().filter(wanted).collect())
     }
 
-    /// By the API, if the registry has it.
+    /// By the API, if the registry has it; `first` is where the list begins.
     fn asked(
         &self,
-        subject: &Digest,
-        artifact_type: Option<&str>,
+        first: String,
+        pages: &mut Pages,
     ) -> Result<Option<BTreeMap<Digest, Descriptor>>, ClientError> {
         if self.knows_referrers.get() == Some(&false) {
             return Ok(None);
         }
         let home = self.home()?;
-        let mut rest = format!("referrers/{subject}");
-        if let Some(kind) = artifact_type {
-            rest.push_str("?artifactType=");
-            percent_encode(kind, &mut rest);
-        }
         let mut found = BTreeMap::new();
-        let mut next = Some(home.url(&rest)?);
-        for page in 0..MAXIMUM_PAGES {
-            let Some(url) = next.take() else {
-                return Ok(Some(found));
-            };
+        let mut is_first = true;
+        let mut next = Some(first);
+        while let Some(url) = next.take() {
             let mut ask = home.ask(Method::GET, url.clone(), Right::Pull);
             ask.headers.push(("Accept", media_type::INDEX.to_owned()));
             let answer = home.registry.call(ask)?;
@@ -76,33 +84,40 @@ impl Repository {
                 kind.split(';').next().map(str::trim) == Some(media_type::INDEX)
             });
             match answer.status {
-                200 if index || page > 0 => {}
+                200 if index || !is_first => {}
                 // What registries without the API answer to a path they do not know.
-                200 | 400 | 404 | 405 | 406 | 501 if page == 0 => {
+                200 | 400 | 404 | 405 | 406 | 501 if is_first => {
                     answer.finish();
                     let _ = self.knows_referrers.set(false);
                     return Ok(None);
                 }
                 _ => return Err(home.refusal(answer)),
             }
+            is_first = false;
             let _ = self.knows_referrers.set(true);
-            next = next_page(&answer, &url)?;
+            next = pages.next(&answer, &url)?;
             let shown = address::shown(&answer.url);
-            let list = index_of(&answer.bytes(MAXIMUM_MANIFEST)?, &shown)?;
+            let bytes = answer.bytes(MAXIMUM_MANIFEST)?;
+            let list = index_of(&bytes, &shown)?;
             found.extend(list.manifests.into_iter().map(|one| (one.digest, one)));
-            if found.len() > MAXIMUM_REFERRERS {
-                let limit = MAXIMUM_REFERRERS as u64;
-                return Err(ClientError::TooLong { url: shown, limit });
-            }
+            pages.read(bytes.len(), found.len(), next.is_some())?;
         }
-        Err(endless(home.url(&rest)?))
+        Ok(Some(found))
     }
 
     /// By the list under the tag. An entry counts only if its manifest is there and has this subject, as anybody
     /// may forget to change the list.
-    fn noted(&self, subject: &Digest) -> Result<BTreeMap<Digest, Descriptor>, ClientError> {
+    fn noted(
+        &self,
+        subject: &Digest,
+        pages: &Pages,
+    ) -> Result<BTreeMap<Digest, Descriptor>, ClientError> {
+        let entries = self.listed(subject)?.manifests.into_iter();
+        let entries: BTreeMap<Digest, Descriptor> =
+            entries.map(|entry| (entry.digest, entry)).collect();
         let mut found = BTreeMap::new();
-        for mut entry in self.listed(subject)?.manifests {
+        for (count, mut entry) in entries.into_values().enumerate() {
+            check_lookups(count, pages)?;
             let Some((_, bytes)) = self.get_manifest(&entry.digest)? else {
                 continue;
             };
@@ -148,13 +163,30 @@ impl Repository {
         })
     }
 
+    /// Whether the registry has the API: what it answers about this manifest tells.
+    fn has_api(&self, subject: &Digest) -> Result<bool, ClientError> {
+        if let Some(known) = self.knows_referrers.get() {
+            return Ok(*known);
+        }
+        let home = self.home()?;
+        let first = home.url(&format!("referrers/{subject}"))?;
+        let limits = home.registry.shared().transport.limits();
+        let mut pages = Pages::new(
+            "list of referrers",
+            MAXIMUM_REFERRERS,
+            first.clone(),
+            limits,
+        );
+        Ok(self.asked(first, &mut pages)?.is_some())
+    }
+
     /// Takes a referrer out of the list under the tag, where the registry does not keep one itself.
     pub(crate) fn forget_referrer(
         &self,
         subject: &Digest,
         referrer: &Digest,
     ) -> Result<(), ClientError> {
-        if self.asked(subject, None)?.is_some() {
+        if self.has_api(subject)? {
             return Ok(());
         }
         self.change(subject, |list| {
@@ -206,6 +238,16 @@ fn index_of(bytes: &[u8], url: &str) -> Result<Index, ClientError> {
     let index = document.and_then(Index::of);
     let index = index.map_err(|error| wrong(error.to_string()))?;
     index.ok_or_else(|| wrong("it is an image manifest".to_owned()))
+}
+
+/// Refuses to read one manifest after the other without an end.
+fn check_lookups(count: usize, pages: &Pages) -> Result<(), ClientError> {
+    match count < MAXIMUM_LOOKUPS {
+        true => pages.check_time(),
+        false => Err(pages.refused(format!(
+            "has more than {MAXIMUM_LOOKUPS} entries of which it does not say what they are"
+        ))),
+    }
 }
 
 /// What a list says of a manifest.

@@ -1,25 +1,26 @@
 //! One repository of a registry: its manifests and tags (OCI distribution specification 1.1).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use basalt_digest::Digest;
 use basalt_fetch::address;
+use basalt_manifest::Kind;
 use basalt_oci::{Descriptor, OciError, media_type, read_document};
 use serde::Deserialize;
 use ureq::http::Method;
 
 use crate::error::ClientError;
-use crate::link;
+use crate::pages::Pages;
 use crate::reference::check_tag;
 use crate::registry::{Ask, Registry};
-use crate::transport::{Answer, Payload, origin};
+use crate::transport::{Answer, Payload};
 
 /// The largest manifest that is read or written, in bytes: registries allow 4 MiB, some more.
 pub(crate) const MAXIMUM_MANIFEST: u64 = 16 << 20;
-/// The most tags, and the most pages of a list.
+/// The most tags of a repository.
 const MAXIMUM_TAGS: usize = 1_000_000;
-pub(crate) const MAXIMUM_PAGES: usize = 10_000;
 /// So many tags are asked for at once.
 const PAGE: usize = 1000;
 
@@ -63,6 +64,8 @@ pub(crate) struct Facts {
     pub media_type: Option<String>,
     pub subject: Option<Descriptor>,
     pub annotations: std::collections::BTreeMap<String, String>,
+    /// What is meant when neither the answer nor the document names a type: Docker's schema 2 names its own; OCI's need not.
+    default_type: &'static str,
     kind: Option<String>,
 }
 
@@ -158,7 +161,7 @@ impl Source {
             }
             (_, Some(own)) => own,
             (Some(said), None) => said,
-            (None, None) => media_type::MANIFEST.to_owned(),
+            (None, None) => facts.default_type.to_owned(),
         };
         Ok(Some((Descriptor::of(&media_type, &bytes), bytes)))
     }
@@ -171,14 +174,20 @@ impl Source {
             Right::Pull,
         );
         ask.headers.push(("Accept", ACCEPTED.to_owned()));
-        let Some(answer) = self.found(ask)? else {
-            return Ok(None);
-        };
-        let facts = (announced(&answer)?, media_type_of(&answer), answer.length());
-        if let (Some(digest), Some(media_type), Some(size)) = facts {
-            return Ok(Some(Descriptor::new(&media_type, digest, size)));
+        let answer = self.registry.call(ask)?;
+        match answer.status {
+            200 => {
+                let size = answer.length().filter(|size| *size > 0);
+                let facts = (announced(&answer)?, media_type_of(&answer), size);
+                if let (Some(digest), Some(media_type), Some(size)) = facts {
+                    return Ok(Some(Descriptor::new(&media_type, digest, size)));
+                }
+            }
+            404 => return Ok(None),
+            status if is_head_refused(status) => {}
+            _ => return Err(self.refusal(answer)),
         }
-        // Without those headers, only the manifest itself tells.
+        // Without those headers, or without HEAD, only the manifest itself tells.
         Ok(self.manifest(tag, None)?.map(|(descriptor, _)| descriptor))
     }
 }
@@ -189,7 +198,12 @@ impl Facts {
         let document = read_document(|| format!("manifest {}", Digest::of(bytes)), bytes)?;
         let config = document.config.map(|config| config.media_type);
         let kind = document.artifact_type.or(config);
+        let default_type = match document.kind {
+            Kind::Index => media_type::INDEX,
+            Kind::Manifest => media_type::MANIFEST,
+        };
         Ok(Self {
+            default_type,
             media_type: document.media_type,
             subject: document.subject.map(Descriptor::try_from).transpose()?,
             annotations: document.annotations,
@@ -310,14 +324,12 @@ impl Repository {
             tags: Option<Vec<String>>,
         }
         let home = self.home()?;
-        let mut tags = Vec::new();
-        let mut next = Some(home.url(&format!("tags/list?n={PAGE}"))?);
-        for _ in 0..MAXIMUM_PAGES {
-            let Some(url) = next.take() else {
-                tags.sort();
-                tags.dedup();
-                return Ok(tags);
-            };
+        let mut tags = BTreeSet::new();
+        let first = home.url(&format!("tags/list?n={PAGE}"))?;
+        let limits = home.registry.shared().transport.limits();
+        let mut pages = Pages::new("list of tags", MAXIMUM_TAGS, first.clone(), limits);
+        let mut next = Some(first);
+        while let Some(url) = next.take() {
             let answer = home
                 .registry
                 .call(home.ask(Method::GET, url.clone(), Right::Pull))?;
@@ -332,24 +344,20 @@ impl Repository {
                 }
                 _ => return Err(home.refusal(answer)),
             }
-            next = next_page(&answer, &url)?;
+            next = pages.next(&answer, &url)?;
             let shown = address::shown(&answer.url);
+            let bytes = answer.bytes(MAXIMUM_MANIFEST)?;
             let page: Page =
-                serde_json::from_slice(&answer.bytes(MAXIMUM_MANIFEST)?).map_err(|error| {
-                    ClientError::Protocol {
-                        url: shown.clone(),
-                        cause: format!("its list of tags is none: {error}"),
-                    }
+                serde_json::from_slice(&bytes).map_err(|error| ClientError::Protocol {
+                    url: shown,
+                    cause: format!("its list of tags is none: {error}"),
                 })?;
             // What is no tag could lead elsewhere when it is asked for.
             let page = page.tags.unwrap_or_default();
             tags.extend(page.into_iter().filter(|tag| check_tag(tag).is_ok()));
-            if tags.len() > MAXIMUM_TAGS {
-                let limit = MAXIMUM_TAGS as u64;
-                return Err(ClientError::TooLong { url: shown, limit });
-            }
+            pages.read(bytes.len(), tags.len(), next.is_some())?;
         }
-        Err(endless(home.url("tags/list")?))
+        Ok(tags.into_iter().collect())
     }
 
     /// Writes a manifest under its digest, or a tag. Returns whether the registry noted its subject itself.
@@ -475,37 +483,18 @@ fn announced(answer: &Answer) -> Result<Option<Digest>, ClientError> {
     }
 }
 
-/// The media type that an answer announces, without parameters; general ones tell nothing.
+/// The media type that an answer announces, without parameters. What servers of files say of any file (`text/plain`,
+/// `text/html`, `binary/octet-stream`) tells nothing.
 fn media_type_of(answer: &Answer) -> Option<String> {
     let said = answer.header("content-type")?.split(';').next()?.trim();
-    let general = [
-        "",
-        "application/json",
-        "application/octet-stream",
-        "text/plain",
-    ];
-    (!general.contains(&said)).then(|| said.to_owned())
+    let is_special = said
+        .get(..16)
+        .is_some_and(|start| start.eq_ignore_ascii_case("application/vnd."));
+    is_special.then(|| said.to_ascii_lowercase())
 }
 
-/// Where the next page of a list is: on the same registry.
-pub(crate) fn next_page(answer: &Answer, url: &str) -> Result<Option<String>, ClientError> {
-    let Some(target) = answer.header("link").and_then(link::next) else {
-        return Ok(None);
-    };
-    match address::resolve(url, target) {
-        Some(next) if origin(&next) == origin(url) && next != url => Ok(Some(next)),
-        other => Err(ClientError::Redirect {
-            url: address::shown(url),
-            to: address::shown(&other.unwrap_or_default()),
-            cause: "the next page is not there",
-        }),
-    }
-}
-
-/// A list that does not end.
-pub(crate) fn endless(url: String) -> ClientError {
-    ClientError::Protocol {
-        url: address::shown(&url),
-        cause: format!("its list has more than {MAXIMUM_PAGES} pages"),
-    }
+/// Whether a registry that answers a HEAD with this status may answer the same GET otherwise: some have no HEAD, or proxies
+/// before them that let none through.
+pub fn is_head_refused(status: u16) -> bool {
+    matches!(status, 400 | 403 | 405 | 406 | 501)
 }

@@ -20,6 +20,8 @@ use crate::error::ClientError;
 use crate::retry;
 use crate::secret::Secret;
 
+/// How many times the longest silence a document may take to come, whatever its length.
+const PATIENCE: u32 = 20;
 /// The most of an error's explanation that is read, in bytes.
 const MAXIMUM_EXPLANATION: u64 = 64 << 10;
 
@@ -264,7 +266,12 @@ impl Answer {
             return Err(too_long);
         }
         let mut bytes = Vec::new();
-        let read = self.into_reader().take(limit + 1).read_to_end(&mut bytes);
+        let longest = self.limits.read.saturating_mul(PATIENCE);
+        let reader = Paced {
+            ends: Instant::now().checked_add(longest),
+            ..self.paced()
+        };
+        let read = reader.take(limit + 1).read_to_end(&mut bytes);
         read.map_err(|error| ClientError::Network {
             url,
             reason: error.to_string(),
@@ -277,10 +284,19 @@ impl Answer {
 
     /// The body, which must keep a pace.
     pub fn into_reader(self) -> impl Read + Send + use<> {
+        self.paced()
+    }
+
+    fn paced(self) -> Paced<impl Read + Send + use<>> {
         let pace = Pace::new(&self.limits, Instant::now());
         let rate = self.limits.minimum_rate;
         let inner = self.body.into_with_config().limit(u64::MAX).reader();
-        Paced { inner, pace, rate }
+        Paced {
+            inner,
+            pace,
+            rate,
+            ends: None,
+        }
     }
 
     /// Reads the rest, so that the connection can serve the next request.
@@ -338,6 +354,8 @@ struct Paced<R> {
     inner: R,
     pace: Pace,
     rate: u64,
+    /// When it must be over, however fast it comes.
+    ends: Option<Instant>,
 }
 
 impl<R: Read> Read for Paced<R> {
@@ -346,6 +364,10 @@ impl<R: Read> Read for Paced<R> {
         if count > 0 && !self.pace.keeps(count, Instant::now()) {
             let rate = self.rate;
             let reason = format!("gave up: less than {rate} bytes a second");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+        }
+        if count > 0 && self.ends.is_some_and(|ends| Instant::now() > ends) {
+            let reason = "gave up: it does not come to an end";
             return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
         }
         Ok(count)

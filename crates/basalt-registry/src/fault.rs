@@ -130,6 +130,12 @@ impl Fault {
         Self::new(Code::Unavailable, message).header("retry-after", "5")
     }
 
+    /// What was sent has no room on the server's disk (RFC 4918, section 11.5). Nothing of it is kept.
+    pub fn full() -> Self {
+        let message = "the registry's disk is full: it takes nothing until there is room, and still gives and deletes what it has";
+        Self::new(Code::Unavailable, message).status(StatusCode::INSUFFICIENT_STORAGE)
+    }
+
     /// Something in the server failed; the log says what, the client only that.
     pub fn internal() -> Self {
         Self::new(

@@ -33,6 +33,9 @@ pub struct Facts {
     pub foreign: Vec<Digest>,
     /// The manifests it lists.
     pub children: Vec<Needed>,
+    /// What else it lists: of a media type that is no manifest's, as BuildKit's cache lists layers. Each is a blob, a manifest
+    /// that is called something else, or both.
+    pub others: Vec<Needed>,
     /// The manifest it refers to.
     pub subject: Option<Digest>,
     /// What kind of artifact it is, as a list of referrers says.
@@ -64,6 +67,7 @@ pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
         blobs: Vec::new(),
         foreign: Vec::new(),
         children: Vec::new(),
+        others: Vec::new(),
         subject: document.subject.as_ref().map(digest).transpose()?,
         artifact_type: document.artifact_type,
         annotations: document.annotations,
@@ -71,8 +75,12 @@ pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
     };
     match document.config {
         None => {
-            let manifests = document.manifests.iter();
-            facts.children = manifests.map(needed).collect::<Result<_, _>>()?;
+            for listed in &document.manifests {
+                match is_manifest(listed) {
+                    true => facts.children.push(needed(listed)?),
+                    false => facts.others.push(needed(listed)?),
+                }
+            }
             // It is read in full later: this only keeps most indexes from being so.
             facts.may_have_bills = std::str::from_utf8(bytes).is_ok_and(|t| t.contains(IN_INDEX));
         }
@@ -129,6 +137,15 @@ fn media_type(content_type: Option<&str>, document: &Document) -> Result<String,
         return Err(invalid(message));
     }
     Ok(media_type)
+}
+
+/// Whether a descriptor says that what it points at is a manifest.
+fn is_manifest(descriptor: &Descriptor) -> bool {
+    let plain = descriptor.media_type.split(';').next().unwrap_or_default();
+    let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
+    known
+        .iter()
+        .any(|one| plain.trim().eq_ignore_ascii_case(one))
 }
 
 fn digest(descriptor: &Descriptor) -> Result<Digest, Fault> {
@@ -188,6 +205,24 @@ mod tests {
             facts.subject.map(|digest| digest.to_string()).as_deref(),
             Some(DIGEST)
         );
+    }
+
+    #[test]
+    fn an_index_lists_manifests_and_what_is_called_otherwise() {
+        let manifests = [
+            OCI_MANIFEST,
+            DOCKER_LIST,
+            "Application/vnd.oci.image.manifest.v1+json; x=y",
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            "application/vnd.buildkit.cacheconfig.v0",
+            "application/octet-stream",
+            "",
+        ];
+        for kind in [OCI_INDEX, DOCKER_LIST] {
+            let value = json!({"schemaVersion": 2, "mediaType": kind, "manifests": manifests.map(descriptor)});
+            let facts = read_value(Some(kind), &value).expect("it is sound");
+            assert_eq!((facts.children.len(), facts.others.len()), (3, 4));
+        }
     }
 
     #[test]

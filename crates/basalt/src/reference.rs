@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use basalt_client::{Client, ClientError};
 use basalt_digest::Digest;
-use basalt_oci::{Descriptor, ImageStore, LayoutStore};
+use basalt_oci::{Descriptor, ImageStore, Layout, LayoutStore, annotation};
 
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::registries;
 
+/// How many images an error lists.
+const MAXIMUM_LISTED: usize = 20;
 /// The tag where none is named.
 pub const DEFAULT_TAG: &str = "latest";
 
@@ -222,8 +224,11 @@ impl Named {
             };
         }
         let tag = match self.reference.tag() {
-            Some(tag) => tag.to_owned(),
+            Some(tag) => Some(tag.to_owned()),
             None => self.default_tag()?,
+        };
+        let Some(tag) = tag else {
+            return self.unnamed();
         };
         self.store
             .resolve(&tag)?
@@ -242,17 +247,18 @@ impl Named {
         }
     }
 
-    fn default_tag(&self) -> Result<String, Failure> {
+    /// The tag that is meant where none is named; nothing when nothing has one.
+    fn default_tag(&self) -> Result<Option<String>, Failure> {
         if matches!(self.reference, Reference::Registry { .. }) {
-            return Ok(DEFAULT_TAG.to_owned());
+            return Ok(Some(DEFAULT_TAG.to_owned()));
         }
         let mut tags = self.store.tags()?;
         // The tags under which signatures and referrers are kept are no images.
         tags.retain(|tag| !tag.starts_with("sha256-"));
         match tags.as_slice() {
-            [only] => Ok(only.clone()),
-            [] => Err(self.lacks("image with a tag")),
-            _ if tags.iter().any(|tag| tag == DEFAULT_TAG) => Ok(DEFAULT_TAG.to_owned()),
+            [only] => Ok(Some(only.clone())),
+            [] => Ok(None),
+            _ if tags.iter().any(|tag| tag == DEFAULT_TAG) => Ok(Some(DEFAULT_TAG.to_owned())),
             _ => {
                 let place = self.store.place();
                 let message = format!("{place} has several images: {}", tags.join(", "));
@@ -262,9 +268,65 @@ impl Named {
         }
     }
 
+    /// The one image of a layout that gives names to none. What refers to another manifest is no image of its own.
+    fn unnamed(&self) -> Result<Descriptor, Failure> {
+        let Reference::Layout { path, .. } = &self.reference else {
+            return Err(self.lacks("image"));
+        };
+        #[derive(serde::Deserialize)]
+        struct Referring {
+            subject: Option<serde::de::IgnoredAny>,
+        }
+        let layout = Layout::open(path)?;
+        let mut images: Vec<&Descriptor> = Vec::new();
+        for entry in &layout.index().manifests {
+            let is_known = images.iter().any(|one| one.digest == entry.digest);
+            let has_name = entry.annotations.contains_key(annotation::REFERENCE_NAME);
+            let is_one = entry.is_index() || entry.is_manifest();
+            if is_known || has_name || !is_one {
+                continue;
+            }
+            let read: Result<Referring, _> = serde_json::from_slice(&layout.read_blob(entry)?);
+            if read.is_ok_and(|one| one.subject.is_none()) {
+                images.push(entry);
+            }
+            if images.len() > MAXIMUM_LISTED {
+                break;
+            }
+        }
+        match images.as_slice() {
+            [only] => Ok((*only).clone()),
+            [] => Err(self.lacks("image")),
+            several => {
+                let place = self.store.place();
+                let mut lines: Vec<String> = several.iter().map(|one| listed(one)).collect();
+                if several.len() > MAXIMUM_LISTED {
+                    lines.truncate(MAXIMUM_LISTED);
+                    lines.push("…".to_owned());
+                }
+                let message = format!(
+                    "{place} has several images, none with a name: {}",
+                    lines.join(", ")
+                );
+                Err(Failure::new(Status::Usage, message).help(format!(
+                    "name one by its digest: {place}@{}",
+                    several[0].digest
+                )))
+            }
+        }
+    }
+
     fn lacks(&self, what: &str) -> Failure {
         let place = self.store.place();
         Failure::new(Status::Failed, format!("{place} has no {what}"))
+    }
+}
+
+/// An image of a layout, as a list of them shows it.
+fn listed(image: &Descriptor) -> String {
+    match &image.platform {
+        Some(platform) => format!("{} ({platform})", image.digest),
+        None => image.digest.to_string(),
     }
 }
 

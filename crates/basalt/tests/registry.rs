@@ -512,3 +512,131 @@ fn an_upload_that_breaks_goes_on_and_says_so() {
         assert_eq!(Digest::of(&layer), manifest.layers[0].digest);
     }
 }
+
+/// Takes the names out of a layout's index, as tools that give none write it.
+fn without_names(path: &Path, keep: impl Fn(&Descriptor) -> bool) {
+    let file = path.join("index.json");
+    let mut index: Index =
+        serde_json::from_slice(&fs::read(&file).expect("it is there")).expect("an index");
+    index.manifests.retain(|entry| keep(entry));
+    for entry in &mut index.manifests {
+        entry
+            .annotations
+            .remove("org.opencontainers.image.ref.name");
+    }
+    fs::write(&file, serde_json::to_vec(&index).expect("JSON")).expect("it is written");
+}
+
+#[test]
+fn the_only_image_of_a_layout_needs_no_name_and_several_are_listed() {
+    let registry = TestRegistry::honest();
+    let place = Place::new();
+    let root = place.layout("app", "1");
+    without_names(&place.path("app"), |_| true);
+    let name = format!("{}/app", registry.host());
+    // The SBOM in the layout refers to it, and is no image of its own.
+    place
+        .basalt(&["push", "./app", &format!("{name}:2")])
+        .succeeded();
+    assert_eq!(registry.tag("app", "2"), Some(root.digest));
+    place.basalt(&["copy", "./app", &name]).succeeded();
+    assert_eq!(registry.tag("app", "latest"), Some(root.digest));
+    place.basalt(&["copy", "./app", "oci:other:3"]).succeeded();
+    let other = LayoutStore::open(&place.path("other")).expect("it is one");
+    assert_eq!(other.tags().expect("it is sound"), ["3"]);
+    let shown = place.basalt(&["referrers", "./app", "--json"]).succeeded();
+    assert_eq!(shown.json()["subject"], root.digest.to_string());
+    // Two, of which neither has a name.
+    let path = place.path("app");
+    let layout = Layout::open(&path).expect("it is one");
+    let index: Index =
+        serde_json::from_slice(&layout.read_blob(&root).expect("it is there")).expect("an index");
+    let (one, two) = (&index.manifests[0], &index.manifests[1]);
+    let both = Index::new(vec![one.clone(), two.clone(), one.clone()]);
+    fs::write(
+        path.join("index.json"),
+        serde_json::to_vec(&both).expect("JSON"),
+    )
+    .expect("written");
+    let (first, second) = (one.digest.to_string(), two.digest.to_string());
+    let words = [
+        first.as_str(),
+        &second,
+        "linux/amd64",
+        "linux/arm64",
+        "./app@sha256:",
+    ];
+    place
+        .basalt(&["push", "./app", &format!("{name}:3")])
+        .refused(2, &words);
+    place
+        .basalt(&["copy", "./app", &format!("{name}:3")])
+        .refused(2, &words);
+    let named = format!("./app@{second}");
+    place
+        .basalt(&["push", &named, &format!("{name}:3")])
+        .succeeded();
+    assert_eq!(registry.tag("app", "3"), Some(two.digest));
+    // None at all.
+    without_names(&path, |_| false);
+    place
+        .basalt(&["push", "./app", &name])
+        .refused(1, &["has no image"]);
+}
+
+#[test]
+fn a_hostile_registry_ends_a_pull_and_a_mirror_with_the_code_of_distrust() {
+    let place = Place::new();
+    let root = place.layout("app", "1");
+    // A tag of cosign's that names the image itself is followed once.
+    let registry = TestRegistry::honest();
+    let name = format!("{}/app", registry.host());
+    place
+        .basalt(&["push", "./app:1", &format!("{name}:1")])
+        .succeeded();
+    let bytes = registry.manifest("app", &root.digest).expect("it is there");
+    for ending in ["sig", "att", "sbom"] {
+        let tag = format!("sha256-{}.{ending}", root.digest.hex());
+        registry.put_manifest("app", media_type::INDEX, &bytes, Some(&tag));
+    }
+    let before = registry.seen().len();
+    place
+        .basalt(&["pull", &format!("{name}:1"), "pulled"])
+        .succeeded();
+    let asked = registry.seen().len() - before;
+    assert!(asked < 60, "{asked} requests");
+    let mirror = TestRegistry::honest();
+    let to = format!("{}/app", mirror.host());
+    place.basalt(&["mirror", &name, &to]).succeeded();
+    assert_eq!(mirror.tag("app", "1"), Some(root.digest));
+    // A list that leads on for ever.
+    let endless = TestRegistry::faulty(|seen| {
+        let response = Response::new(200)
+            .header(
+                "Link",
+                format!("</v2/app/tags/list?last={}>; rel=\"next\"", seen.path.len()),
+            )
+            .body(r#"{"tags":["1"]}"#);
+        seen.path
+            .contains("/tags/list")
+            .then_some(Fault::Instead(response))
+    });
+    let name = format!("{}/app", endless.host());
+    place.basalt(&["tags", &name]).refused(4, &["read already"]);
+    place
+        .basalt(&["mirror", &name, &to])
+        .refused(4, &["read already"]);
+    // An image that is a chain of indexes without an end in sight.
+    let deep = TestRegistry::honest();
+    let mut child = Descriptor::of(media_type::INDEX, &bytes);
+    for _ in 0..12 {
+        let index = basalt_oci::to_bytes(&Index::new(vec![child])).expect("JSON");
+        deep.put_manifest("app", media_type::INDEX, &index, Some("1"));
+        child = Descriptor::of(media_type::INDEX, &index);
+    }
+    let name = format!("{}/app:1", deep.host());
+    place
+        .basalt(&["pull", &name, "deep"])
+        .refused(4, &["nesting of indexes"]);
+    assert!(!place.path("deep").exists());
+}

@@ -59,11 +59,19 @@ pub struct Policy {
     pub immutable_tags: Vec<ImmutableTags>,
     /// How much repositories may hold; the first that fits one counts.
     pub quotas: Vec<Quota>,
+    /// In which repositories an index may list manifests that are not there.
+    pub sparse_indexes: Vec<Glob>,
     /// Whether everyone may do everything, as on a machine of one's own.
     pub is_open: bool,
 }
 
 impl Policy {
+    /// Whether an index may be pushed to a repository that does not have all that it lists.
+    pub fn takes_sparse_indexes(&self, repository: &RepositoryName) -> bool {
+        let mut globs = self.sparse_indexes.iter();
+        globs.any(|glob| glob.fits(repository.as_str()))
+    }
+
     /// Whether a caller has a right in a repository.
     pub fn allows(&self, caller: &Caller, repository: &RepositoryName, right: Right) -> bool {
         let fits = |rule: &&Rule| {

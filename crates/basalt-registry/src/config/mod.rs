@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use basalt_spec::SpecError;
 use serde::Deserialize;
 
-use crate::access::{ImmutableTags, Issuer, Quota, Rule};
+use crate::access::{Glob, ImmutableTags, Issuer, Quota, Rule};
 use crate::retention;
 use crate::traces::TracesConfig;
 use crate::upstream::UpstreamConfig;
@@ -54,6 +54,8 @@ pub struct Config {
     pub immutable_tags: Vec<ImmutableTags>,
     /// How much repositories may hold; the first that fits one counts.
     pub quotas: Vec<Quota>,
+    /// Repositories in which an index may list manifests that are not there.
+    pub sparse_indexes: Vec<Glob>,
     /// What is the most.
     pub limits: Limits,
     /// What goes that nobody needs.

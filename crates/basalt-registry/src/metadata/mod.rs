@@ -36,7 +36,7 @@ pub use record::{
     AuditEntry, AuditHead, Author, BillRecord, BlobRecord, Collected, Deleted, Found,
     FoundPackages, ManifestHead, ManifestRecord, Moment, Movable, NewBlob, NewManifest, OverQuota,
     PackageSearch, Piece, PieceAdded, Place, Published, PutManifest, ReferrerRecord, Refusal,
-    RepositoryOverview, SigningKey, TagOverview, TagWrite, WaitingBill,
+    RepositoryOverview, Reservation, Reserved, SigningKey, TagOverview, TagWrite, WaitingBill,
 };
 pub use told::Outbox;
 pub use uploads::Uploads;
@@ -63,6 +63,16 @@ pub enum MetadataError {
         /// Why.
         cause: String,
     },
+    /// The disk that it is on is full.
+    #[error(
+        "the disk of the registry's database {place} is full ({cause}); delete what is not needed, or make the disk larger"
+    )]
+    Full {
+        /// Where it is.
+        place: String,
+        /// What it said.
+        cause: String,
+    },
     /// It was made by a newer program.
     #[error(
         "the registry's database {place} is of version {found}, which this program does not know (it knows up to {known}); \
@@ -86,6 +96,10 @@ impl MetadataError {
         let (place, cause) = (place.to_owned(), error.to_string());
         match error {
             SqlError::Lost(_) | SqlError::Conflict(_) => Self::Unavailable { place, cause },
+            SqlError::Full(cause) => Self::Full {
+                place,
+                cause: cause.clone(),
+            },
             SqlError::Refused(_) | SqlError::Column { .. } => Self::Database { place, cause },
         }
     }

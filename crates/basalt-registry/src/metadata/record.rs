@@ -143,6 +143,28 @@ impl OverQuota {
     }
 }
 
+/// The room that an upload is to have in its repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// How many bytes the upload may have then.
+    pub bytes: u64,
+    /// How many it will have in the end, as far as that is known: there must be room for them now.
+    pub announced: u64,
+    /// How many bytes the repository may have.
+    pub quota: u64,
+}
+
+/// What became of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// There is room, for this upload alone.
+    Kept,
+    /// There is no such upload any more.
+    NoUpload,
+    /// The repository has no room for it; what was reserved before stays so.
+    OverQuota(OverQuota),
+}
+
 /// What became of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
@@ -189,6 +211,8 @@ pub struct NewManifest {
     pub facts: Facts,
     /// Its tags.
     pub tags: Vec<TagWrite>,
+    /// Whether manifests that it lists need not be here.
+    pub is_sparse: bool,
     /// How many bytes the repository may have, if there is a bound.
     pub quota: Option<u64>,
     /// Who sends it.

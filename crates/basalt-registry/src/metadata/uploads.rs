@@ -1,6 +1,8 @@
 //! Uploads, and how they become blobs.
 
-use super::{Answer, Author, Moment, NewBlob, Piece, PieceAdded, Published, Refusal};
+use super::{
+    Answer, Author, Moment, NewBlob, Piece, PieceAdded, Published, Refusal, Reservation, Reserved,
+};
 use crate::digest::Digest;
 use crate::name::RepositoryName;
 use crate::route::UploadId;
@@ -32,6 +34,12 @@ pub trait Uploads: Send + Sync + 'static {
 
     /// Lets an upload live until this time.
     fn renew_upload(&self, upload: &UploadId, lease: Moment) -> Answer<'_, ()>;
+
+    /// Keeps room for an upload in its repository, beside what that has and what other uploads keep.
+    fn reserve_upload(&self, upload: &UploadId, room: Reservation) -> Answer<'_, Reserved>;
+
+    /// Lets an upload keep no more room than for so many bytes; false when there is no such upload any more.
+    fn settle_upload(&self, upload: &UploadId, bytes: u64) -> Answer<'_, bool>;
 
     /// Ends an upload; whether there was one.
     fn end_upload(&self, upload: &UploadId) -> Answer<'_, bool>;

@@ -204,12 +204,22 @@ fn look_at(stored: &StoredManifest, report: &mut Report) {
     let known: BTreeSet<&Digest> = stored.blobs.iter().map(|one| &one.digest).collect();
     let children: BTreeSet<&Digest> = facts.children.iter().map(|one| &one.digest).collect();
     let listed: BTreeSet<&Digest> = stored.children.iter().map(|one| &one.digest).collect();
+    let absent: BTreeSet<&Digest> = stored.absent.iter().collect();
+    let others: BTreeSet<&Digest> = facts.others.iter().map(|one| &one.digest).collect();
     // Blobs that may be elsewhere are known if they were here when it was pushed.
-    let is_foreign = |digest: &&&Digest| facts.foreign.contains(digest);
+    let is_foreign = |digest: &&&Digest| facts.foreign.contains(digest) || others.contains(*digest);
     let annotations = serde_json::to_string(&facts.annotations).unwrap_or_default();
     let has_all = needed.is_subset(&known)
         && known.difference(&needed).all(|digest| is_foreign(&digest))
-        && children == listed;
+        && children
+            .iter()
+            .all(|one| listed.contains(one) || absent.contains(one))
+        && others
+            .iter()
+            .all(|one| listed.contains(one) || known.contains(one))
+        && listed
+            .union(&absent)
+            .all(|one| children.contains(one) || others.contains(one));
     let same = (stored.is_copy || has_all)
         && facts.subject == stored.subject
         && facts.artifact_type == stored.artifact_type

@@ -1,9 +1,10 @@
 //! Blobs on their way out, and their end.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::RANGE;
+use hyper::header::{IF_RANGE, RANGE};
 
 use super::body::{BlobBody, Body, Check};
 use super::request::{Outcome, Reply, Request};
@@ -15,6 +16,9 @@ use crate::metadata::{BlobRecord, Deleted, Place, Refusal};
 use crate::name::RepositoryName;
 use crate::range::{self, Wanted};
 use crate::route::UploadId;
+
+/// The media type of a blob's bytes.
+const TYPE: &str = "application/octet-stream";
 
 pub(super) async fn read(
     request: &Request,
@@ -37,25 +41,24 @@ pub(super) async fn read(
         reply.length = Some(record.size);
         return Ok(reply);
     }
-    let wanted = range::wanted(request.text(RANGE), record.size);
-    let (first, end) = match wanted {
-        Wanted::Whole => (0, record.size),
-        Wanted::Part(first, end) => (first, end),
-        Wanted::Unsatisfiable => {
-            let message = format!("the blob has {} bytes", record.size);
-            return Err(Fault::new(Code::SizeInvalid, message)
-                .status(StatusCode::RANGE_NOT_SATISFIABLE)
-                .header("content-range", format!("bytes */{}", record.size)));
-        }
+    let wanted = wanted(request, digest, record.size);
+    let is_whole = wanted == Wanted::Whole;
+    let parts = match wanted {
+        Wanted::Whole => vec![(0, record.size)],
+        Wanted::Part(first, end) => vec![(first, end)],
+        Wanted::Parts(parts) => parts,
+        Wanted::Unsatisfiable => return Err(unsatisfiable(record.size)),
     };
-    let body = match &record.place {
+    let bodies: Vec<Body> = match &record.place {
         Place::Damaged => return Err(damaged()),
         Place::Inside(bytes) => {
             if Digest::of(digest.algorithm(), bytes) != *digest {
                 log::trouble(&format!("the database has other bytes for {digest}"));
                 return Err(damaged());
             }
-            Body::Full(bytes.slice(first as usize..end as usize))
+            let part =
+                |(first, end): &(u64, u64)| Body::Full(bytes.slice(*first as usize..*end as usize));
+            parts.iter().map(part).collect()
         }
         Place::Stored(upload) => {
             let Some(blob) = opened(registry, &record, upload).await? else {
@@ -66,24 +69,72 @@ pub(super) async fn read(
                     None => Err(unknown()),
                 };
             };
-            let is_whole = wanted == Wanted::Whole;
-            let check = is_whole.then(|| check(registry, digest, upload)).flatten();
-            let outlet = request.peer.outlet.clone();
-            Body::Blob(Box::new(BlobBody::new(blob, first, end, check, outlet)))
+            let part = |(first, end): &(u64, u64)| {
+                let check = is_whole.then(|| check(registry, digest, upload)).flatten();
+                let outlet = request.peer.outlet.clone();
+                let blob = Arc::clone(&blob);
+                Body::Blob(Box::new(BlobBody::new(blob, *first, *end, check, outlet)))
+            };
+            parts.iter().map(part).collect()
         }
     };
-    let reply = described(Reply::of(body), digest);
-    Ok(match wanted {
-        Wanted::Part(first, end) => Reply {
-            status: StatusCode::PARTIAL_CONTENT,
-            ..reply
-        }
-        .header(
-            "content-range",
-            format!("bytes {first}-{}/{}", end - 1, record.size),
-        ),
-        _ => reply,
+    Ok(match is_whole {
+        true => described(Reply::of(joined(bodies)), digest),
+        false => in_parts(digest, record.size, &parts, bodies),
     })
+}
+
+/// Bodies one behind the other.
+fn joined(bodies: Vec<Body>) -> Body {
+    match <[Body; 1]>::try_from(bodies) {
+        Ok([one]) => one,
+        Err(several) => Body::Parts(several.into()),
+    }
+}
+
+/// What of a blob a request wants. One that names another version of it than there is wants the whole (RFC 9110, section 13.1.5).
+pub(super) fn wanted(request: &Request, digest: &Digest, size: u64) -> Wanted {
+    match request.text(IF_RANGE) {
+        Some(version) if version != etag(digest) => Wanted::Whole,
+        _ => range::wanted(request.text(RANGE), size),
+    }
+}
+
+/// The refusal of ranges that a blob does not have.
+pub(super) fn unsatisfiable(size: u64) -> Fault {
+    Fault::new(Code::SizeInvalid, format!("the blob has {size} bytes"))
+        .status(StatusCode::RANGE_NOT_SATISFIABLE)
+        .header("content-range", format!("bytes */{size}"))
+}
+
+/// The answer with these parts of a blob: one is the body itself, several stand in a `multipart/byteranges` (RFC 9110, section
+/// 14.6), each under its place in the blob.
+fn in_parts(digest: &Digest, size: u64, parts: &[(u64, u64)], bodies: Vec<Body>) -> Reply {
+    let place = |(first, end): &(u64, u64)| format!("bytes {first}-{}/{size}", end - 1);
+    match parts {
+        [part] => described(Reply::of(joined(bodies)), digest)
+            .with_status(StatusCode::PARTIAL_CONTENT)
+            .header("content-range", place(part)),
+        _ => {
+            // Random: so that nobody can have put it into the blob.
+            let boundary = UploadId::random().as_str().to_owned();
+            let mut all = VecDeque::with_capacity(2 * parts.len() + 1);
+            let mut begin = format!("--{boundary}");
+            for (part, body) in parts.iter().zip(bodies) {
+                let head = format!(
+                    "{begin}\r\ncontent-type: {TYPE}\r\ncontent-range: {}\r\n\r\n",
+                    place(part)
+                );
+                all.push_back(Body::Full(head.into()));
+                all.push_back(body);
+                begin = format!("\r\n--{boundary}");
+            }
+            all.push_back(Body::Full(format!("{begin}--\r\n").into()));
+            let kind = format!("multipart/byteranges; boundary={boundary}");
+            described_as(Reply::of(Body::Parts(all)), digest, &kind)
+                .with_status(StatusCode::PARTIAL_CONTENT)
+        }
+    }
 }
 
 pub(super) async fn delete(
@@ -175,15 +226,23 @@ fn check(registry: &Arc<Registry>, digest: &Digest, upload: &UploadId) -> Option
 
 /// The headers of a blob. It can never be another: caches may keep it, but only for who asked.
 pub(super) fn described(reply: Reply, digest: &Digest) -> Reply {
+    described_as(reply, digest, TYPE)
+}
+
+fn described_as(reply: Reply, digest: &Digest, kind: &str) -> Reply {
     reply
-        .header("content-type", "application/octet-stream")
+        .header("content-type", kind)
         .header("docker-content-digest", digest.as_str())
-        .header("etag", format!("\"{digest}\""))
+        .header("etag", etag(digest))
         .header("accept-ranges", "bytes")
         .header("cache-control", "private, max-age=31536000, immutable")
 }
 
-fn moved() -> Fault {
+fn etag(digest: &Digest) -> String {
+    format!("\"{digest}\"")
+}
+
+pub(super) fn moved() -> Fault {
     Fault::new(
         Code::Unavailable,
         "the blob was just pushed anew; try again",

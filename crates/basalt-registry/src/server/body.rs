@@ -29,6 +29,8 @@ pub enum Body {
     Blob(Box<BlobBody>),
     /// A part of a blob that is on its way here.
     Following(Box<Following>),
+    /// Several bodies, one behind the other.
+    Parts(VecDeque<Body>),
 }
 
 impl Body {
@@ -39,6 +41,7 @@ impl Body {
             Self::Full(bytes) => bytes.len() as u64,
             Self::Blob(body) => body.end - body.offset,
             Self::Following(body) => body.length(),
+            Self::Parts(parts) => parts.iter().map(Self::length).sum(),
         }
     }
 }
@@ -61,6 +64,15 @@ impl hyper::body::Body for Body {
             }
             Self::Blob(body) => body.poll(context),
             Self::Following(body) => body.poll(context),
+            Self::Parts(parts) => {
+                while let Some(part) = parts.front_mut() {
+                    match Pin::new(part).poll_frame(context) {
+                        Poll::Ready(None) => drop(parts.pop_front()),
+                        other => return other,
+                    }
+                }
+                Poll::Ready(None)
+            }
         }
     }
 

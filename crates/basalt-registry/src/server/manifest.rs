@@ -96,6 +96,7 @@ pub(super) async fn put(
         bytes,
         facts,
         tags: named.into_iter().chain(tags).map(write).collect(),
+        is_sparse: gate.policy.takes_sparse_indexes(repository),
         quota: gate.policy.quota(repository),
         author: request.author(),
     };

@@ -134,6 +134,7 @@ impl From<MetadataError> for Fault {
         super::log::trouble(&error.to_string());
         match error {
             MetadataError::Unavailable { .. } | MetadataError::Closed => Self::passing(),
+            MetadataError::Full { .. } => Self::full(),
             MetadataError::Database { .. } | MetadataError::Newer { .. } => Self::internal(),
         }
     }
@@ -142,14 +143,8 @@ impl From<MetadataError> for Fault {
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
         super::log::trouble(&error.to_string());
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            return Self::new(
-                crate::fault::Code::Unavailable,
-                "the registry's disk is full",
-            )
-            .status(StatusCode::INSUFFICIENT_STORAGE);
-        }
         match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::full(),
             _ if crate::blobs::is_passing(&error) => Self::passing(),
             std::io::ErrorKind::InvalidInput => {
                 let message =

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::CONTENT_RANGE;
 
 use super::Registry;
-use super::quota;
+use super::quota::{self, Room};
 use super::request::{Outcome, Reply, Request};
 use super::session::{self, Held};
 use crate::digest::{Algorithm, Digest};
@@ -50,13 +50,12 @@ pub(super) async fn begin(
             return whole(request, repository, digest, bytes, None).await;
         }
         request.received = Some(received);
-        quota::check_announced(request, repository, 0, Some(digest)).await?;
         registry
             .metadata
             .begin_upload(repository, &upload, lease)
             .await?;
         registry.sessions.begin(&upload, digest.algorithm());
-        return finish(request, repository, &upload, digest).await;
+        return finished(request, repository, &upload, digest, true).await;
     }
     registry
         .metadata
@@ -133,11 +132,8 @@ pub(super) async fn append(
     let mut held = held(request, repository, upload).await?;
     let offset = offset(request, &mut held, upload).await?;
     in_order(request, repository, upload, offset)?;
-    quota::check_announced(request, repository, offset, None).await?;
-    let (mut held, _) = match stage(request, held, upload, offset, Vec::new()).await {
-        Ok(staged) => staged,
-        Err(fault) => return Err(fault),
-    };
+    let mut room = room(request, repository, upload, offset).await?;
+    let mut held = stage(request, held, upload, &mut room, Vec::new()).await?;
     let offset = self::offset(request, &mut held, upload).await?;
     let registry = &request.registry;
     let lease = request.now + registry.settings.upload_life;
@@ -164,10 +160,35 @@ pub(super) async fn finish(
     upload: &UploadId,
     digest: &Digest,
 ) -> Outcome {
+    finished(request, repository, upload, digest, false).await
+}
+
+/// Finishes an upload; `is_nameless` says that it was begun by the same request.
+async fn finished(
+    request: &mut Request,
+    repository: &RepositoryName,
+    upload: &UploadId,
+    digest: &Digest,
+    is_nameless: bool,
+) -> Outcome {
     let mut held = held(request, repository, upload).await?;
     let offset = offset(request, &mut held, upload).await?;
     in_order(request, repository, upload, offset)?;
-    quota::check_announced(request, repository, offset, Some(digest)).await?;
+    if offset == 0 && is_known(request, repository, digest).await? {
+        return compared(request, repository, held, upload, digest).await;
+    }
+    let mut room = match room(request, repository, upload, offset).await {
+        Ok(room) => room,
+        Err(fault) => {
+            if is_nameless {
+                end(request, held, upload).await?;
+            }
+            return Err(fault);
+        }
+    };
+    if is_nameless {
+        room.nameless();
+    }
     let mut first = Vec::new();
     if offset == 0 {
         let (bytes, is_all) = begin_of_body(request).await?;
@@ -175,6 +196,7 @@ pub(super) async fn finish(
             let bytes = joined(bytes);
             if Digest::of(digest.algorithm(), &bytes) != *digest {
                 end(request, held, upload).await?;
+                room.ended();
                 return Err(wrong_digest(digest));
             }
             drop(held);
@@ -183,11 +205,14 @@ pub(super) async fn finish(
             request.registry.sessions.end(upload);
             // An empty part that was sent before may have left a file.
             request.registry.blobs.discard(upload).await?;
+            if outcome.is_ok() {
+                room.ended();
+            }
             return outcome;
         }
         first = bytes;
     }
-    let (mut held, _) = stage(request, held, upload, offset, first).await?;
+    let mut held = stage(request, held, upload, &mut room, first).await?;
     let size = self::offset(request, &mut held, upload).await?;
     let found = match session::hasher(&held) {
         Some(hasher) if hasher.algorithm() == digest.algorithm() => hasher.clone().finish(),
@@ -203,6 +228,7 @@ pub(super) async fn finish(
     };
     if found != *digest {
         end(request, held, upload).await?;
+        room.ended();
         return Err(wrong_digest(digest));
     }
     let place = if size <= INSIDE {
@@ -228,7 +254,80 @@ pub(super) async fn finish(
         quota: request.registry.gate.policy.quota(repository),
         author: request.author(),
     };
-    publish(request, held, new).await
+    let outcome = publish(request, held, new).await;
+    // What it kept went with the upload, unless that is still there.
+    if outcome.is_ok() {
+        room.ended();
+    }
+    outcome
+}
+
+/// Whether bytes that are said to have this digest need not be kept, for a repository with a quota has them: they would have
+/// to have room beside themselves until they are found to be there.
+async fn is_known(
+    request: &Request,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, Fault> {
+    let registry = &request.registry;
+    if registry.gate.policy.quota(repository).is_none() {
+        return Ok(false);
+    }
+    match registry.metadata.blob(repository, digest).await? {
+        Some(record) => super::blob::is_sound(registry, &record).await,
+        None => Ok(false),
+    }
+}
+
+/// Takes bytes that the repository has: they are compared with their digest, and kept nowhere.
+async fn compared(
+    request: &mut Request,
+    repository: &RepositoryName,
+    held: Held,
+    upload: &UploadId,
+    digest: &Digest,
+) -> Outcome {
+    let mut received = request.body(request.registry.settings.maximum_blob);
+    let mut hasher = crate::digest::Hasher::new(digest.algorithm());
+    let broken = loop {
+        match received.next().await {
+            Ok(Some(bytes)) => hasher.update(&bytes),
+            Ok(None) => break None,
+            Err(fault) => break Some(fault),
+        }
+    };
+    request.received = Some(received);
+    end(request, held, upload).await?;
+    if let Some(fault) = broken {
+        return Err(fault);
+    }
+    if hasher.finish() != *digest {
+        return Err(wrong_digest(digest));
+    }
+    let registry = &request.registry;
+    let lease = request.now + registry.settings.lease;
+    match registry
+        .metadata
+        .renew_blob(repository, digest, lease)
+        .await?
+    {
+        true => Ok(created(repository, digest)),
+        // It was deleted meanwhile.
+        false => Err(super::blob::moved()),
+    }
+}
+
+/// The room of what a request sends to an upload that has so many bytes.
+async fn room(
+    request: &Request,
+    repository: &RepositoryName,
+    upload: &UploadId,
+    offset: u64,
+) -> Result<Room, Fault> {
+    let announced = request.announced();
+    let announced = announced.map(|more| offset.saturating_add(more));
+    let room = Room::begin(&request.registry, repository, upload, offset, announced);
+    room.await.map_err(|refused| refused.fault(repository))
 }
 
 /// Takes a blob whose bytes are all here.
@@ -403,15 +502,16 @@ async fn begin_of_body(request: &mut Request) -> Result<(Vec<Bytes>, bool), Faul
     Ok((bytes, is_all))
 }
 
-/// Stages the body, behind what came of it already. Also how much that was.
+/// Stages the body, behind what came of it already, as far as there is room.
 async fn stage(
     request: &mut Request,
     mut held: Held,
     upload: &UploadId,
-    offset: u64,
+    room: &mut Room,
     first: Vec<Bytes>,
-) -> Result<(Held, u64), Fault> {
+) -> Result<Held, Fault> {
     let registry = request.registry.clone();
+    let offset = self::offset(request, &mut held, upload).await?;
     let limit = registry.settings.maximum_blob.saturating_sub(offset);
     let mut received = request.body(limit);
     let mut count: usize = first.iter().map(Bytes::len).sum();
@@ -424,8 +524,18 @@ async fn stage(
             bytes.push(more.clone());
         }
         if count >= PIECE || (is_end && count > 0) {
+            if let Err(refused) = room.take(count as u64).await {
+                request.received = Some(received);
+                return Err(room.refused(refused));
+            }
             let staged = session::append(held, &registry.blobs, upload, std::mem::take(&mut bytes));
-            held = staged.await?;
+            held = match staged.await {
+                Ok(held) => held,
+                Err(error) => {
+                    request.received = Some(received);
+                    return Err(error.into());
+                }
+            };
             count = 0;
         }
         // What came before it broke off is staged: the client can go on behind it.
@@ -435,9 +545,8 @@ async fn stage(
             Err(fault) => return Err(fault),
         }
     }
-    let count = received.count();
     request.received = Some(received);
-    Ok((held, count))
+    Ok(held)
 }
 
 fn joined(bytes: Vec<Bytes>) -> Bytes {
@@ -481,7 +590,7 @@ fn created(repository: &RepositoryName, digest: &Digest) -> Reply {
         .header("docker-content-digest", digest.as_str())
 }
 
-fn unknown_upload() -> Fault {
+pub(super) fn unknown_upload() -> Fault {
     Fault::new(
         Code::BlobUploadUnknown,
         "there is no such upload: it was finished, cancelled, or took too long",

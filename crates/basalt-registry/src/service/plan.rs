@@ -94,6 +94,7 @@ impl Plan {
             groups: config.groups,
             immutable_tags: config.immutable_tags,
             quotas: config.quotas,
+            sparse_indexes: config.sparse_indexes,
             is_open,
         };
         let is_local = listen.ip().is_loopback();

@@ -141,6 +141,113 @@ fn parts_of_a_blob_are_given_and_what_it_does_not_have_is_not() {
     }
 }
 
+/// The parts of a `multipart/byteranges`: for each its `content-range` and its bytes, as RFC 2046 has them.
+fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+    let kind = answer.header("content-type").to_owned();
+    let boundary = kind
+        .strip_prefix("multipart/byteranges; boundary=")
+        .unwrap_or_else(|| panic!("{kind}"));
+    let mut rest = answer.body.as_slice();
+    let take = |rest: &mut &[u8], expected: &str| {
+        assert!(rest.starts_with(expected.as_bytes()), "{expected:?}");
+        *rest = &rest[expected.len()..];
+    };
+    let mut found = Vec::new();
+    take(&mut rest, &format!("--{boundary}"));
+    while !rest.starts_with(b"--") {
+        take(
+            &mut rest,
+            "\r\ncontent-type: application/octet-stream\r\ncontent-range: ",
+        );
+        let end = rest.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.expect("a head");
+        let range = String::from_utf8(rest[..end].to_vec()).expect("text");
+        let place = range
+            .strip_prefix("bytes ")
+            .and_then(|range| range.split_once('/'));
+        let (first, last) = place
+            .and_then(|(place, _)| place.split_once('-'))
+            .expect("a place");
+        let number = |text: &str| text.parse::<usize>().expect("a number");
+        let length = number(last) + 1 - number(first);
+        rest = &rest[end + 4..];
+        found.push((range.clone(), rest[..length].to_vec()));
+        rest = &rest[length..];
+        take(&mut rest, &format!("\r\n--{boundary}"));
+    }
+    assert_eq!(rest, b"--\r\n");
+    found
+}
+
+#[test]
+fn several_parts_of_a_blob_come_in_one_answer_and_never_more_than_the_blob() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    // In the database, and in a file: once read, and once sent by the system itself.
+    for length in [2048, 700_000] {
+        let whole = noise(length, 1);
+        let digest = server.push_blob("app", &whole);
+        let target = format!("/v2/app/blobs/{digest}");
+        for _ in 0..2 {
+            let range = |range: &str| server.ask("GET", &target).header("range", range).send();
+            let answer = range("bytes=0-9,1000-1499,-3").is(206);
+            assert_eq!(answer.header("content-range"), "");
+            let last = length - 3;
+            let expected = [
+                (format!("bytes 0-9/{length}"), whole[..10].to_vec()),
+                (
+                    format!("bytes 1000-1499/{length}"),
+                    whole[1000..1500].to_vec(),
+                ),
+                (
+                    format!("bytes {last}-{}/{length}", length - 1),
+                    whole[last..].to_vec(),
+                ),
+            ];
+            assert_eq!(parts(&answer), expected);
+            // In the order in which they were asked for; what is not there is left out.
+            let answer = range("bytes=1000-1001, 5-6, 999999999-").is(206);
+            let ranges: Vec<String> = parts(&answer).into_iter().map(|(range, _)| range).collect();
+            let (one, other) = (
+                format!("bytes 1000-1001/{length}"),
+                format!("bytes 5-6/{length}"),
+            );
+            assert_eq!(ranges, [one, other]);
+            // What overlaps comes once.
+            let answer = range("bytes=0-1000,500-1500").is(206);
+            assert_eq!(
+                answer.header("content-range"),
+                format!("bytes 0-1500/{length}")
+            );
+            assert_eq!(answer.body, whole[..1501]);
+            let many = vec!["0-"; 1000].join(",");
+            assert_eq!(range(&format!("bytes={many}")).is(206).body, whole);
+            let single: Vec<String> = (0..1500).map(|one| format!("{0}-{0}", 2 * one)).collect();
+            let answer = range(&format!("bytes={}", single.join(","))).is(200);
+            assert_eq!(answer.body, whole);
+            let some = format!("bytes={}", single[..1000].join(","));
+            let answer = range(&some).is(206);
+            assert_eq!(parts(&answer).len(), 1000);
+            assert!(answer.body.len() < 200 * 1000);
+            let refused = range("bytes=999999999-,-0").is(416);
+            assert_eq!(refused.header("content-range"), format!("bytes */{length}"));
+            server.get(&target).is(200);
+        }
+        // Another version of it than there is: the whole.
+        let versioned = |version: &str| {
+            let asked = server.ask("GET", &target).header("range", "bytes=0-0");
+            asked.header("if-range", version).send()
+        };
+        versioned(&format!("\"{digest}\"")).is(206);
+        versioned("\"another\"").is(200);
+        let head = server.ask("HEAD", &target).header("range", "bytes=0-0,5-6");
+        assert_eq!(
+            head.send().is(200).header("content-length"),
+            length.to_string()
+        );
+    }
+}
+
 #[test]
 fn a_manifest_is_taken_only_when_all_that_it_needs_is_there() {
     let home = Home::new();

@@ -146,3 +146,163 @@ fn an_upload_that_says_it_is_too_long_is_refused_before_it_came() {
     let part = server.ask("PATCH", &session).body(&noise(LENGTH, 1));
     part.send().is(202);
 }
+
+fn begin(server: &Server, repository: &str) -> String {
+    let target = format!("/v2/{repository}/blobs/uploads/");
+    let begun = server.ask("POST", &target).send().is(202);
+    begun.header("location").to_owned()
+}
+
+fn patch(server: &Server, session: &str, bytes: &[u8]) -> Answer {
+    server.ask("PATCH", session).body(bytes).send()
+}
+
+/// How many bytes lie in uploads.
+fn staged(home: &Home) -> u64 {
+    let files = std::fs::read_dir(home.path("root/uploads")).expect("it is there");
+    files
+        .map(|file| file.and_then(|file| file.metadata()).expect("a file").len())
+        .sum()
+}
+
+#[test]
+fn what_is_staged_counts_in_however_many_sessions() {
+    let home = Home::with_files();
+    let server = home.serve_as(CONFIG);
+    // Sessions one after the other, in one piece each.
+    let sessions: Vec<String> = (0..9).map(|_| begin(&server, "team/app")).collect();
+    let answers: Vec<Answer> = (sessions.iter().zip(0..))
+        .map(|(session, seed)| patch(&server, session, &noise(LENGTH, seed)))
+        .collect();
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [202, 202, 202, 403, 403, 403, 403, 403, 403]);
+    let refused = answers
+        .into_iter()
+        .nth(3)
+        .expect("one")
+        .refused(403, "DENIED");
+    let detail = refused.json()["errors"][0]["detail"].clone();
+    assert_eq!(
+        detail,
+        json!({"quota": 300_000, "used": 300_000, "asked": LENGTH})
+    );
+    assert_eq!(staged(&home), 3 * LENGTH as u64);
+    // Nothing else gets in meanwhile: neither blobs, nor manifests, nor what is mounted.
+    push(&server, "team/app", b"{}").refused(403, "DENIED");
+    let other = server.push_blob("other", &noise(10, 77));
+    let mount = format!("/v2/team/app/blobs/uploads/?mount={other}&from=other");
+    server.ask("POST", &mount).send().refused(403, "DENIED");
+    // Another repository has room of its own.
+    push(&server, "team/besides", &noise(3 * LENGTH, 1)).is(201);
+    // What ends gives its room back, whichever way.
+    let digest = Digest::of(Algorithm::Sha256, &noise(LENGTH, 0));
+    let put = |session: &str, digest: &Digest| {
+        let target = format!("{session}?digest={digest}");
+        server.ask("PUT", &target).send()
+    };
+    put(&sessions[0], &digest).is(201);
+    push(&server, "team/app", b"{}").refused(403, "DENIED");
+    put(&sessions[1], &digest).refused(400, "DIGEST_INVALID");
+    patch(&server, &sessions[3], &noise(LENGTH - 10, 3)).is(202);
+    server.ask("DELETE", &sessions[2]).send().is(204);
+    push(&server, "team/app", b"{}").is(201);
+    server.ask("DELETE", &sessions[3]).send().is(204);
+    push(&server, "team/app", &noise(2 * LENGTH - 2, 9)).is(201);
+    assert_eq!(server.terminate(), 0);
+    assert_eq!(size(&home, "team/app"), 3 * LENGTH as u64);
+}
+
+#[test]
+fn what_is_staged_at_once_does_not_go_beyond_the_quota() {
+    let home = Home::with_files();
+    let server = home.serve_as(CONFIG);
+    std::thread::scope(|scope| {
+        let server = &server;
+        for seed in 0..12 {
+            scope.spawn(move || {
+                let session = begin(server, "team/app");
+                // Without a word of its length, in pieces of 16 kB.
+                let bytes = noise(LENGTH, seed);
+                let mut body = Vec::new();
+                for piece in bytes.chunks(16_000) {
+                    body.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+                    body.extend_from_slice(piece);
+                    body.extend_from_slice(b"\r\n");
+                }
+                body.extend_from_slice(b"0\r\n\r\n");
+                let asked = server.ask("PATCH", &session);
+                let asked = asked.header("transfer-encoding", "chunked").body(&body);
+                if let Some(answer) = asked.try_send() {
+                    assert!([202, 403].contains(&answer.status), "{}", answer.text());
+                }
+            });
+        }
+    });
+    assert!(staged(&home) <= 300_000, "{}", staged(&home));
+    assert_eq!(server.terminate(), 0);
+}
+
+/// Whether so many bytes have room at this moment.
+fn fits(server: &Server, length: usize) -> bool {
+    let session = begin(server, "team/app");
+    let answer = patch(server, &session, &noise(length, 7));
+    server.ask("DELETE", &session).send().is(204);
+    assert!([202, 403].contains(&answer.status), "{}", answer.text());
+    answer.status == 202
+}
+
+#[test]
+fn an_upload_that_breaks_off_keeps_the_room_of_what_came_and_no_more() {
+    use std::io::Write;
+    let home = Home::new();
+    let server = home.serve_as(CONFIG);
+    // Nobody can go on with an upload of one request: what breaks off is gone. One with a name stays as far as it came.
+    let session = begin(&server, "team/app");
+    let digest = Digest::of(Algorithm::Sha256, b"x");
+    for (method, target) in [
+        (
+            "POST",
+            format!("/v2/team/app/blobs/uploads/?digest={digest}"),
+        ),
+        ("PATCH", session.clone()),
+    ] {
+        let mut stream = std::net::TcpStream::connect(&server.address).expect("it answers");
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nhost: {}\r\ncontent-length: 290000\r\n\r\n",
+            server.address
+        );
+        stream.write_all(head.as_bytes()).expect("it is sent");
+        stream.write_all(&noise(70_000, 5)).expect("it is sent");
+        await_that("its room is kept", || !fits(&server, 60_000));
+        drop(stream);
+        await_that("its room is given back", || fits(&server, 220_000));
+    }
+    let status = server.get(&session).is(204);
+    let last: u64 = status
+        .header("range")
+        .split_once('-')
+        .expect("a range")
+        .1
+        .parse()
+        .expect("a number");
+    assert!(last < 70_000, "{last}");
+    assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn uploads_that_nobody_goes_on_with_give_their_room_back_also_after_a_crash() {
+    let home = Home::new();
+    let config = format!("{CONFIG}{COLLECT}uploads: {{expire: 3 seconds}}\n");
+    let server = home.serve_as(&config);
+    let session = begin(&server, "team/app");
+    patch(&server, &session, &noise(2 * LENGTH, 1)).is(202);
+    server.kill();
+    let server = home.serve_as(&config);
+    let again = begin(&server, "team/app");
+    patch(&server, &again, &noise(2 * LENGTH, 2)).refused(403, "DENIED");
+    await_that("its time is over", || {
+        push(&server, "team/app", &noise(3 * LENGTH, 3)).status == 201
+    });
+    server.get(&session).is(404);
+    assert_eq!(server.terminate(), 0);
+}

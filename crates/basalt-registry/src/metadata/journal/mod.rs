@@ -19,6 +19,8 @@ use frame::{Frame, Header};
 /// How long the files of statements may become, in bytes, before a snapshot takes their place; or as long as the database,
 /// if that is longer: so a snapshot costs no more than what was written since the last.
 const LEAST: u64 = 64 << 20;
+/// How much more than the database's length must be free for a snapshot, in bytes.
+const MARGIN: u64 = 1 << 20;
 /// The longest frame, in bytes. A batch that is longer is left to the next snapshot.
 const MAXIMUM_FRAME: usize = 1 << 30;
 
@@ -70,17 +72,36 @@ impl Journal {
                 (journal.file, journal.length) = (Some(file), length);
             }
             (last, _) => {
-                // From nothing on it can be replayed without a snapshot.
-                journal.is_due = last.is_some() || position > 0;
-                journal.begin_file(position)?;
+                let is_due = last.is_some() || position > 0;
+                match journal.begin_file(position) {
+                    // From nothing on it can be replayed without a snapshot.
+                    Ok(()) => journal.is_due = is_due,
+                    // A server starts on a disk that is full, to be told what to delete.
+                    Err(error) if is_full(&error) => journal.fail(&error),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(journal)
     }
 
+    /// Begins a file; when that cannot be, there is none, and a snapshot is due.
     fn begin_file(&mut self, position: i64) -> io::Result<()> {
         self.file = None;
+        self.is_due = true;
         self.number += 1;
+        let path = self.folder.join(format!("{LOG}{:010}", self.number));
+        let begun = self.write_header(&path, position);
+        if begun.is_err() {
+            // Half of one would be the journal's end.
+            let _ = std::fs::remove_file(&path);
+        }
+        let (file, length) = begun?;
+        (self.file, self.length) = (Some(file), length);
+        Ok(())
+    }
+
+    fn write_header(&self, path: &Path, position: i64) -> io::Result<(File, u64)> {
         let header = Header {
             version: self.version,
             position,
@@ -88,11 +109,10 @@ impl Journal {
         let header = header.bytes();
         let mut file = OpenOptions::new();
         file.append(true).create_new(true).mode(0o600);
-        let mut file = file.open(self.folder.join(format!("{LOG}{:010}", self.number)))?;
+        let mut file = file.open(path)?;
         file.write_all(&header)?;
         File::open(&self.folder)?.sync_all()?;
-        (self.file, self.length) = (Some(file), header.len() as u64);
-        Ok(())
+        Ok((file, header.len() as u64))
     }
 
     /// Begins the batch that makes the database reach this position.
@@ -153,6 +173,11 @@ impl Journal {
     }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    [StorageFull, QuotaExceeded].contains(&error.kind())
+}
+
 const LOG: &str = "log-";
 const SNAPSHOT: &str = "snapshot-";
 
@@ -198,6 +223,10 @@ pub(super) fn maintain(
         if !journal.is_due(length) || journal.appended > 0 {
             return Ok(());
         }
+        // What has no room would only take what is left; it was told of when the journal failed.
+        if super::sqlite::free(&journal.folder).is_some_and(|free| free < length + MARGIN) {
+            return Ok(());
+        }
         // What is committed from now on is in the new file: the snapshot begins no later.
         let position = journal.batch.position();
         journal.begin_file(position).map_err(failed)?;
@@ -208,7 +237,7 @@ pub(super) fn maintain(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let position = copy(&part)?;
+    let position = copy(&part).inspect_err(|_| drop(std::fs::remove_file(&part)))?;
     let work = || -> io::Result<()> {
         File::open(&part)?.sync_all()?;
         let name = format!("{SNAPSHOT}{position:010}");

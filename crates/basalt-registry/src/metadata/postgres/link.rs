@@ -52,6 +52,9 @@ pub(super) fn failed(error: &postgres::Error) -> SqlError {
     if conflicts.contains(code) {
         return SqlError::Conflict(said);
     }
+    if code == &SqlState::DISK_FULL {
+        return SqlError::Full(said);
+    }
     // Classes of a connection that broke, and of a server that goes down or is not up yet.
     let is_lost = ["08", "57P", "25P03", "53300"]
         .iter()

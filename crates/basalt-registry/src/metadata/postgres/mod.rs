@@ -255,7 +255,15 @@ impl Engine for Postgres {
         durable: bool,
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
-        self.writer.change(durable, change)
+        self.writer.change(durable, false, change)
+    }
+
+    fn take<T: Send + 'static>(
+        &self,
+        durable: bool,
+        change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.writer.change(durable, true, change)
     }
 
     fn copy_into(&self, path: &Path) -> Answer<'_, ()> {

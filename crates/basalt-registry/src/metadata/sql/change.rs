@@ -2,6 +2,7 @@
 //! it depends on.
 
 use super::super::{Author, Moment, SigningKey};
+use super::quota;
 use super::read::repository_id;
 use super::session::{Result, Session, values};
 use crate::audit::line_hash;
@@ -120,6 +121,7 @@ pub(super) fn renew_upload(
 }
 
 pub(super) fn end_upload(session: &mut dyn Session, upload: &UploadId) -> Result<bool> {
+    quota::release(session, upload)?;
     session.run(
         "DELETE FROM pieces WHERE upload = ?1",
         values![upload.as_str()],

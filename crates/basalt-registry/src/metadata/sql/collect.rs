@@ -128,6 +128,7 @@ pub(super) fn remove_manifest(
         "DELETE FROM tags WHERE manifest = ?1",
         "DELETE FROM manifest_blobs WHERE manifest = ?1",
         "DELETE FROM manifest_children WHERE parent = ?1",
+        "DELETE FROM absent_children WHERE parent = ?1",
         "DELETE FROM manifest_reviews WHERE manifest = ?1",
         "DELETE FROM manifest_pushes WHERE manifest = ?1",
         "DELETE FROM bill_queue WHERE manifest = ?1",

@@ -26,11 +26,12 @@ pub(super) fn manifest(
     )
 }
 
-/// What a manifest needs, by number; or why it cannot have it.
+/// What a manifest needs, by number; or why it cannot have it. Of what is missing at most so many are named.
 fn needed(
     list: &[Needed],
     mut find: impl FnMut(&Digest) -> Result<Option<(i64, u64)>>,
     missing: &mut Vec<Digest>,
+    named: usize,
 ) -> Result<std::result::Result<Vec<i64>, Refusal>> {
     let mut numbers = Vec::with_capacity(list.len());
     for one in list {
@@ -40,7 +41,7 @@ fn needed(
                 return Ok(Err(Refusal::WrongSize { digest, size }));
             }
             Some((number, _)) => numbers.push(number),
-            None if missing.len() < MAXIMUM_MISSING => missing.push(one.digest.clone()),
+            None if missing.len() < named => missing.push(one.digest.clone()),
             None => {}
         }
     }
@@ -56,15 +57,39 @@ pub(super) fn put(
     let repository = ensure_repository(session, &new.repository)?;
     let mut missing = Vec::new();
     let find_blob = |digest: &Digest| member(session, repository, digest);
-    let blobs = match needed(&facts.blobs, find_blob, &mut missing)? {
+    let mut blobs = match needed(&facts.blobs, find_blob, &mut missing, MAXIMUM_MISSING)? {
         Ok(blobs) => blobs,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let mut absent = Vec::new();
     let find_child = |digest: &Digest| manifest(session, repository, digest);
-    let children = match needed(&facts.children, find_child, &mut missing)? {
+    let mut children = match needed(&facts.children, find_child, &mut absent, usize::MAX)? {
         Ok(children) => children,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if !new.is_sparse {
+        let room = MAXIMUM_MISSING.saturating_sub(missing.len());
+        missing.extend(absent.drain(..).take(room));
+    }
+    // What is called by no manifest's type is whatever is here under its digest: by a type that it made up, too, a client
+    // that finds a manifest there runs it.
+    for one in &facts.others {
+        let child = manifest(session, repository, &one.digest)?;
+        let blob = member(session, repository, &one.digest)?;
+        if let Some((_, size)) = child.or(blob)
+            && size != one.size
+        {
+            let digest = one.digest.clone();
+            return Ok(Err(Refusal::WrongSize { digest, size }));
+        }
+        match (child, blob) {
+            (None, None) if missing.len() < MAXIMUM_MISSING => missing.push(one.digest.clone()),
+            (None, Some(_)) => absent.push(one.digest.clone()),
+            _ => {}
+        }
+        children.extend(child.map(|(number, _)| number));
+        blobs.extend(blob.map(|(number, _)| number));
+    }
     if !missing.is_empty() {
         return Ok(Err(Refusal::Missing(missing)));
     }
@@ -109,6 +134,12 @@ pub(super) fn put(
                     "INSERT INTO manifest_children (parent, child) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                     values![id, child])?;
             }
+            for digest in &absent {
+                session.run(
+                    "INSERT INTO absent_children (parent, digest) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                    values![id, digest.as_str()])?;
+            }
+            link_to_parents(session, repository, id, &new.digest)?;
             if facts.may_have_bills {
                 bills::queue(session, id, new.author.moment)?;
             }
@@ -130,6 +161,32 @@ pub(super) fn put(
         overview::note_push(session, repository, id, new.author.moment)?;
     }
     Ok(Ok(PutManifest { is_new }))
+}
+
+/// Makes a manifest that has come a child of the indexes that listed it before.
+pub(super) fn link_to_parents(
+    session: &mut dyn Session,
+    repository: i64,
+    manifest: i64,
+    digest: &Digest,
+) -> Result<()> {
+    let parents: Vec<i64> = session.all(
+        "SELECT a.parent FROM absent_children a JOIN manifests p ON p.id = a.parent
+         WHERE a.digest = ?2 AND p.repository = ?1",
+        values![repository, digest.as_str()],
+        |row| row.get(0),
+    )?;
+    for parent in parents {
+        session.run(
+            "INSERT INTO manifest_children (parent, child) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            values![parent, manifest],
+        )?;
+        session.run(
+            "DELETE FROM absent_children WHERE parent = ?1 AND digest = ?2",
+            values![parent, digest.as_str()],
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn insert(session: &mut dyn Session, repository: i64, new: &NewManifest) -> Result<i64> {

@@ -46,6 +46,14 @@ pub trait Engine: Send + Sync + 'static {
         change: impl FnMut(&mut dyn Session) -> SqlResult<T> + Send + 'static,
     ) -> Answer<'_, T>;
 
+    /// Makes a change that brings something new to be kept. One is refused when the disk has no room for it beside what is
+    /// kept free for changes that make room.
+    fn take<T: Send + 'static>(
+        &self,
+        durable: bool,
+        change: impl FnMut(&mut dyn Session) -> SqlResult<T> + Send + 'static,
+    ) -> Answer<'_, T>;
+
     /// Does what it needs from time to time.
     fn maintain(&self) -> Answer<'_, ()> {
         Box::pin(std::future::ready(Ok(())))

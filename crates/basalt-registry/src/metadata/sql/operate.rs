@@ -96,6 +96,7 @@ pub(super) fn stored_manifests(
                 is_copy: row.find::<i64>(9)?.is_some(),
                 blobs: Vec::new(),
                 children: Vec::new(),
+                absent: Vec::new(),
                 tags: Vec::new(),
             })
         },
@@ -126,6 +127,11 @@ pub(super) fn stored_manifests(
                     size: row.get(1)?,
                 })
             },
+        )?;
+        manifest.absent = session.all(
+            "SELECT digest FROM absent_children WHERE parent = ?1 ORDER BY digest",
+            values![manifest.id],
+            |row| row.get(0),
         )?;
         manifest.tags = session.all(
             "SELECT name FROM tags WHERE manifest = ?1 ORDER BY name",
@@ -176,6 +182,7 @@ pub(super) fn mend_manifest(
         .iter()
         .map(|one| &one.digest)
         .chain(&facts.foreign)
+        .chain(facts.others.iter().map(|one| &one.digest))
     {
         let blob: Option<i64> = session.first(
             "SELECT id FROM blobs WHERE digest = ?1",
@@ -192,13 +199,18 @@ pub(super) fn mend_manifest(
             values![manifest, blob],
         )?;
     }
-    for child in &facts.children {
+    for child in facts.children.iter().chain(&facts.others) {
         session.run(
             "INSERT INTO manifest_children (parent, child)
              SELECT ?1, id FROM manifests WHERE repository = ?2 AND digest = ?3 ON CONFLICT DO NOTHING",
             values![manifest, repository, child.digest.as_str()],
         )?;
     }
+    session.run(
+        "DELETE FROM absent_children WHERE parent = ?1
+         AND digest IN (SELECT digest FROM manifests WHERE repository = ?2)",
+        values![manifest, repository],
+    )?;
     Ok(())
 }
 

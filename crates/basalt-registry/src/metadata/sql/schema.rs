@@ -8,7 +8,9 @@ use super::super::MetadataError;
 pub(in crate::metadata) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// One step from each version to the next. A step that was released is never changed.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+
+const FIRST: &str = "
 CREATE TABLE repositories (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
@@ -270,7 +272,23 @@ CREATE TABLE copied_tags (
     checked INTEGER NOT NULL,
     PRIMARY KEY (repository, name)
 ) WITHOUT ROWID;
-"];
+";
+
+const SECOND: &str = "
+-- How many bytes of uploads at hand a repository keeps room for, beside what it has: the sum of `uploads.reserved`.
+CREATE TABLE staged_sizes (
+    repository INTEGER PRIMARY KEY REFERENCES repositories (id),
+    bytes INTEGER NOT NULL
+);
+ALTER TABLE uploads ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0;
+-- Manifests that a sparse index lists and that are not here.
+CREATE TABLE absent_children (
+    parent INTEGER NOT NULL REFERENCES manifests (id),
+    digest TEXT NOT NULL,
+    PRIMARY KEY (parent, digest)
+) WITHOUT ROWID;
+CREATE INDEX absent_children_by_digest ON absent_children (digest);
+";
 
 /// The steps that bring tables of this version up to [`VERSION`], in SQLite's words.
 pub(in crate::metadata) fn steps(found: i64) -> impl Iterator<Item = &'static str> {

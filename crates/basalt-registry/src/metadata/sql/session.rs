@@ -26,6 +26,9 @@ pub enum SqlError {
     /// Another transaction came between: this one is to be made anew.
     #[error("other changes came between: {0}")]
     Conflict(String),
+    /// The disk has no room for it: the whole transaction is over.
+    #[error("the disk is full: {0}")]
+    Full(String),
     /// The connection is no more.
     #[error("the connection was lost: {0}")]
     Lost(String),

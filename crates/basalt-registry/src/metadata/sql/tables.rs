@@ -8,7 +8,7 @@ use super::schema;
 use super::session::{Result, Row, Session, SqlError, Value};
 
 /// Tables whose rows are good only where they were made, in an order in which they can be emptied: uploads at hand, promises.
-pub const PASSING: [&str; 3] = ["pieces", "uploads", "leases"];
+pub const PASSING: [&str; 4] = ["pieces", "uploads", "staged_sizes", "leases"];
 /// How far the journal beside a database is, which only that knows.
 const JOURNAL: &str = "journal";
 /// Tables that have rows as soon as anything was ever done in a registry.

@@ -24,20 +24,16 @@ impl<E: Engine> Engine for Traced<E> {
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         let name = operation(std::any::type_name_of_val(&change));
-        let span = traces::start("database change");
-        let answer = self.0.change(durable, change);
-        let Some(mut span) = span else {
-            return answer;
-        };
-        span.set("basalt.change", name);
-        span.set("basalt.durable", durable);
-        Box::pin(async move {
-            let changed = answer.await;
-            if changed.is_err() {
-                span.failed();
-            }
-            changed
-        })
+        traced(name, durable, || self.0.change(durable, change))
+    }
+
+    fn take<T: Send + 'static>(
+        &self,
+        durable: bool,
+        change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let name = operation(std::any::type_name_of_val(&change));
+        traced(name, durable, || self.0.take(durable, change))
     }
 
     fn maintain(&self) -> Answer<'_, ()> {
@@ -47,6 +43,28 @@ impl<E: Engine> Engine for Traced<E> {
     fn copy_into(&self, path: &Path) -> Answer<'_, ()> {
         self.0.copy_into(path)
     }
+}
+
+/// Makes a change of this name within a span.
+fn traced<'a, T: Send + 'static>(
+    name: &str,
+    durable: bool,
+    change: impl FnOnce() -> Answer<'a, T>,
+) -> Answer<'a, T> {
+    let span = traces::start("database change");
+    let answer = change();
+    let Some(mut span) = span else {
+        return answer;
+    };
+    span.set("basalt.change", name);
+    span.set("basalt.durable", durable);
+    Box::pin(async move {
+        let changed = answer.await;
+        if changed.is_err() {
+            span.failed();
+        }
+        changed
+    })
 }
 
 /// The method of [`super::Metadata`] that a change is written in: the compiler names closures after where they stand.

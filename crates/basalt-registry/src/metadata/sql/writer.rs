@@ -38,6 +38,21 @@ pub trait Transactional: Session + Send + 'static {
     /// Ends it without a trace.
     fn roll_back(&mut self);
 
+    /// Whether there is room for what is new, beside that which is kept free for changes that make room.
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
+    /// Makes what room it can without giving up what is kept free; whether that can be of use.
+    fn tidy(&mut self) -> bool {
+        false
+    }
+
+    /// Gives up what is kept free; whether there was any.
+    fn make_room(&mut self) -> bool {
+        false
+    }
+
     /// Connects again, after the connection was lost.
     ///
     /// # Errors
@@ -49,6 +64,8 @@ pub trait Transactional: Session + Send + 'static {
 trait Pending: Send {
     /// Whether it must have reached the disk when it is answered.
     fn is_durable(&self) -> bool;
+    /// Whether it brings something new to be kept.
+    fn is_new(&self) -> bool;
     /// Makes it within the transaction at hand. Fails only when that is over.
     fn make(&mut self, session: &mut dyn Session) -> Result<()>;
     /// Tells what became of it.
@@ -57,6 +74,7 @@ trait Pending: Send {
 
 struct Change<T, F> {
     durable: bool,
+    is_new: bool,
     change: F,
     result: Option<Result<T>>,
     sender: oneshot::Sender<std::result::Result<T, MetadataError>>,
@@ -72,12 +90,18 @@ where
         self.durable
     }
 
+    fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     fn make(&mut self, session: &mut dyn Session) -> Result<()> {
         session.script("SAVEPOINT change")?;
         let result = (self.change)(session);
         match &result {
             Ok(_) => session.script("RELEASE SAVEPOINT change")?,
-            Err(SqlError::Conflict(_) | SqlError::Lost(_)) => return result.map(drop),
+            Err(SqlError::Conflict(_) | SqlError::Lost(_) | SqlError::Full(_)) => {
+                return result.map(drop);
+            }
             Err(_) => session.script("ROLLBACK TO SAVEPOINT change; RELEASE SAVEPOINT change")?,
         }
         self.result = Some(result);
@@ -120,15 +144,18 @@ impl Writer {
         })
     }
 
-    /// Makes a change. It is made even if nobody waits for the answer any more.
+    /// Makes a change. It is made even if nobody waits for the answer any more. One that brings something new is refused when
+    /// the disk is full; of others so much is done as there was room kept for.
     pub fn change<T: Send + 'static>(
         &self,
         durable: bool,
+        is_new: bool,
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'static, T> {
         let (sender, receiver) = oneshot::channel();
         let change = Change {
             durable,
+            is_new,
             change,
             result: None,
             sender,
@@ -175,8 +202,16 @@ fn write(
     former: u32,
     place: &str,
 ) {
+    if !connection.has_room() {
+        let full = SqlError::Full("what is free is kept for changes that make room".to_owned());
+        batch = refuse_new(batch, &full, place);
+    }
     let mut attempt = former;
+    let mut found_full = 0;
     let committed = loop {
+        if batch.is_empty() {
+            return;
+        }
         attempt += 1;
         let failed = match commit(connection, &mut batch) {
             Ok(()) => break Ok(()),
@@ -190,6 +225,20 @@ fn write(
         let again = match &failed {
             SqlError::Conflict(_) => attempt < MAXIMUM_ATTEMPTS,
             SqlError::Lost(_) => attempt < MAXIMUM_ATTEMPTS && connection.connect_again().is_ok(),
+            SqlError::Full(_) => {
+                found_full += 1;
+                match found_full {
+                    1 if connection.tidy() => true,
+                    1 | 2 => {
+                        let all = batch.len();
+                        batch = refuse_new(batch, &failed, place);
+                        found_full = 2;
+                        batch.len() < all || connection.make_room()
+                    }
+                    3 => connection.make_room(),
+                    _ => false,
+                }
+            }
             SqlError::Refused(_) | SqlError::Column { .. } => false,
         };
         if !again {
@@ -208,6 +257,15 @@ fn write(
     for change in batch {
         change.answer(committed.clone());
     }
+}
+
+/// Answers the changes of a batch that bring something new, for which there is no room; the others.
+fn refuse_new(batch: Vec<Box<dyn Pending>>, full: &SqlError, place: &str) -> Vec<Box<dyn Pending>> {
+    let (new, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|change| change.is_new());
+    for change in new {
+        change.answer(Err(MetadataError::database(place, full)));
+    }
+    others
 }
 
 /// Why a batch was not committed.
@@ -237,7 +295,10 @@ fn commit(
     crate::failpoint::reached("after-commit");
     committed.map_err(|error| match error {
         SqlError::Lost(_) => Failed::Unknown(error),
-        SqlError::Refused(_) | SqlError::Column { .. } | SqlError::Conflict(_) => {
+        SqlError::Refused(_)
+        | SqlError::Column { .. }
+        | SqlError::Conflict(_)
+        | SqlError::Full(_) => {
             connection.roll_back();
             Failed::Nothing(error)
         }

@@ -1,6 +1,7 @@
 //! Metadata in SQLite: one file, its journal written ahead, one thread that writes and several connections that read.
 
 mod file;
+mod reserve;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use super::sql::{Engine, Sql, schema};
 use super::{Answer, Grace, MetadataError};
 pub use file::{check_file, copy_file, settle_copy};
 pub(super) use file::{make_file, read_file};
+use reserve::Reserve;
+pub(super) use reserve::free;
 use session::Writing;
 
 /// How many connections read. A read takes some ten microseconds, so few are enough.
@@ -70,6 +73,27 @@ impl Sqlite {
         grace: Grace,
         access: Access,
     ) -> std::result::Result<Sql<Self>, MetadataError> {
+        let mut reserve = (access == Access::Own).then(|| Reserve::beside(path));
+        let opened = Self::opened(path, grace, access, &mut reserve);
+        match opened {
+            // What a start has to write has room in the reserve.
+            Err(_)
+                if reserve
+                    .as_mut()
+                    .is_some_and(|reserve| is_short(path) && reserve.release()) =>
+            {
+                Self::opened(path, grace, access, &mut reserve)
+            }
+            opened => opened,
+        }
+    }
+
+    fn opened(
+        path: &Path,
+        grace: Grace,
+        access: Access,
+        reserve: &mut Option<Reserve>,
+    ) -> std::result::Result<Sql<Self>, MetadataError> {
         let place = path.display().to_string();
         let error = |cause| MetadataError::database(&place, &failed(&cause));
         let flags = match access {
@@ -111,6 +135,7 @@ impl Sqlite {
                 connection,
                 is_full: true,
                 journal: journal.clone(),
+                reserve: reserve.take(),
             };
             let started = Writer::start(writing, place.clone());
             writer = Some(started.map_err(|cause| MetadataError::Database {
@@ -127,6 +152,13 @@ impl Sqlite {
             place,
         };
         Ok(Sql::new(engine, grace))
+    }
+
+    fn read_only<T: Send + 'static>(&self) -> Answer<'_, T> {
+        Box::pin(std::future::ready(Err(MetadataError::Database {
+            place: self.place.clone(),
+            cause: "it was opened to be read only".to_owned(),
+        })))
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -153,6 +185,12 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     // Otherwise some statements are planned anew with each value, which takes longer than they do.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+/// Whether the disk of a file has less room than a start may need: the index of SQLite's journal, and a few pages.
+fn is_short(path: &Path) -> bool {
+    const NEEDED: u64 = 256 << 10;
+    free(path.parent().unwrap_or(path)).is_some_and(|free| free < NEEDED)
 }
 
 /// How a file is written: its journal ahead, each commit on the disk before it is answered.
@@ -196,6 +234,10 @@ fn migrate(connection: &mut Connection, place: &str) -> std::result::Result<(), 
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(error)?;
     schema::check(found, place)?;
+    // A start that changes nothing writes nothing: the disk may be full.
+    if found == schema::VERSION {
+        return Ok(());
+    }
     for step in schema::steps(found) {
         transaction.execute_batch(step).map_err(error)?;
     }
@@ -205,8 +247,17 @@ fn migrate(connection: &mut Connection, place: &str) -> std::result::Result<(), 
     transaction.commit().map_err(error)
 }
 
+/// What SQLite says when there is no room for the index of its journal, which it has in memory that all connections share.
+const NO_ROOM_FOR_INDEX: std::ffi::c_int = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+
 fn failed(cause: &rusqlite::Error) -> SqlError {
-    SqlError::Refused(cause.to_string())
+    let is_full = cause.sqlite_error().is_some_and(|error| {
+        error.code == rusqlite::ErrorCode::DiskFull || error.extended_code == NO_ROOM_FOR_INDEX
+    });
+    match is_full {
+        true => SqlError::Full(cause.to_string()),
+        false => SqlError::Refused(cause.to_string()),
+    }
 }
 
 impl Engine for Sqlite {
@@ -228,11 +279,19 @@ impl Engine for Sqlite {
         change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         match &self.writer {
-            Some(writer) => writer.change(durable, change),
-            None => Box::pin(std::future::ready(Err(MetadataError::Database {
-                place: self.place.clone(),
-                cause: "it was opened to be read only".to_owned(),
-            }))),
+            Some(writer) => writer.change(durable, false, change),
+            None => self.read_only(),
+        }
+    }
+
+    fn take<T: Send + 'static>(
+        &self,
+        durable: bool,
+        change: impl FnMut(&mut dyn Session) -> Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        match &self.writer {
+            Some(writer) => writer.change(durable, true, change),
+            None => self.read_only(),
         }
     }
 
@@ -259,6 +318,7 @@ impl Engine for Sqlite {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sql::session::Value;
     use super::*;
 
     #[test]
@@ -271,5 +331,57 @@ mod tests {
             .expect("it is set");
         let error = migrate(&mut connection, "here").expect_err("it is refused");
         assert!(error.to_string().contains("version 99"), "{error}");
+    }
+
+    #[test]
+    fn without_room_what_is_new_is_refused_and_the_rest_has_what_was_kept_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("registry.db");
+        let flags = OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let mut connection = connect(&path, flags).expect("it opens");
+        prepare(&connection).expect("it is prepared");
+        migrate(&mut connection, "here").expect("it is made");
+        // As if the disk had no page more.
+        let pages: i64 = connection
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .expect("it is counted");
+        connection
+            .pragma_update(None, "max_page_count", pages)
+            .expect("it is set");
+        let writing = Writing {
+            connection,
+            is_full: true,
+            journal: None,
+            reserve: Some(Reserve::beside(&path)),
+        };
+        let writer = Writer::start(writing, "here".to_owned()).expect("it starts");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("it is made");
+        let insert = |is_new: bool, length: usize| {
+            let name = "x".repeat(length);
+            let change = move |session: &mut dyn Session| {
+                session.run(
+                    "INSERT INTO repositories (name) VALUES (?1)",
+                    &[Value::Text(&name)],
+                )
+            };
+            runtime.block_on(writer.change(true, is_new, change))
+        };
+        let reserve = folder.path().join("reserve");
+        assert!(matches!(insert(true, 1), Ok(1)));
+        let error = insert(true, 100_000).expect_err("it has no room");
+        assert!(matches!(error, MetadataError::Full { .. }), "{error}");
+        let fault = crate::fault::Fault::from(error);
+        assert_eq!(fault.status, hyper::StatusCode::INSUFFICIENT_STORAGE);
+        assert!(reserve.exists(), "nothing new may use what is kept");
+        // Others may, though here it does not help.
+        let error = insert(false, 100_001).expect_err("it has no room");
+        assert!(matches!(error, MetadataError::Full { .. }), "{error}");
+        assert!(!reserve.exists());
+        assert!(matches!(insert(false, 2), Ok(1)));
+        // What is new comes in again when the room can be kept again.
+        assert!(matches!(insert(true, 3), Ok(1)));
+        assert!(reserve.exists());
     }
 }

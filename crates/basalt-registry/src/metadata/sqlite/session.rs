@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
@@ -9,7 +10,8 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 use super::super::journal::Journal;
 use super::super::sql::session::{Result, Row, Session, SqlError, Value};
 use super::super::sql::writer::Transactional;
-use super::failed;
+use super::reserve::Reserve;
+use super::{PATIENCE, failed};
 
 impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -82,12 +84,17 @@ impl Session for Connection {
     }
 }
 
+/// How long it waits for those that read, when the disk is full and the journal is to be written back.
+const TIDYING: Duration = Duration::from_millis(200);
+
 /// The connection that writes.
 pub(super) struct Writing {
     pub(super) connection: Connection,
     /// Whether each commit waits for the disk.
     pub(super) is_full: bool,
     pub(super) journal: Option<Arc<Mutex<Journal>>>,
+    /// Room that is kept free; nothing where another process keeps it.
+    pub(super) reserve: Option<Reserve>,
 }
 
 impl Writing {
@@ -185,6 +192,24 @@ impl Transactional for Writing {
         if let Some(mut journal) = self.journal() {
             journal.roll_back();
         }
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.reserve.as_mut().is_none_or(Reserve::hold)
+    }
+
+    /// What SQLite has written ahead is written back, and its file becomes free.
+    fn tidy(&mut self) -> bool {
+        let _ = self.connection.busy_timeout(TIDYING);
+        let tidied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = self.connection.busy_timeout(PATIENCE);
+        tidied.is_ok()
+    }
+
+    fn make_room(&mut self) -> bool {
+        self.reserve.as_mut().is_some_and(Reserve::release)
     }
 
     fn connect_again(&mut self) -> Result<()> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::RANGE;
 
 use super::download::{Download, Wanted as Needed};
 use super::follow::Following;
@@ -12,7 +11,7 @@ use crate::digest::Digest;
 use crate::fault::{Code, Fault};
 use crate::metadata::BlobRecord;
 use crate::name::RepositoryName;
-use crate::range::{self, Wanted};
+use crate::range::Wanted;
 use crate::server::body::Body;
 use crate::server::request::{Outcome, Reply, Request};
 use crate::server::upload::INSIDE;
@@ -72,25 +71,21 @@ fn following(
     download: Download,
     size: u64,
 ) -> Outcome {
-    let wanted = range::wanted(request.text(RANGE), size);
-    let (first, end) = match wanted {
-        Wanted::Whole => (0, size),
-        Wanted::Part(first, end) => (first, end),
-        Wanted::Unsatisfiable => {
-            let message = format!("the blob has {size} bytes");
-            return Err(Fault::new(Code::SizeInvalid, message)
-                .status(StatusCode::RANGE_NOT_SATISFIABLE)
-                .header("content-range", format!("bytes */{size}")));
-        }
+    let wanted = blob::wanted(request, digest, size);
+    let (first, end) = match &wanted {
+        // Of one that is on its way several parts are not given: the whole is, as RFC 9110 allows.
+        Wanted::Whole | Wanted::Parts(_) => (0, size),
+        Wanted::Part(first, end) => (*first, *end),
+        Wanted::Unsatisfiable => return Err(blob::unsatisfiable(size)),
     };
     let registry = Arc::clone(&request.registry);
     let body = Following::new(registry, download, repository, digest, first, end);
     let reply = blob::described(Reply::of(Body::Following(Box::new(body))), digest);
     Ok(match wanted {
-        Wanted::Part(..) => reply
+        Wanted::Whole | Wanted::Parts(_) => reply,
+        _ => reply
             .with_status(StatusCode::PARTIAL_CONTENT)
             .header("content-range", format!("bytes {first}-{}/{size}", end - 1)),
-        _ => reply,
     })
 }
 

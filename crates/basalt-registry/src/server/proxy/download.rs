@@ -14,12 +14,13 @@ use tokio::time::timeout;
 use super::author;
 use crate::digest::{Digest, Hasher};
 use crate::fault::{Code, Fault};
-use crate::metadata::{NewBlob, OverQuota, Place, Published};
+use crate::metadata::{NewBlob, Place, Published};
 use crate::name::RepositoryName;
 use crate::route::UploadId;
+use crate::server::quota::{self, Room};
 use crate::server::session::{self, Held};
 use crate::server::upload::{INSIDE, publish_sound, publish_staged};
-use crate::server::{Registry, now, quota};
+use crate::server::{Registry, now};
 use crate::upstream::{Arrived, Remote, Trouble, blob as ask_blob};
 
 /// How many blobs may be on their way, or wait to be.
@@ -228,9 +229,9 @@ async fn take(
     if size.is_some_and(|size| size > limit) {
         return Err(too_long(limit).into());
     }
-    check_room(wanted, size.unwrap_or(0)).await?;
     let is_small = size.is_some_and(|size| size <= INSIDE);
     let mut renewed = now();
+    let mut room = None;
     if !is_small {
         let lease = renewed.saturating_add(registry.settings.upload_life);
         let begun = registry
@@ -239,6 +240,13 @@ async fn take(
         begun.await.map_err(Fault::from)?;
         registry.sessions.begin(upload, wanted.digest.algorithm());
         taken.held = Some(registry.sessions.take(upload).await?);
+        match Room::begin(registry, &wanted.repository, upload, 0, size).await {
+            Ok(kept) => room = Some(kept),
+            Err(refused) => {
+                discard(wanted, upload, taken.held).await;
+                return Err(refused.fault(&wanted.repository).into());
+            }
+        }
     }
     progress.send_modify(|progress| progress.size = Some(size));
     let (mut gathered, mut pieces) = (0, 0);
@@ -261,6 +269,13 @@ async fn take(
         }
         let is_due = gathered >= registry.blobs.piece() || is_late || is_end;
         if let Some(held) = taken.held.take_if(|_| gathered > 0 && is_due) {
+            if let Some(room) = &mut room
+                && let Err(refused) = room.take(gathered as u64).await
+            {
+                let fault = room.refused(refused);
+                discard(wanted, upload, Some(held)).await;
+                return Err(fault.into());
+            }
             let bytes = std::mem::take(&mut taken.bytes);
             gathered = 0;
             match session::append(held, &registry.blobs, upload, bytes).await {
@@ -281,6 +296,8 @@ async fn take(
             kept.await.map_err(Fault::from)?;
         }
         if is_end {
+            // It becomes a blob, or is forgotten: its room goes with it.
+            room.map(Room::ended);
             return Ok(taken);
         }
     }
@@ -338,24 +355,6 @@ async fn keep(wanted: &Wanted, upload: &UploadId, taken: Taken) -> Result<(), Tr
             let fault = Fault::new(Code::Unavailable, message).header("retry-after", "1");
             Err(fault.into())
         }
-    }
-}
-
-/// Refuses what has no room in its repository, before it comes.
-async fn check_room(wanted: &Wanted, size: u64) -> Result<(), Trouble> {
-    let registry = &wanted.registry;
-    let Some(quota) = registry.gate.policy.quota(&wanted.repository) else {
-        return Ok(());
-    };
-    let used = registry.metadata.repository_size(&wanted.repository);
-    let over = OverQuota {
-        used: used.await.map_err(Fault::from)?,
-        more: size,
-        quota,
-    };
-    match over.is_over() {
-        true => Err(quota::denied(&wanted.repository, over).into()),
-        false => Ok(()),
     }
 }
 

@@ -224,6 +224,7 @@ impl Asking {
                 bytes: given.bytes,
                 facts,
                 tags: tag.into_iter().collect(),
+                is_sparse: true,
                 quota: self.registry.gate.policy.quota(&self.repository),
                 author: author(self.address.clone(), now),
             },

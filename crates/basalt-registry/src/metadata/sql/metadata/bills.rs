@@ -31,11 +31,11 @@ impl<E: Engine> Bills for Sql<E> {
 
     fn add_bill(&self, manifest: i64, bill: NewBill) -> Answer<'_, Option<i64>> {
         self.engine
-            .change(false, move |session| bills::add(session, manifest, &bill))
+            .take(false, move |session| bills::add(session, manifest, &bill))
     }
 
     fn add_packages(&self, bill: i64, packages: Vec<Package>) -> Answer<'_, ()> {
-        self.engine.change(false, move |session| {
+        self.engine.take(false, move |session| {
             bills::add_packages(session, bill, &packages)
         })
     }

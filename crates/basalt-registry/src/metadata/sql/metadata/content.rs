@@ -99,7 +99,7 @@ impl<E: Engine> Content for Sql<E> {
 
     fn put_manifest(&self, manifest: NewManifest) -> Answer<'_, Result<PutManifest, Refusal>> {
         let grace = self.grace;
-        self.engine.change(true, move |session| {
+        self.engine.take(true, move |session| {
             manifests::put(session, &manifest, grace)
         })
     }

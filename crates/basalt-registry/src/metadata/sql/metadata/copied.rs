@@ -19,7 +19,7 @@ impl<E: Engine> Copies for Sql<E> {
 
     fn keep_copy(&self, copy: NewCopy) -> Answer<'_, Result<(), Refusal>> {
         self.engine
-            .change(true, move |session| copies::keep(session, &copy))
+            .take(true, move |session| copies::keep(session, &copy))
     }
 
     fn confirm_copy(

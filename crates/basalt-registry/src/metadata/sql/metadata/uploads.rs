@@ -1,9 +1,10 @@
 //! Uploads, and how they become blobs.
 
-use super::super::{Engine, Sql, blobs, change, piece, read};
+use super::super::{Engine, Sql, blobs, change, piece, quota, read};
 use crate::digest::Digest;
 use crate::metadata::{
-    Answer, Author, Moment, NewBlob, Piece, PieceAdded, Published, Refusal, Uploads,
+    Answer, Author, Moment, NewBlob, Piece, PieceAdded, Published, Refusal, Reservation, Reserved,
+    Uploads,
 };
 use crate::name::RepositoryName;
 use crate::route::UploadId;
@@ -34,7 +35,7 @@ impl<E: Engine> Uploads for Sql<E> {
 
     fn add_piece(&self, upload: &UploadId, piece: Piece, maximum: u64) -> Answer<'_, PieceAdded> {
         let upload = upload.clone();
-        self.engine.change(false, move |session| {
+        self.engine.take(false, move |session| {
             piece::add(session, &upload, &piece, maximum)
         })
     }
@@ -46,7 +47,7 @@ impl<E: Engine> Uploads for Sql<E> {
         lease: Moment,
     ) -> Answer<'_, ()> {
         let (repository, upload) = (repository.clone(), upload.clone());
-        self.engine.change(false, move |session| {
+        self.engine.take(false, move |session| {
             change::begin_upload(session, &repository, &upload, lease)
         })
     }
@@ -56,6 +57,19 @@ impl<E: Engine> Uploads for Sql<E> {
         self.engine.change(false, move |session| {
             change::renew_upload(session, &upload, lease)
         })
+    }
+
+    fn reserve_upload(&self, upload: &UploadId, room: Reservation) -> Answer<'_, Reserved> {
+        let upload = upload.clone();
+        self.engine.change(false, move |session| {
+            quota::reserve(session, &upload, &room)
+        })
+    }
+
+    fn settle_upload(&self, upload: &UploadId, bytes: u64) -> Answer<'_, bool> {
+        let upload = upload.clone();
+        self.engine
+            .change(false, move |session| quota::settle(session, &upload, bytes))
     }
 
     fn end_upload(&self, upload: &UploadId) -> Answer<'_, bool> {
@@ -74,7 +88,7 @@ impl<E: Engine> Uploads for Sql<E> {
 
     fn publish_blob(&self, blob: NewBlob) -> Answer<'_, Published> {
         self.engine
-            .change(true, move |session| blobs::publish(session, &blob))
+            .take(true, move |session| blobs::publish(session, &blob))
     }
 
     fn mount_blob(
@@ -87,7 +101,7 @@ impl<E: Engine> Uploads for Sql<E> {
         author: Author,
     ) -> Answer<'_, Result<bool, Refusal>> {
         let (from, to, digest) = (from.clone(), to.clone(), digest.clone());
-        self.engine.change(true, move |session| {
+        self.engine.take(true, move |session| {
             blobs::mount(session, &from, &to, &digest, lease, quota, &author)
         })
     }
