@@ -10,14 +10,20 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let mut library = Library::default();
-    if let Err(error) = library.add(Path::new("slices.yaml"), text) {
-        let _ = error.to_string();
+    if library.add(Path::new("slices.yaml"), text).is_err() {
         return;
+    }
+    for error in library.malformed() {
+        let _ = error.to_string();
     }
     let target = Target {
         release: "trixie",
         architecture: "amd64",
     };
+    let malformed = BTreeMap::from([("slices".to_owned(), BTreeSet::from(["libs".to_owned()]))]);
+    if library.malformed().len() == 1 {
+        assert!(library.closure(&malformed, target).is_err());
+    }
     let all: BTreeMap<String, BTreeSet<String>> = library
         .definitions()
         .map(|one| (one.package.clone(), one.slices.keys().cloned().collect()))

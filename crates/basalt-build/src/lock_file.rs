@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use basalt_digest::Digest;
-use basalt_lock::{Lock, LockedBelow};
+use basalt_lock::{Lock, LockedBelow, MAXIMUM_SIZE};
 use basalt_spec::LoadedSpec;
 
 use crate::BuildError;
@@ -27,7 +27,7 @@ pub fn lock_path(spec: &LoadedSpec) -> PathBuf {
 /// When it cannot be read or is no lock.
 pub fn read_lock(spec: &LoadedSpec) -> Result<Option<Lock>, BuildError> {
     let path = lock_path(spec);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match basalt_file::read(&path, MAXIMUM_SIZE as u64) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(BuildError::LocalFile { path, cause }),
@@ -106,17 +106,21 @@ pub(crate) fn local_files(spec: &LoadedSpec) -> Result<BTreeMap<String, Digest>,
         .collect()
 }
 
+/// The most bytes of a local file that a spec names: it is held in memory.
+const MAXIMUM_LOCAL_FILE: u64 = 1 << 30;
+
 /// The content of a local file that a spec names.
 pub(crate) fn local_file(spec: &LoadedSpec, name: &str) -> Result<Vec<u8>, BuildError> {
     let path = spec.folder.join(Path::new(name));
-    std::fs::read(&path).map_err(|cause| BuildError::LocalFile { path, cause })
+    basalt_file::read(&path, MAXIMUM_LOCAL_FILE)
+        .map_err(|cause| BuildError::LocalFile { path, cause })
 }
 
 /// Writes the lock whole or not at all, unless it is there with these bytes.
 pub(crate) fn write_lock(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
-    if std::fs::read(path).is_ok_and(|there| there == bytes) {
+    if basalt_file::read(path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
     let written = basalt_oci::write_file(path, true, |file| {

@@ -64,7 +64,8 @@ impl<'a> Materials<'a> {
     ) -> Result<Self, BuildError> {
         let mut own = Vec::new();
         for (name, path) in spec.named_files() {
-            let bytes = std::fs::read(path).map_err(|cause| BuildError::LocalFile {
+            let limit = basalt_spec::MAXIMUM_LENGTH as u64;
+            let bytes = basalt_file::read(path, limit).map_err(|cause| BuildError::LocalFile {
                 path: path.to_owned(),
                 cause,
             })?;

@@ -84,8 +84,10 @@ pub(crate) fn resolve(
     spec: &LoadedSpec,
     former: Option<&Lock>,
 ) -> Result<Lock, BuildError> {
-    let suites = archives::suites(session, spec, former)?;
+    // What is on this machine comes first: what is wrong with it is known before anything is fetched.
+    let files = local_files(spec)?;
     let library = slices::library(spec)?;
+    let suites = archives::suites(session, spec, former)?;
     let (solved, below) = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
         let solved = solve_all(spec, &suites, &indexes, &library)?;
@@ -101,6 +103,7 @@ pub(crate) fn resolve(
             .collect();
         Ok(((solved, below), result))
     })?;
+    slices::warn_of_malformed(&library, session);
     let mut records: BTreeMap<(&str, &str), (&PackageRecord, &Suite)> = BTreeMap::new();
     for (record, suite) in solved.iter().flat_map(|image| image.packages.values()) {
         records.insert(
@@ -144,7 +147,7 @@ pub(crate) fn resolve(
         images,
         users: ids.users,
         groups: ids.groups,
-        files: local_files(spec)?,
+        files,
         slice_definitions: slices::digests(&library, solved.iter().map(|image| &image.slices)),
     })
 }

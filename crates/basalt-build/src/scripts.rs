@@ -9,7 +9,6 @@ use basalt_deb::stanza::Stanza;
 use basalt_effects::{Explanation, PackageScripts};
 use basalt_fetch::distribution;
 use basalt_spec::LoadedSpec;
-use fs_err::File;
 
 use crate::BuildError;
 use crate::archives::{self, Suite};
@@ -96,7 +95,7 @@ pub fn explanation_of_file(path: &Path, spec: &LoadedSpec) -> Result<Explanation
     let refused = |error: &(dyn std::error::Error + 'static)| {
         blame::of_package(&path.display().to_string(), "(a file)", error)
     };
-    let file = File::open(path).map_err(local)?;
+    let file = basalt_file::open(path).map_err(local)?;
     let control =
         deb::read_control(file, &deb::Limits::default()).map_err(|error| refused(&error))?;
     let stanza = Stanza::parse(&control.stanza).map_err(|error| refused(&error))?;

@@ -79,6 +79,9 @@ impl Session {
             None => Cache::default_path()?,
         };
         let cache = Cache::open(path)?;
+        if options.offline {
+            cache.hold_everything();
+        }
         let mut mirrors = options.mirrors.clone();
         for archive in &spec.base.archives {
             if let Some(url) = &archive.url {

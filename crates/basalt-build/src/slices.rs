@@ -14,6 +14,9 @@ use crate::minimize;
 use crate::session::Session;
 use crate::slicing::LeftOutPath;
 
+/// So many malformed definitions are shown.
+const SHOWN_MALFORMED: usize = 10;
+
 /// Packages with the names of their slices.
 pub(crate) type Slices = BTreeMap<String, BTreeSet<String>>;
 
@@ -35,7 +38,11 @@ pub(crate) fn library(spec: &LoadedSpec) -> Result<Library, BuildError> {
 }
 
 fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<(), BuildError> {
-    let path = spec.folder.join(folder);
+    let mut path = spec.folder.join(folder);
+    // A release of chisel's, as it is published.
+    if path.join("chisel.yaml").is_file() {
+        path.push("slices");
+    }
     let fail = |path: &std::path::Path, cause| BuildError::LocalFile {
         path: path.to_owned(),
         cause,
@@ -58,17 +65,29 @@ fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<
     }
     files.sort();
     for file in files {
-        let size = std::fs::metadata(&file)
-            .map_err(|cause| fail(&file, cause))?
-            .len();
-        if size > MAXIMUM_LENGTH as u64 {
-            let cause = std::io::Error::other(format!("it is longer than {MAXIMUM_LENGTH} bytes"));
-            return Err(fail(&file, cause));
-        }
-        let text = std::fs::read_to_string(&file).map_err(|cause| fail(&file, cause))?;
+        let text = basalt_file::read_text(&file, MAXIMUM_LENGTH as u64)
+            .map_err(|cause| fail(&file, cause))?;
         library.add(&file, &text)?;
     }
     Ok(())
+}
+
+/// Says which definitions are malformed: no slice of theirs is taken, or that was an error.
+pub(crate) fn warn_of_malformed(library: &Library, session: &Session) {
+    let malformed = library.malformed();
+    for error in malformed.iter().take(SHOWN_MALFORMED) {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let note = "no slice of it is taken, so this does no harm here";
+        session
+            .observer
+            .warning(&format!("warning: {text}\n{note}"));
+    }
+    if let more @ 1.. = malformed.len().saturating_sub(SHOWN_MALFORMED) {
+        session.observer.warning(&format!(
+            "warning: {more} more slice definitions are malformed"
+        ));
+    }
 }
 
 /// The slices that a spec names for an image, by package.

@@ -3,7 +3,6 @@
 //! A host may have a folder of its own, as Docker and podman have it: `certs.d/HOST[:PORT]/` with CAs in `*.crt`, and
 //! our certificate and its key in `NAME.cert` and `NAME.key`. Its CAs count beside the usual ones, for that host alone.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use basalt_fetch::connection::{certificates, named_certificates};
@@ -112,14 +111,7 @@ fn own(path: &Path) -> Result<ClientCert, ClientError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?
-        .take(MAXIMUM_FILE + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAXIMUM_FILE {
-        return Err(refuse(path, "it is too large for a file of certificates"));
-    }
-    Ok(bytes)
+    Ok(basalt_file::read(path, MAXIMUM_FILE).map_err(|cause| basalt_file::named(path, cause))?)
 }
 
 fn refuse(path: &Path, cause: &str) -> ClientError {

@@ -1,7 +1,7 @@
 //! Who one is at which registry: Docker's and podman's files, and the helpers they name.
 
 use std::env;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -202,14 +202,12 @@ impl Credentials {
 
 /// The text of a file, if it is there.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
+    // One byte more than may be, so that the parser says that it is too long.
+    let text = match basalt_file::read(path, docker_config::MAXIMUM_LENGTH as u64 + 1) {
+        Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(basalt_file::named(path, error).into()),
     };
-    let mut text = Zeroizing::new(Vec::new());
-    file.take(docker_config::MAXIMUM_LENGTH as u64 + 1)
-        .read_to_end(&mut text)?;
     // An empty file is what `touch` leaves: no credentials.
     Ok(Some(text).filter(|text| !text.trim_ascii().is_empty()))
 }

@@ -4,7 +4,7 @@
 //! before it, for reading alone. `insecure` allows plain HTTP, `blocked` forbids the name.
 
 use std::env;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -130,10 +130,8 @@ impl RegistriesConf {
     }
 
     fn add(&mut self, path: &Path) -> Result<(), ClientError> {
-        let mut text = String::new();
-        fs::File::open(path)?
-            .take(MAXIMUM_LENGTH + 1)
-            .read_to_string(&mut text)?;
+        let text = basalt_file::read_text(path, MAXIMUM_LENGTH)
+            .map_err(|cause| basalt_file::named(path, cause))?;
         self.add_text(path, &text)
             .map_err(|cause| ClientError::Configuration {
                 path: path.to_owned(),

@@ -269,7 +269,7 @@ impl Fetcher {
 
     fn copy_file(&self, path: &std::path::Path, request: &Request) -> Result<(), FetchError> {
         let url = format!("file://{}", path.display());
-        let file = std::fs::File::open(path).map_err(|_| FetchError::NotFound {
+        let file = basalt_file::open(path).map_err(|_| FetchError::NotFound {
             url: url.clone(),
             status: 404,
         })?;
@@ -497,7 +497,7 @@ fn commit(writer: BlobWriter, request: &Request, url: &str) -> Result<(), FetchE
 
 fn read_small(path: &std::path::Path, limit: u64) -> Result<SmallFile, FetchError> {
     let url = format!("file://{}", path.display());
-    let file = std::fs::File::open(path).map_err(|_| FetchError::NotFound {
+    let file = basalt_file::open(path).map_err(|_| FetchError::NotFound {
         url: url.clone(),
         status: 404,
     })?;

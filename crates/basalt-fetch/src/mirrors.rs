@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{address, distribution, sources};
+
+/// The most bytes of the user's mirrors file.
+const MAXIMUM_USER_FILE: u64 = 1 << 20;
 
 /// Why no mirror can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +23,14 @@ pub enum MirrorError {
         "`{0}` cannot name former states: write a URL with {{date}} in it, and {{archive}} where it keeps several"
     )]
     Snapshots(String),
+    /// The mirrors file is there and cannot be read.
+    #[error("the mirrors file {path} cannot be read: {cause}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
     /// A line of the mirrors file is not `archive = URL`.
     #[error("{path}:{line}: write `archive = URL`")]
     Line {
@@ -115,10 +127,7 @@ impl Mirrors {
     /// are passed over.
     pub fn discover(options: MirrorOptions) -> Result<Self, MirrorError> {
         let path = options.user_file.or_else(user_file);
-        let user = match path.and_then(|path| Some((fs_err::read_to_string(&path).ok()?, path))) {
-            Some((text, path)) => parse_user_file(&text, &path.display().to_string())?,
-            None => BTreeMap::new(),
-        };
+        let user = path.map_or_else(|| Ok(BTreeMap::new()), |path| read_user_file(&path))?;
         let apt = options
             .apt_folder
             .unwrap_or_else(|| PathBuf::from("/etc/apt"));
@@ -205,6 +214,27 @@ fn user_file() -> Option<PathBuf> {
     let configuration =
         folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
     Some(configuration.join("basalt/mirrors"))
+}
+
+fn read_user_file(path: &Path) -> Result<BTreeMap<String, Vec<Mirror>>, MirrorError> {
+    match basalt_file::read_text(path, MAXIMUM_USER_FILE) {
+        Ok(text) => parse_user_file(&text, &path.display().to_string()),
+        // Another user's home folder says nothing about mirrors.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(BTreeMap::new())
+        }
+        Err(cause) => Err(MirrorError::File {
+            path: path.display().to_string(),
+            cause: cause.to_string(),
+        }),
+    }
 }
 
 fn parse_user_file(text: &str, path: &str) -> Result<BTreeMap<String, Vec<Mirror>>, MirrorError> {

@@ -33,10 +33,7 @@ pub fn read_folder(apt: &Path) -> Vec<Source> {
     }
     let mut sources = Vec::new();
     for path in files {
-        let small = path
-            .metadata()
-            .is_ok_and(|data| data.is_file() && data.len() <= MAXIMUM_FILE);
-        let Some(text) = small.then(|| fs_err::read_to_string(&path).ok()).flatten() else {
+        let Ok(text) = basalt_file::read_text(&path, MAXIMUM_FILE) else {
             continue;
         };
         match path.extension().and_then(|extension| extension.to_str()) {

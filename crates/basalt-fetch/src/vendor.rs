@@ -8,6 +8,9 @@ use basalt_digest::Digest;
 use crate::cache::VerifiedBlob;
 use crate::{Cache, CacheError, Durability};
 
+/// The most bytes of a signed Release file, as for one that is fetched.
+const MAXIMUM_RELEASE_FILE: u64 = 16 << 20;
+
 /// A vendor store. It has the layout of a cache (`blobs/sha256/ab/<hex>`), so a copied folder,
 /// a USB stick or a read-only mount will do.
 #[derive(Debug, Clone)]
@@ -54,7 +57,11 @@ impl VendorStore {
     /// A file of a suite, such as `InRelease`, as it was when vendored; its signature says
     /// whether it is good.
     pub fn release_file(&self, archive: &str, suite: &str, name: &str) -> Option<Vec<u8>> {
-        fs_err::read(self.release_place(archive, suite, name)?).ok()
+        basalt_file::read(
+            &self.release_place(archive, suite, name)?,
+            MAXIMUM_RELEASE_FILE,
+        )
+        .ok()
     }
 
     /// Keeps a file of a suite, such as `InRelease`.

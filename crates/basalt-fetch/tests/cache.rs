@@ -146,10 +146,10 @@ fn prune_keeps_what_was_used_last() {
         cache.put(b"old").expect("put"),
         cache.put(b"new").expect("put"),
     );
-    let month = SystemTime::now() - Duration::from_secs(30 * 86400);
-    File::open(blob_path(&cache, &old))
-        .and_then(|file| file.set_modified(month))
-        .expect("aged");
+    age(&cache, &old);
+    // Who put them there counts on them no more.
+    drop(cache);
+    let cache = open(&folder);
     let policy = PrunePolicy {
         maximum_size: Some(3),
         ..PrunePolicy::default()
@@ -170,4 +170,131 @@ fn folders_of_a_shared_cache_are_shared() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o7777, 0o1777);
+}
+
+fn age(cache: &Cache, digest: &Digest) {
+    let month = SystemTime::now() - Duration::from_secs(30 * 86400);
+    File::open(blob_path(cache, digest))
+        .and_then(|file| file.set_modified(month))
+        .expect("aged");
+}
+
+const ALL: PrunePolicy = PrunePolicy {
+    unused_for: Some(Duration::ZERO),
+    maximum_size: Some(0),
+};
+
+#[test]
+fn prune_leaves_what_a_process_that_runs_has_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = open(&folder);
+    let key = Digest::of(b"key");
+    let digests = [&b"seen"[..], b"opened", b"got", b"unseen"].map(|bytes| {
+        let digest = cache.put(bytes).expect("put");
+        age(&cache, &digest);
+        digest
+    });
+    cache.put_fact("kind", &key, b"fact").expect("put");
+    drop(cache);
+    let (build, other) = (open(&folder), open(&folder));
+    let [seen, opened, got, unseen] = &digests;
+    assert!(build.seems_to_have(seen, None));
+    assert!(build.open_unverified(opened, 6).expect("opened").is_some());
+    assert!(build.get(got).expect("got").is_some());
+    assert!(build.fact("kind", &key).expect("read").is_some());
+    let written = build.put(b"written").expect("put");
+    let absent = Digest::of(b"absent");
+    assert!(!build.seems_to_have(&absent, None));
+
+    let report = other.prune(&ALL).expect("pruned");
+    assert_eq!(
+        (report.removed, report.removed_bytes, report.held),
+        (1, 6, 5)
+    );
+    for digest in [seen, opened, got, &written] {
+        assert!(build.get(digest).expect("get").is_some());
+    }
+    assert!(build.fact("kind", &key).expect("read").is_some());
+    assert!(build.get(unseen).expect("get").is_none());
+
+    // What others put there for a process that looked before is held for it too.
+    open(&folder).put(b"absent").expect("put");
+    assert_eq!(other.prune(&ALL).expect("pruned").removed, 0);
+    assert!(build.seems_to_have(&absent, None));
+    drop(build);
+    assert_eq!(other.prune(&ALL).expect("pruned").removed, 6);
+    assert_eq!(other.size().expect("counted").blobs, 0);
+}
+
+#[test]
+fn prune_takes_nothing_from_a_process_that_cannot_fetch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let digest = open(&folder).put(b"old").expect("put");
+    let offline = open(&folder);
+    offline.hold_everything();
+    let report = open(&folder).prune(&ALL).expect("pruned");
+    assert_eq!((report.removed, report.held), (0, 1));
+    drop(offline);
+    let report = open(&folder).prune(&ALL).expect("pruned");
+    assert_eq!((report.removed, report.held), (1, 0));
+    assert!(open(&folder).get(&digest).expect("get").is_none());
+}
+
+#[test]
+fn what_a_killed_process_held_is_held_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let digest = open(&folder).put(b"old").expect("put");
+    let notes = folder.path().join("holds/4711-killed");
+    fs::write(&notes, "*\n").expect("written");
+    let report = open(&folder).prune(&ALL).expect("pruned");
+    assert_eq!((report.removed, report.held), (1, 0));
+    assert!(!notes.exists());
+    assert!(open(&folder).get(&digest).expect("get").is_none());
+}
+
+#[test]
+fn a_look_and_a_prune_at_once_never_disagree() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                open(&folder).prune(&ALL).expect("pruned");
+            }
+        });
+        let builds: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    for round in 0..30 {
+                        let cache = open(&folder);
+                        for number in 0..20u8 {
+                            let bytes = [round, number];
+                            let digest = Digest::of(&bytes);
+                            if !cache.seems_to_have(&digest, Some(2)) {
+                                cache.put(&bytes).expect("put");
+                            }
+                            let there = cache.get(&digest).expect("get");
+                            assert_eq!(there.as_deref(), Some(&bytes[..]), "it was taken away");
+                        }
+                    }
+                })
+            })
+            .collect();
+        for build in builds {
+            build.join().expect("it held");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_vendor_store_gets_no_notes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = basalt_fetch::VendorStore::open(folder.path()).expect("opened");
+    let digest = store.put(b"kept").expect("put");
+    store
+        .open_verified(&digest, 4)
+        .expect("opened")
+        .expect("there");
+    assert!(!folder.path().join("holds").exists());
 }

@@ -2,7 +2,7 @@
 //! `index.json` and `blobs/sha256/`.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +57,7 @@ pub fn is_current(target: &Path, index: &Index, verify: bool) -> bool {
 }
 
 fn current(target: &Path, index: &Index, verify: bool) -> Result<bool, OciError> {
-    if !target.is_dir() || fs::read(target.join("oci-layout"))? != MARKER {
+    if !target.is_dir() || basalt_file::read(&target.join("oci-layout"), 1024)? != MARKER {
         return Ok(false);
     }
     let layout = Layout::open(target)?;
@@ -241,7 +241,7 @@ impl LayoutWriter {
         {
             return Ok(false);
         }
-        if Digest::of_reader(fs::File::open(&former)?)?.0 != digest {
+        if Digest::of_reader(basalt_file::open(&former)?.take(size))?.0 != digest {
             return Ok(false);
         }
         fs::hard_link(&former, blob_path(&self.staging.path, &digest))?;

@@ -18,7 +18,7 @@ use crate::error::OciError;
 use crate::layout::blob_path;
 use crate::layout_lock::lock_layout;
 use crate::manifest::{Descriptor, Index, read_document, read_listed};
-use crate::read::Layout;
+use crate::read::{Layout, MAXIMUM_DOCUMENT};
 use crate::staging::{Staging, sync_folder};
 use crate::store::ImageStore;
 
@@ -124,7 +124,8 @@ impl LayoutStore {
             what: path.display().to_string(),
             cause,
         };
-        let mut index: Value = serde_json::from_slice(&fs::read(&path)?).map_err(json)?;
+        let bytes = read_index(&path)?;
+        let mut index: Value = serde_json::from_slice(&bytes).map_err(json)?;
         let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
             return Err(self.refuse("its `index.json` lists no manifests".to_owned()));
         };
@@ -280,7 +281,8 @@ impl ImageStore for LayoutStore {
         let descriptor = Descriptor::of(media_type, bytes);
         let target = blob_path(&self.path, &descriptor.digest);
         // One that is there and is not what its name says is put right.
-        if !fs::read(&target).is_ok_and(|former| former == bytes) {
+        let limit = bytes.len() as u64;
+        if !basalt_file::read(&target, limit).is_ok_and(|former| former == bytes) {
             self.write(&target, bytes)?;
         }
         Ok(descriptor)
@@ -311,9 +313,15 @@ impl ImageStore for LayoutStore {
         self.put_blob(media_type, bytes)?;
         let index = self.with_entry(&layout, &facts, &added, tag)?;
         let path = self.path.join("index.json");
-        if fs::read(&path)? != index {
+        if read_index(&path)? != index {
             self.write(&path, &index)?;
         }
         Ok(added)
     }
+}
+
+/// The index of a layout, as its file has it.
+fn read_index(path: &Path) -> Result<Vec<u8>, OciError> {
+    Ok(basalt_file::read(path, MAXIMUM_DOCUMENT)
+        .map_err(|cause| basalt_file::named(path, cause))?)
 }

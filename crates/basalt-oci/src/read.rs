@@ -1,6 +1,7 @@
 //! Reading a layout, from a folder or from a tar archive of one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use crate::manifest::{Descriptor, Index, Manifest, read_document, read_listed};
 use crate::platform::Platform;
 
 /// Longest JSON document that is read: registries allow 4 MiB for a manifest.
-const MAXIMUM_DOCUMENT: u64 = 16 << 20;
+pub(crate) const MAXIMUM_DOCUMENT: u64 = 16 << 20;
 /// Most members of an archive.
 const MAXIMUM_MEMBERS: usize = 100_000;
 /// Most manifests in all indexes of one layout.
@@ -433,21 +434,26 @@ impl Layout {
     }
 
     /// A member, open at its beginning, and its length.
-    fn member(&self, name: &str) -> Result<(fs::File, u64), OciError> {
+    fn member(&self, name: &str) -> Result<(File, u64), OciError> {
         match &self.source {
             Source::Folder => {
-                let file = fs::File::open(self.path.join(name))?;
-                let facts = file.metadata()?;
-                if !facts.is_file() {
-                    return Err(self.refuse(&format!("its `{name}` is no file")));
-                }
-                Ok((file, facts.len()))
+                let file = basalt_file::open(&self.path.join(name)).map_err(|cause| match cause
+                    .kind()
+                {
+                    io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
+                        self.refuse(&format!("its `{name}` cannot be read: {cause}"))
+                    }
+                    _ => basalt_file::named(&self.path.join(name), cause).into(),
+                })?;
+                let length = file.metadata()?.len();
+                Ok((file, length))
             }
             Source::Archive(members) => {
                 let (offset, size) = *members
                     .get(name)
                     .ok_or_else(|| self.refuse(&format!("it has no `{name}`")))?;
-                let mut file = fs::File::open(&self.path)?;
+                let mut file = basalt_file::open(&self.path)
+                    .map_err(|cause| basalt_file::named(&self.path, cause))?;
                 file.seek(SeekFrom::Start(offset))?;
                 Ok((file, size))
             }
@@ -481,7 +487,7 @@ fn members(path: &Path) -> Result<BTreeMap<String, (u64, u64)>, OciError> {
         path: path.to_owned(),
         cause,
     };
-    let mut file = fs::File::open(path)?;
+    let mut file = basalt_file::open(path).map_err(|cause| basalt_file::named(path, cause))?;
     let mut magic = [0; 6];
     let count = file.read(&mut magic)?;
     for (start, name) in [

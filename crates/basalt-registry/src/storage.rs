@@ -170,7 +170,7 @@ pub(crate) fn secret(what: &'static str, path: &Path) -> Result<Zeroizing<String
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
-    crate::file::read(path, MAXIMUM_SECRET).map_err(|cause| unusable(what, path, cause))
+    basalt_file::read(path, MAXIMUM_SECRET).map_err(|cause| unusable(what, path, cause))
 }
 
 fn unusable(what: &'static str, path: &Path, cause: io::Error) -> ServeError {

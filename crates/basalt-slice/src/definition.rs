@@ -24,6 +24,12 @@ pub struct Definition {
     /// The archive that it is from, for chisel; Basalt takes the package as it takes all others.
     #[serde(default)]
     pub archive: Option<String>,
+    /// The store of snaps that it is from, for chisel: Basalt has none.
+    #[serde(default)]
+    pub store: Option<String>,
+    /// The track of that store.
+    #[serde(default)]
+    pub default_track: Option<String>,
     /// Slices that every one of these brings.
     #[serde(default, deserialize_with = "essentials")]
     pub essential: Vec<Essential>,
@@ -33,8 +39,8 @@ pub struct Definition {
     /// A hint to who chooses.
     #[serde(default)]
     pub hint: Option<String>,
-    /// The slices by name.
-    #[serde(default)]
+    /// The slices by name; one of which nothing is said is empty.
+    #[serde(default, deserialize_with = "slices")]
     pub slices: BTreeMap<String, Slice>,
 }
 
@@ -162,6 +168,20 @@ impl Definition {
         }
         Ok(definition)
     }
+
+    /// The package that a malformed definition is about: as it says itself, or as its file is named.
+    pub(crate) fn package_of(path: &Path, text: &str) -> Option<String> {
+        /// Whatever else it says.
+        #[derive(Deserialize)]
+        struct Named {
+            package: String,
+        }
+        let said = basalt_spec::from_yaml::<Named>(path, text, MAXIMUM_NODES);
+        let said = said.ok().map(|named| named.package);
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        said.or_else(|| stem.map(str::to_owned))
+            .filter(|name| is_package(name))
+    }
 }
 
 /// What is wrong with the content at a path, if anything is, and what to do about it.
@@ -192,7 +212,9 @@ fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
             "write one path",
         ));
     }
-    if content.make != place.ends_with('/') && makes {
+    // A link to a directory may be written as one.
+    let may_end_so = content.make || content.symlink.is_some();
+    if makes && (content.make && !place.ends_with('/') || !may_end_so && place.ends_with('/')) {
         return Err((
             format!("{place} is to be a directory just if it ends with `/`"),
             "write `make: true` with a path that ends with `/`",
@@ -221,6 +243,15 @@ fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
         ));
     }
     Ok(())
+}
+
+fn slices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Slice>, D::Error> {
+    let map = Option::<BTreeMap<String, Option<Slice>>>::deserialize(deserializer)?;
+    Ok(map
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, slice)| (name, slice.unwrap_or_default()))
+        .collect())
 }
 
 fn contents<'de, D: Deserializer<'de>>(

@@ -62,6 +62,16 @@ pub enum SliceError {
         /// The path.
         path: String,
     },
+    /// A package is from a store of snaps, as chisel has them, not from the archive.
+    #[error(
+        "the slices of `{package}` are of a package in the store `{store}`, and Basalt takes packages from archives alone; leave them out"
+    )]
+    Store {
+        /// The package.
+        package: String,
+        /// The store.
+        store: String,
+    },
     /// Too many definitions.
     #[error("there are more than {maximum} slice definitions; name fewer folders")]
     TooMany {
@@ -74,9 +84,9 @@ impl SliceError {
     /// The package, and the slice of it, that cannot be had; nothing when the matter is another.
     pub fn named(&self) -> Option<(String, Option<String>)> {
         match self {
-            Self::UnknownPackage { package, .. } | Self::NotItself { package, .. } => {
-                Some((package.clone(), None))
-            }
+            Self::UnknownPackage { package, .. }
+            | Self::NotItself { package, .. }
+            | Self::Store { package, .. } => Some((package.clone(), None)),
             Self::UnknownSlice { package, slice, .. } => {
                 Some((package.clone(), Some(slice.clone())))
             }

@@ -37,13 +37,15 @@ impl Target<'_> {
 struct Entry {
     path: PathBuf,
     text: String,
-    definition: Definition,
+    /// What it says; or what is wrong with it, which matters to who takes a slice of it alone.
+    definition: Result<Definition, Box<SpecError>>,
 }
 
 /// Slice definitions by package.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     entries: BTreeMap<String, Entry>,
+    malformed: Vec<SpecError>,
 }
 
 impl Library {
@@ -56,32 +58,51 @@ impl Library {
         for (name, text) in OWN {
             library.add(&Path::new("slices/debian").join(name), text)?;
         }
-        Ok(library)
+        match library.malformed.pop() {
+            Some(error) => Err(error.into()),
+            None => Ok(library),
+        }
     }
 
-    /// Adds the definition of a file; one of the same package that is there goes.
+    /// Adds the definition of a file; one of the same package that is there goes. One that is
+    /// malformed is an error only for who takes a slice of its package: see [`Self::malformed`].
     ///
     /// # Errors
-    /// As [`Definition::parse`]; [`SliceError::TooMany`].
+    /// [`SliceError::TooMany`].
     pub fn add(&mut self, path: &Path, text: &str) -> Result<(), SliceError> {
-        let definition = Definition::parse(path, text)?;
-        if self.entries.len() >= MAXIMUM_DEFINITIONS {
+        if self.entries.len() + self.malformed.len() >= MAXIMUM_DEFINITIONS {
             return Err(SliceError::TooMany {
                 maximum: MAXIMUM_DEFINITIONS,
             });
         }
-        let entry = Entry {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            definition,
+        let definition = Definition::parse(path, text);
+        let package = match &definition {
+            Ok(definition) => Some(definition.package.clone()),
+            Err(error) => {
+                self.malformed.push(error.clone());
+                Definition::package_of(path, text)
+            }
         };
-        self.entries.insert(entry.definition.package.clone(), entry);
+        if let Some(package) = package {
+            let entry = Entry {
+                path: path.to_owned(),
+                text: text.to_owned(),
+                definition: definition.map_err(Box::new),
+            };
+            self.entries.insert(package, entry);
+        }
         Ok(())
     }
 
-    /// The definitions, sorted by package.
+    /// The definitions that are well-formed, sorted by package.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.entries.values().map(|entry| &entry.definition)
+        let entries = self.entries.values();
+        entries.filter_map(|entry| entry.definition.as_ref().ok())
+    }
+
+    /// What is wrong with the others, in the order in which they were added.
+    pub fn malformed(&self) -> &[SpecError] {
+        &self.malformed
     }
 
     /// The digest of a package's definition, as its file has it.
@@ -105,9 +126,19 @@ impl Library {
                 nearest: nearest(&reference.package, known).map(str::to_owned),
             });
         };
-        let slices = &entry.definition.slices;
+        let definition = entry
+            .definition
+            .as_ref()
+            .map_err(|error| SliceError::Definition(error.clone()))?;
+        if let Some(store) = &definition.store {
+            return Err(SliceError::Store {
+                package: reference.package.clone(),
+                store: store.clone(),
+            });
+        }
+        let slices = &definition.slices;
         match slices.get(&reference.slice) {
-            Some(slice) => Ok((&entry.definition, slice)),
+            Some(slice) => Ok((definition, slice)),
             None => Err(SliceError::UnknownSlice {
                 package: reference.package.clone(),
                 slice: reference.slice.clone(),
@@ -163,6 +194,10 @@ impl Library {
 
     /// An error of a definition that another names, at the place where it does.
     fn named_in(&self, package: &str, named: &Reference, cause: &SliceError) -> SliceError {
+        // What is wrong with a definition stands in that one.
+        if let SliceError::Definition(_) = cause {
+            return cause.clone();
+        }
         match self.entries.get(package) {
             Some(entry) => {
                 let message = cause.to_string();

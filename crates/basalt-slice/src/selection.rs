@@ -206,14 +206,15 @@ impl Library {
                         mode: content.mode,
                         kind,
                     };
-                    if let Some((first, before)) = said.get(path.as_str()) {
+                    let place = path.trim_end_matches('/');
+                    if let Some((first, before)) = said.get(place) {
                         let both_take = before.kind.is_none() && now.kind.is_none();
                         let other_package = before.package != now.package;
                         if *before != now && !(both_take && other_package) {
                             return Err(self.conflict(path, first, &reference));
                         }
                     } else {
-                        said.insert(path, (reference.clone(), now));
+                        said.insert(place, (reference.clone(), now));
                     }
                     sliced.add(name, path, content, slices);
                 }
@@ -279,7 +280,11 @@ impl Sliced {
             self.filter.passing.extend(wanted(from));
         }
         self.made.push(Made {
-            path: path.to_owned(),
+            path: match kind {
+                MadeKind::Directory => path.to_owned(),
+                // A link to a directory may be written as one.
+                _ => path.trim_end_matches('/').to_owned(),
+            },
             slice: slice.to_owned(),
             kind,
             mode: content.mode,

@@ -261,6 +261,201 @@ fn every_slice_of_ours_with_programs_says_how_one_of_them_is_started() {
     }
 }
 
+/// A package as chisel's releases have them: each form of each key, in the formats v1 to v3.
+const PUBLISHED: &str = r#"# A comment first.
+package: system-files
+archive: ubuntu
+essential:
+  system-files_copyright:
+
+v3-essential:
+  system-files_copyright: {}
+
+slices:
+  # All the directories.
+  tree:
+    hint: The directories
+    contents:
+      /bin:
+      /lib64: {arch: [amd64, ppc64el]}
+      /usr/lib64/: {arch: [amd64, ppc64el]}
+      /run/lock/: { make: true, mode: 01777 }
+      /var/lock/: {symlink: /run/lock}
+      /var/run/: {symlink: /run}
+      /var/tmp/:
+  data:
+    contents:
+      /etc/accounts: {text: FIXME, mutable: true}
+      /etc/empty: { text: '', mode: 0640 }
+      /etc/enabled.conf:
+        { symlink: /etc/available.conf }
+      /etc/long:
+        text: |
+          # Not a comment: with a trailing '/'
+          @{HOMEDIRS}+=
+        until: mutate
+      /usr/bin/[:
+      /usr/bin/program5.38.2: {copy: /usr/bin/program}  # a hard link
+      /usr/lib/*-linux-*/base/auto/**.so:
+      /usr/lib/systemd/autovt@.service:
+        arch: [amd64, arm64, riscv64]
+      /usr/share/same: {prefer: other}
+      /usr/share/seed: {until: mutate}
+    mutate: |
+      data = content.read("/usr/share/seed")
+      content.write("/etc/accounts", data)
+    v3-essential:
+      other_libs: {arch: arm64}
+  lists:
+    essential:
+      - other_libs  
+      - system-files_tree
+  maps:
+    essential:
+      other_libs: {arch: [amd64, arm64]}
+      system-files_tree: {}
+  nothing:
+  record:
+    contents:
+      /var/lib/chisel/**: {generate: manifest}
+  copyright:
+    contents:
+      /usr/share/doc/system-files/copyright:
+"#;
+const OTHER: &str = "package: other\nslices:\n  libs: {contents: {/usr/share/same: }}\n";
+
+#[test]
+fn what_chisel_publishes_is_read_as_it_is() {
+    let library = library(&[PUBLISHED, OTHER]);
+    assert_eq!(library.malformed(), []);
+    let chosen = choose(
+        &library,
+        &[
+            ("system-files", "lists"),
+            ("system-files", "maps"),
+            ("system-files", "nothing"),
+        ],
+    )
+    .expect("they can be had");
+    let tree = &chosen["system-files"];
+    assert_eq!(
+        tree.slices,
+        ["copyright", "lists", "maps", "nothing", "tree"]
+    );
+    let made: Vec<(&str, &MadeKind, Option<u32>)> = tree
+        .made
+        .iter()
+        .map(|one| (one.path.as_str(), &one.kind, one.mode))
+        .collect();
+    let link = |target: &str| MadeKind::Symlink(target.to_owned());
+    assert_eq!(
+        made,
+        [
+            ("/run/lock/", &MadeKind::Directory, Some(0o1777)),
+            ("/var/lock", &link("/run/lock"), None),
+            ("/var/run", &link("/run"), None),
+        ]
+    );
+    let definition = library
+        .definitions()
+        .find(|one| one.package == "system-files")
+        .expect("it is there");
+    let contents = &definition.slices["data"].contents;
+    assert_eq!(contents["/etc/empty"].text.as_deref(), Some(""));
+    assert_eq!(contents["/etc/empty"].mode, Some(0o640));
+    assert!(contents.contains_key("/usr/bin/["));
+    let text = contents["/etc/long"].text.as_deref().unwrap_or_default();
+    assert_eq!(
+        text,
+        "# Not a comment: with a trailing '/'\n@{HOMEDIRS}+=\n"
+    );
+}
+
+#[test]
+fn two_slices_that_make_one_link_agree_however_its_path_ends() {
+    let one = "package: one\nslices:\n  aaa: {contents: {/var/run/: {symlink: /run}}}\n";
+    let two = "package: two\nslices:\n  aaa: {contents: {/var/run: {symlink: /run}}}\n";
+    let all = [("one", "aaa"), ("two", "aaa")];
+    choose(&library(&[one, two]), &all).expect("they agree");
+    let other = two.replace("/run}", "/tmp}");
+    let error = choose(&library(&[one, &other]), &all).expect_err("they do not");
+    assert!(error.to_string().contains("/var/run"), "{error}");
+}
+
+#[test]
+fn what_is_a_directory_is_said_by_its_path() {
+    for wrong in [
+        "/a: {make: true}",
+        "/a/: {text: x}",
+        "/a/: {copy: /b}",
+        "/a*: {symlink: /b}",
+    ] {
+        refused(
+            &format!("package: one\nslices:\n  bins:\n    contents:\n      {wrong}\n"),
+            &["x.yaml:5"],
+        );
+    }
+}
+
+#[test]
+fn a_malformed_definition_is_an_error_only_for_who_takes_a_slice_of_it() {
+    for (text, words) in [
+        ("package: two\nslics: {}\n", "x.yaml:2:1"),
+        (
+            "package: two\nslices:\n  libs:\n    contents:\n      /a: {txt: b}\n",
+            "x.yaml:5:12",
+        ),
+        (
+            "package: two\nslices:\n  libs:\n    essential: {one_libs: {archs: [amd64]}}\n",
+            "archs",
+        ),
+        (
+            "package: two\nslices:\n  libs:\n    essential:\n      one_libs  # ld: {}\n      b_libs: {}\n",
+            "x.yaml",
+        ),
+    ] {
+        let mut library = library(&["package: one\nslices:\n  libs: {contents: {/usr/lib/a: }}\n"]);
+        // Where the YAML itself is broken, the file's name says which package it is about.
+        library
+            .add(Path::new("slices/two.yaml"), text)
+            .expect("it is taken");
+        let [malformed] = library.malformed() else {
+            panic!("{text}: it is malformed");
+        };
+        let words = words.replace("x.yaml", "slices/two.yaml");
+        assert!(malformed.to_string().contains(&words), "{malformed}");
+        choose(&library, &[("one", "libs")]).expect("this one is sound");
+        let error = choose(&library, &[("two", "libs")]).expect_err("it is malformed");
+        assert!(error.to_string().contains(&words), "{error}");
+        let needs = "package: three\nslices: {libs: {essential: [two_libs]}}\n";
+        library
+            .add(Path::new("x.yaml"), needs)
+            .expect("it is taken");
+        let error = choose(&library, &[("three", "libs")]).expect_err("it needs it");
+        assert!(error.to_string().contains(&words), "{error}");
+    }
+}
+
+#[test]
+fn a_malformed_definition_does_not_leave_the_one_that_it_replaces() {
+    let mut library = library(&[LIB]);
+    let text = "package: lib\nslices: {libs: {contnts: {}}}\n";
+    library
+        .add(Path::new("lib.yaml"), text)
+        .expect("it is taken");
+    let error = choose(&library, &[("lib", "libs")]).expect_err("it is malformed");
+    assert!(error.to_string().contains("lib.yaml"), "{error}");
+}
+
+#[test]
+fn a_package_of_a_store_cannot_be_had() {
+    let text = "package: tool\nstore: bin\ndefault-track: \"0.1\"\nslices: {bins: {contents: {/tool: }}}\n";
+    let library = library(&[text]);
+    assert_eq!(library.malformed(), []);
+    let error = choose(&library, &[("tool", "bins")]).expect_err("there is no store");
+    assert!(error.to_string().contains("store `bin`"), "{error}");
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "(package: ab\n)?(slices:\n)?[ a-z:/*{}\\[\\],\n-]{0,200}") {

@@ -98,11 +98,42 @@ pub(crate) fn optional_list<'de, D: Deserializer<'de>, F: Form>(
 }
 
 /// A mapping whose keys have the form.
-pub(crate) fn keys<'de, D: Deserializer<'de>, F: Form>(
+pub(crate) fn keys<'de, D: Deserializer<'de>, F: Form, V: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, V>, D::Error> {
+    let map = BTreeMap::<Checked<F>, V>::deserialize(deserializer)?;
+    Ok(map.into_iter().map(|(key, value)| (key.0, value)).collect())
+}
+
+/// Environment variables.
+pub(crate) fn variables<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
-    let map = BTreeMap::<Checked<F>, String>::deserialize(deserializer)?;
-    Ok(map.into_iter().map(|(key, value)| (key.0, value)).collect())
+    let map = keys::<_, Variable, Checked<Argument>>(deserializer)?;
+    Ok(map.into_iter().map(|(key, value)| (key, value.0)).collect())
+}
+
+/// What is wrong with the numeric id of a user or group, if anything is (Debian Policy 9.2.2).
+pub(crate) fn id(number: u32) -> Result<(), String> {
+    let why = match number {
+        65_535 | u32::MAX => "system calls say \"none\" with it",
+        // moby, runc and podman take none above this.
+        2_147_483_648.. => "runtimes take none above 2147483647",
+        _ => return Ok(()),
+    };
+    Err(wrong(
+        format_args!("{number} can be the id of no user or group: {why}"),
+        "write one up to 65534, or from 65536 to 2147483647",
+    ))
+}
+
+/// The id of a user or group, or none.
+pub(crate) fn optional_id<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u32>, D::Error> {
+    let number = Option::<u32>::deserialize(deserializer)?;
+    number.map_or(Ok(()), id).map_err(D::Error::custom)?;
+    Ok(number)
 }
 
 /// A number of layers.
@@ -130,8 +161,92 @@ impl Form for Name {
         match is_name {
             true => Ok(()),
             false => Err(wrong(
-                format_args!("`{text}` is no name for an image"),
+                format_args!("`{text}` is no name for an image or a variant"),
                 "lower-case letters, digits, `-`, `_` and `.`, first a letter or digit",
+            )),
+        }
+    }
+}
+
+/// What an archive is called: part of names of files and of variables.
+pub(crate) struct ArchiveName;
+
+impl Form for ArchiveName {
+    fn check(text: &str) -> Result<(), String> {
+        let is_name = text.len() <= 100
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        match is_name {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{text}` is no name for an archive"),
+                "letters, digits, `-`, `_` and `.`, first a letter or digit",
+            )),
+        }
+    }
+}
+
+/// The name of a file in a directory.
+pub(crate) struct FileName;
+
+impl Form for FileName {
+    fn check(text: &str) -> Result<(), String> {
+        match ["", ".", ".."].contains(&text) || text.contains(['/', '\0']) || text.len() > 255 {
+            false => Ok(()),
+            true => Err(wrong(
+                format_args!("`{text}` is no name of a file"),
+                "write a name without `/`",
+            )),
+        }
+    }
+}
+
+/// The name of a locale, or `*`.
+pub(crate) struct Locale;
+
+impl Form for Locale {
+    fn check(text: &str) -> Result<(), String> {
+        let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b));
+        match is_name || text == "*" {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{text}` is no locale"),
+                "write a name such as `de` or `pt_BR`, or `\"*\"` for all",
+            )),
+        }
+    }
+}
+
+/// The name of a label or an annotation (OCI image specification, *Annotations*).
+pub(crate) struct Key;
+
+impl Form for Key {
+    fn check(text: &str) -> Result<(), String> {
+        match text.is_empty() || text.contains(char::is_control) {
+            false => Ok(()),
+            true => Err(wrong(
+                format_args!("`{}` is no name of a label", text.escape_debug()),
+                "write `org.example.name: value`",
+            )),
+        }
+    }
+}
+
+/// A word that is handed to a program.
+pub(crate) struct Argument;
+
+impl Form for Argument {
+    fn check(text: &str) -> Result<(), String> {
+        match text.contains('\0') {
+            false => Ok(()),
+            true => Err(wrong(
+                format_args!("`{}` cannot be handed to a program", text.escape_debug()),
+                "write it without NUL",
             )),
         }
     }
@@ -292,8 +407,7 @@ impl Form for Field {
 
 fn is_account_or_number(text: &str) -> bool {
     let is_digits = text.bytes().all(|b| b.is_ascii_digit());
-    // The highest number means "no one" to chown(2).
-    let is_number = is_digits && text.parse::<u32>().is_ok_and(|number| number < u32::MAX);
+    let is_number = is_digits && text.parse().is_ok_and(|number| id(number).is_ok());
     is_number || Account::check(text).is_ok()
 }
 
@@ -393,9 +507,34 @@ mod tests {
         all::<Field>(&["", "a b"], &["a:b", "a\nb"]);
         all::<RunAs>(
             &["65532", "a:b", "0:0"],
-            &["", "a:", ":b", "a:b:c", "4294967295"],
+            &[
+                "",
+                "a:",
+                ":b",
+                "a:b:c",
+                "4294967295",
+                "0:4294967295",
+                "65535",
+                "2147483648",
+            ],
         );
-        all::<Owner>(&["0", "_apt"], &["", "a:b", "-1"]);
+        all::<Owner>(
+            &["0", "_apt", "65534", "2147483647"],
+            &[
+                "",
+                "a:b",
+                "-1",
+                "65535",
+                "4294967294",
+                "4294967295",
+                "99999999999",
+            ],
+        );
+        all::<ArchiveName>(&["own", "a.b_C-1"], &["", "../a", "a/b", ".a", "a b"]);
+        all::<FileName>(&["sh", "["], &["", ".", "..", "a/b", "a\0"]);
+        all::<Locale>(&["*", "de", "pt_BR.UTF-8@x"], &["", "../de", "a/b", "**"]);
+        all::<Key>(&["org.example.a"], &["", "a\nb", "\u{1b}[0m"]);
+        all::<Argument>(&["", "a\nb"], &["a\0b"]);
         all::<Signal>(&["SIGTERM", "15", "SIGRTMIN+3"], &["", "TERM", "0", "99"]);
     }
 }

@@ -78,6 +78,7 @@ impl ImageSpec {
         settle::whole(&mut overlay);
         settle::accounts(&overlay)?;
         settle::minimized(&overlay)?;
+        settle::effects(&overlay)?;
         Ok(Self {
             name: overlay.name.ok_or_else(|| Impossible {
                 message: "the image has no name".to_owned(),

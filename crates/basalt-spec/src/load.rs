@@ -321,17 +321,11 @@ pub fn tidy(path: &Path) -> String {
 }
 
 fn read_text(path: &Path) -> Result<String, SpecError> {
-    let bytes = std::fs::read(path).map_err(|cause| {
+    let bytes = basalt_file::read(path, MAXIMUM_LENGTH as u64).map_err(|cause| {
         let help = (cause.kind() == std::io::ErrorKind::NotFound)
             .then(|| "`basalt init` writes a starter spec".to_owned());
         SpecError::of_file(path, format!("the spec cannot be read: {cause}")).with_help(help)
     })?;
-    if bytes.len() > MAXIMUM_LENGTH {
-        return Err(SpecError::of_file(
-            path,
-            format!("the spec is longer than {MAXIMUM_LENGTH} bytes"),
-        ));
-    }
     String::from_utf8(bytes)
         .map_err(|cause| SpecError::of_file(path, format!("the spec is not UTF-8: {cause}")))
 }

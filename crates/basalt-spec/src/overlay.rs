@@ -6,7 +6,9 @@ use basalt_effects::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{self, Absolute, Architecture, Name, Port, Release, RunAs, Signal, Variable};
+use crate::checked::{
+    self, Absolute, Architecture, Argument, Key, Name, Port, Release, RunAs, Signal,
+};
 use crate::parts::{
     self, Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, Minimize,
     PackageDatabase, SliceChoice, User,
@@ -59,11 +61,13 @@ pub struct Overlay {
     /// Certificates of authorities to trust: local PEM files, relative to the spec.
     pub certificates: Vec<String>,
     /// Environment variables.
-    #[serde(deserialize_with = "checked::keys::<_, Variable>")]
+    #[serde(deserialize_with = "checked::variables")]
     pub environment: BTreeMap<String, String>,
     /// The program that runs, with its first arguments.
+    #[serde(deserialize_with = "checked::optional_list::<_, Argument>")]
     pub entrypoint: Option<Vec<String>>,
     /// Its further arguments, which who runs it may replace.
+    #[serde(deserialize_with = "checked::optional_list::<_, Argument>")]
     pub cmd: Option<Vec<String>>,
     /// The directory it runs in.
     #[serde(deserialize_with = "checked::option::<_, Absolute>")]
@@ -81,8 +85,10 @@ pub struct Overlay {
     #[serde(deserialize_with = "checked::list::<_, Absolute>")]
     pub volumes: Vec<String>,
     /// Labels in the image's config.
+    #[serde(deserialize_with = "checked::keys::<_, Key, _>")]
     pub labels: BTreeMap<String, String>,
     /// Annotations of manifest and index; OCI's own are filled in.
+    #[serde(deserialize_with = "checked::keys::<_, Key, _>")]
     pub annotations: BTreeMap<String, String>,
     /// What is kept although images do without it.
     pub keep: Option<Keep>,
@@ -100,7 +106,8 @@ pub struct Overlay {
     pub effects: BTreeMap<String, Vec<Effect>>,
     /// What must hold of the finished image.
     pub assertions: Assertions,
-    /// Named variants: each is laid over the image.
+    /// Named variants: each is laid over the image. A variant is named as an image is.
+    #[serde(deserialize_with = "checked::keys::<_, Name, _>")]
     pub variants: BTreeMap<String, Overlay>,
 }
 

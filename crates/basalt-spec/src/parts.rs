@@ -8,7 +8,8 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked::{
-    self, Absolute, Account, Architecture, Field, Owner, Release, SliceName, wrong,
+    self, Absolute, Account, Architecture, ArchiveName, Field, FileName, Locale, Owner, Release,
+    SliceName, wrong,
 };
 use crate::values::{Mode, Size, applies};
 
@@ -17,6 +18,7 @@ use crate::values::{Mode, Size, applies};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ExtraArchive {
     /// What it is called, here and in the lock.
+    #[serde(deserialize_with = "checked::one::<_, ArchiveName>")]
     pub name: String,
     /// Where it is, unless `--mirror` or the environment says so.
     #[serde(default)]
@@ -49,10 +51,10 @@ pub struct User {
     #[serde(deserialize_with = "checked::one::<_, Account>")]
     pub name: String,
     /// Numeric id; allocated and kept in the lock if not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "checked::optional_id")]
     pub uid: Option<u32>,
     /// Numeric id of its own group (default: the same as `uid`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "checked::optional_id")]
     pub gid: Option<u32>,
     /// Home directory; it is made (default: `/nonexistent`, which is not).
     #[serde(default = "nonexistent")]
@@ -88,7 +90,7 @@ pub struct Group {
     #[serde(deserialize_with = "checked::one::<_, Account>")]
     pub name: String,
     /// Numeric id; allocated and kept in the lock if not given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "checked::optional_id")]
     pub gid: Option<u32>,
     /// Users that are in it.
     #[serde(default)]
@@ -263,6 +265,7 @@ pub struct Applets {
     #[serde(deserialize_with = "checked::one::<_, Absolute>")]
     pub directory: String,
     /// Their names. One that a package already brings is left to that package.
+    #[serde(deserialize_with = "checked::list::<_, FileName>")]
     pub names: Vec<String>,
 }
 
@@ -298,6 +301,7 @@ pub struct Keep {
     /// Manual and info pages.
     pub manuals: bool,
     /// Locales by name (`de`, `pt_BR`); `"*"` for all.
+    #[serde(deserialize_with = "checked::list::<_, Locale>")]
     pub locales: Vec<String>,
     /// Files that keep their set-user-ID and set-group-ID bits, absolute.
     #[serde(deserialize_with = "checked::list::<_, Absolute>")]

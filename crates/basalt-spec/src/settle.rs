@@ -1,6 +1,9 @@
 //! What the entries of a merged spec come to: each once, the later in place of the earlier, fit for
 //! each other.
 
+use basalt_effects::Effect;
+
+use crate::checked::{self, Account, Field, Form, HELP, Owner};
 use crate::image::Impossible;
 use crate::overlay::Overlay;
 use crate::parts::{FileSpec, PackageDatabase};
@@ -175,6 +178,46 @@ pub(crate) fn accounts(overlay: &Overlay) -> Result<(), Impossible> {
                 word: Some(group.name.clone()),
             });
         }
+    }
+    Ok(())
+}
+
+/// What declared effects say of accounts can stand in `/etc/passwd` and `/etc/group`.
+pub(crate) fn effects(overlay: &Overlay) -> Result<(), Impossible> {
+    for effect in overlay.effects.values().flatten() {
+        let (name, result) = match effect {
+            Effect::Group { name, gid } => {
+                let id = gid.map_or(Ok(()), checked::id);
+                (name, Account::check(name).and(id))
+            }
+            Effect::User {
+                name,
+                uid,
+                group,
+                home,
+                shell,
+                comment,
+                ..
+            } => {
+                let id = uid.map_or(Ok(()), checked::id);
+                let group = group.as_deref().map_or(Ok(()), Owner::check);
+                let fields = [home, shell, comment];
+                let fields = fields.into_iter().try_for_each(|text| Field::check(text));
+                (name, Account::check(name).and(id).and(group).and(fields))
+            }
+            Effect::Member { user, group } => {
+                (user, Account::check(user).and(Account::check(group)))
+            }
+            _ => continue,
+        };
+        result.map_err(|said| {
+            let (message, help) = said.split_once(HELP).unwrap_or((&said, ""));
+            Impossible {
+                message: message.to_owned(),
+                help: Some(help.to_owned()).filter(|help| !help.is_empty()),
+                word: Some(name.clone()),
+            }
+        })?;
     }
     Ok(())
 }

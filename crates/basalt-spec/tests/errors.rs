@@ -410,3 +410,68 @@ fn an_image_that_is_minimized_begins_somewhere_and_has_no_whole_database() {
         "{error}"
     );
 }
+
+#[test]
+fn an_id_that_no_account_can_have_is_refused_where_it_stands() {
+    let text = "users:
+  - { name: app, uid: 4294967295 }
+";
+    assert_snapshot!(error(text), @r#""#);
+    for wrong in [
+        "users: [{ name: app, uid: 65535 }]",
+        "users: [{ name: app, uid: 4294967294 }]",
+        "users: [{ name: app, uid: 2147483648 }]",
+        "users: [{ name: app, uid: 4294967296 }]",
+        "users: [{ name: app, uid: -1 }]",
+        "users: [{ name: app, gid: 4294967295 }]",
+        "groups: [{ name: app, gid: 4294967295 }]",
+        "groups: [{ name: app, gid: 65535 }]",
+        "user: '4294967295'",
+        "user: '0:4294967295'",
+        "user: '65535'",
+        "files: [{ path: /a, content: a, user: '4294967295' }]",
+        "files: [{ path: /a, content: a, group: '65535' }]",
+        "variants: { debug: { users: [{ name: app, uid: 4294967295 }] } }",
+    ] {
+        let error = error(&format!("name: a\n{wrong}\n"));
+        assert!(error.contains("image.yaml:2:"), "{wrong}: {error}");
+    }
+    for right in [0, 65_534, 65_536, 2_147_483_647] {
+        let text = format!("users: [{{ name: app, uid: {right} }}]");
+        assert!(parse(Path::new("image.yaml"), &text).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn what_is_a_name_has_the_form_of_one() {
+    assert_snapshot!(error("variants:\n  ../a: {}\n"), @r#""#);
+    for wrong in [
+        "name: ../a",
+        "variants: { 'a b': {} }",
+        "variants: { '': {} }",
+        "variants: { Debug: {} }",
+        "variants: { \"a\\u202e\": {} }",
+        "variants: { \"a\\n\": {} }",
+        "archives: [{ name: ../a, suite: a, keyring: a }]",
+        "archives: [{ name: '', suite: a, keyring: a }]",
+        "applets: [{ program: /a, directory: /b, names: [../c] }]",
+        "applets: [{ program: /a, directory: /b, names: [''] }]",
+        "keep: { locales: [../de] }",
+        "labels: { '': a }",
+        "labels: { \"a\\u001b\": a }",
+        "annotations: { '': a }",
+        "environment: { '': a }",
+        "environment: { A: \"a\\0\" }",
+        "entrypoint: [\"/a\\0\"]",
+        "cmd: [\"/a\\0\"]",
+        "slices: { libc6: [../a] }",
+        "users: [{ name: 'a:b' }]",
+        "groups: [{ name: \"a\\nb\" }]",
+        "volumes: [a]",
+        "ports: ['80/tcp/udp']",
+        "releases: ['../a']",
+    ] {
+        let error = error(&format!("summary: a\n{wrong}\n"));
+        assert!(error.contains("image.yaml:2:"), "{wrong}: {error}");
+    }
+}

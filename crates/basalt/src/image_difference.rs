@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use basalt_escape::line;
 use basalt_oci::{Content, FileFact, FileKind, Image};
 use serde::Serialize;
 use serde_json::Value;
@@ -182,14 +183,19 @@ impl fmt::Display for ImageDifference {
                     .as_ref()
                     .map_or("nothing".to_owned(), Value::to_string)
             };
-            writeln!(f, "~ {key}: {} → {}", show(&change.from), show(&change.to))?;
+            let (from, to) = (show(&change.from), show(&change.to));
+            writeln!(f, "~ {}: {from} → {to}", line(key))?;
         }
         for (name, change) in &self.packages {
+            let name = line(name);
             match (&change.from, &change.to) {
-                (Some(from), Some(to)) => writeln!(f, "~ package {name} {from} → {to}")?,
-                (None, Some(to)) => writeln!(f, "+ package {name} {to}")?,
+                (Some(from), Some(to)) => {
+                    writeln!(f, "~ package {name} {} → {}", line(from), line(to))?;
+                }
+                (None, Some(to)) => writeln!(f, "+ package {name} {}", line(to))?,
                 (from, _) => {
-                    writeln!(f, "- package {name} {}", from.as_deref().unwrap_or(""))?;
+                    let from = line(from.as_deref().unwrap_or(""));
+                    writeln!(f, "- package {name} {from}")?;
                 }
             }
         }
@@ -199,7 +205,7 @@ impl fmt::Display for ImageDifference {
                 (_, None) => '-',
                 _ => '~',
             };
-            writeln!(f, "{sign} /{path}: {}", change.what)?;
+            writeln!(f, "{sign} /{}: {}", line(path), line(&change.what))?;
         }
         Ok(())
     }

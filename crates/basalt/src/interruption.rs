@@ -6,7 +6,7 @@
 //! that moment would leave, less the wait for the next run to clear it.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 
 use crate::arguments::GlobalArguments;
 use crate::failure::{Failure, Status};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// The first argument of a process that begins anew. The others: the signal's number, `json` or
 /// `text`, caches behind [`CACHE`], folders behind [`FOLDER`], targets.
@@ -28,9 +28,6 @@ const AFTER_SIGNAL: &str = "--after-signal";
 const CACHE: &str = "--cache";
 /// Stands before the path of a folder that is needed for this run alone.
 const FOLDER: &str = "--folder";
-
-/// Clears the line of a progress bar, where `^C` now stands too, and shows the cursor.
-const CLEAR_LINE: &[u8] = b"\r\x1b[2K\x1b[?25h";
 
 /// What is written to, as arguments of the process that clears up.
 static PLACES: Mutex<Vec<OsString>> = Mutex::new(Vec::new());
@@ -106,9 +103,7 @@ pub fn after_signal(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
     arguments.next().filter(|first| first == AFTER_SIGNAL)?;
     let signal: u8 = arguments.next()?.to_str()?.parse().ok()?;
     let json = arguments.next()? == "json";
-    if io::stderr().is_terminal() {
-        let _ = io::stderr().lock().write_all(CLEAR_LINE);
-    }
+    terminal::clear_line();
     while let Some(argument) = arguments.next() {
         if argument == CACHE {
             // Where there is none yet, none is made.

@@ -34,7 +34,7 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` and `--version` come this way too, with code 0.
-            let _ = error.print();
+            Terminal::usage(&error);
             let status = if error.use_stderr() {
                 Status::Usage
             } else {

@@ -170,8 +170,9 @@ impl PathOrigin {
 
 impl fmt::Display for PathOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.record.path)?;
-        let mut row = |name: &str, value: &str| writeln!(f, "  {name:<9}{value}");
+        let line = basalt_escape::line;
+        writeln!(f, "{}", line(&self.record.path))?;
+        let mut row = |name: &str, value: &str| writeln!(f, "  {name:<9}{}", line(value));
         row("by", &self.record.by)?;
         if let Some(content) = &self.record.content {
             let verified = match self.verified {

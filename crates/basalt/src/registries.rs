@@ -1,6 +1,5 @@
 //! The client of registries that commands use.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use basalt_fetch::{Event, Observer};
 
 use crate::arguments::RegistryArguments;
 use crate::failure::Failure;
-use crate::terminal::Progress;
+use crate::terminal::{self, Progress};
 
 /// A client as these arguments and this machine's files ask for; the progress hears of what is tried again.
 ///
@@ -33,8 +32,8 @@ struct Warner;
 impl Observer for Warner {
     fn event(&self, event: Event) {
         if let Event::RegistryWarned { registry, text } = event {
-            // A closed standard error is no reason to stop.
-            let _ = writeln!(std::io::stderr().lock(), "warning: {registry}: {text}");
+            let text = basalt_escape::line(&text).into_owned();
+            terminal::tell(&format!("warning: {registry}: {text}"));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use basalt_digest::Digest;
+use basalt_escape::line;
 use basalt_oci::{Content, ContentLimits, FileKind, Image, Layout, filesystem};
 use serde::Serialize;
 
@@ -244,7 +245,7 @@ impl fmt::Display for Reproduction {
         writeln!(f, "published {}", self.published)?;
         writeln!(f, "built     {}", self.built)?;
         for image in &self.images {
-            writeln!(f, "\nimage {}", image.platform)?;
+            writeln!(f, "\nimage {}", line(&image.platform.to_string()))?;
             for layer in &image.layers {
                 let shown = |digest: &Option<Digest>| {
                     digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())
@@ -254,11 +255,12 @@ impl fmt::Display for Reproduction {
             }
             write!(f, "{}", image.difference)?;
             for (path, place) in &image.first_bytes {
+                let path = line(path);
                 writeln!(f, "/{path}: the first byte that differs is number {place}")?;
             }
         }
         for why in &self.why {
-            writeln!(f, "{why}")?;
+            writeln!(f, "{}", line(why))?;
         }
         Ok(())
     }

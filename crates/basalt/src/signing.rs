@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use basalt_attest::{KeyError, PrivateKey, PublicKey, Signer, TokenKey, TokenUri};
 use clap::Args;
-use fs_err as fs;
 use zeroize::Zeroizing;
 
 use crate::arguments::RegistryArguments;
@@ -187,10 +186,13 @@ fn variable(name: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// A file and its permission bits.
 fn read(path: &Path) -> Result<(Zeroizing<String>, u32), Failure> {
-    let file = fs::File::open(path)?;
+    let named = |cause| basalt_file::named(path, cause);
+    let file = basalt_file::open_argument(path).map_err(named)?;
     let mode = file.metadata()?.permissions().mode();
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MAXIMUM_LENGTH + 1).read_to_end(&mut bytes)?;
+    file.take(MAXIMUM_LENGTH + 1)
+        .read_to_end(&mut bytes)
+        .map_err(named)?;
     let wrong = |cause| {
         let message = format!("{} is no file of a key: {cause}", path.display());
         Failure::new(Status::Usage, message)
@@ -257,7 +259,7 @@ fn password_of(
 
 /// Asks the terminal, which does not show what is typed.
 fn ask(question: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let text = rpassword::prompt_password(question)
+    let text = rpassword::prompt_password(basalt_escape::line(question).as_ref())
         .map_err(|error| KeyError::NoPassword(Box::new(error)))?;
     Ok(Zeroizing::new(text.into_bytes()))
 }

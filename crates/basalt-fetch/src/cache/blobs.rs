@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use basalt_digest::{Digest, HashingReader, HashingWriter, copy};
 use tempfile::NamedTempFile;
 
-use super::{Cache, CacheError, files};
+use super::{Cache, CacheError};
 
 /// Up to this size a blob is read into memory once rather than read twice from its file.
 const IN_MEMORY: u64 = 8 << 20;
@@ -171,9 +171,11 @@ impl Cache {
     /// only [`get`](Self::get) and [`open_verified`](Self::open_verified) say that it is good.
     pub fn seems_to_have(&self, digest: &Digest, size: Option<u64>) -> bool {
         let place = self.blob_place(digest);
-        [self.own_place(&place), place].iter().any(|place| {
-            place.symlink_metadata().is_ok_and(|metadata| {
-                metadata.is_file() && size.is_none_or(|size| size == metadata.len())
+        self.looking_at(&place, || {
+            [&self.own_place(&place), &place].iter().any(|place| {
+                place.symlink_metadata().is_ok_and(|metadata| {
+                    metadata.is_file() && size.is_none_or(|size| size == metadata.len())
+                })
             })
         })
     }
@@ -215,7 +217,7 @@ impl Cache {
     pub fn open_unverified(&self, digest: &Digest, size: u64) -> Result<Option<File>, CacheError> {
         let place = self.blob_place(digest);
         for place in [place.clone(), self.own_place(&place)] {
-            if let Some((file, metadata)) = files::open_regular(&place)?
+            if let Some((file, metadata)) = self.open_held(&place)?
                 && metadata.len() == size
             {
                 mark_used(&file, &metadata);
@@ -238,8 +240,7 @@ impl Cache {
     ) -> Result<Option<W>, E> {
         let place = self.blob_place(digest);
         for place in [place.clone(), self.own_place(&place)] {
-            let Some((file, metadata)) = files::open_regular(&place).map_err(CacheError::from)?
-            else {
+            let Some((file, metadata)) = self.open_held(&place).map_err(CacheError::from)? else {
                 continue;
             };
             if metadata.len() == size {
@@ -265,7 +266,7 @@ impl Cache {
     ) -> Result<Option<VerifiedBlob>, CacheError> {
         let place = self.blob_place(digest);
         for place in [place.clone(), self.own_place(&place)] {
-            let Some((file, metadata)) = files::open_regular(&place)? else {
+            let Some((file, metadata)) = self.open_held(&place)? else {
                 continue;
             };
             let named = |error: io::Error| {

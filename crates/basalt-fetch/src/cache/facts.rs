@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use basalt_digest::{Digest, Hasher};
 
-use super::{Cache, CacheError, blobs, files};
+use super::{Cache, CacheError, blobs};
 
 /// Opens every fact; a new layout of facts gets a new number.
 const MAGIC: &[u8; 16] = b"basalt fact 0001";
@@ -25,7 +25,7 @@ impl Cache {
     pub fn fact(&self, kind: &str, key: &Digest) -> Result<Option<Vec<u8>>, CacheError> {
         let place = self.fact_place(kind, key)?;
         for place in [place.clone(), self.own_place(&place)] {
-            let Some((file, metadata)) = files::open_regular(&place)? else {
+            let Some((file, metadata)) = self.open_held(&place)? else {
                 continue;
             };
             if !self.is_ours(&metadata) || metadata.len() > MAXIMUM {

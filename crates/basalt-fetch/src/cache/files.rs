@@ -43,6 +43,11 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<(File, std::fs::Met
 }
 
 impl Cache {
+    /// Opens a file of the cache as [`open_regular`] does; no prune takes it away from then on.
+    pub(super) fn open_held(&self, place: &Path) -> io::Result<Option<(File, std::fs::Metadata)>> {
+        self.looking_at(place, || open_regular(place))
+    }
+
     /// A new file in `temporary`, locked so that a sweep knows that it is in use.
     pub(crate) fn temporary_file(&self) -> io::Result<NamedTempFile> {
         let folder = self.temporary_folder();
@@ -94,6 +99,7 @@ impl Cache {
         if let Some(folder) = place.parent() {
             self.make_folder(folder)?;
         }
+        self.looking_at(place, || ());
         let file = match file.persist(place) {
             Ok(_) => return self.sync_folder(place),
             Err(error) if error.error.kind() == io::ErrorKind::PermissionDenied => error.file,

@@ -4,6 +4,7 @@
 //! <root>/blobs/sha256/ab/<hex>     content, mode 0444, checked on every read
 //! <root>/facts/<kind>/ab/<hex>     small derived records, with a checksum of their own
 //! <root>/temporary/…               being written; a writer holds a lock on its file
+//! <root>/holds/…                   what running processes count on, so that a prune leaves it
 //! ```
 //!
 //! A file appears by `rename`, so a reader never sees half of one, and two writers of one blob
@@ -17,6 +18,7 @@
 mod blobs;
 mod facts;
 mod files;
+mod holds;
 mod upkeep;
 
 use std::env;
@@ -76,6 +78,7 @@ struct Inner {
     directory_mode: Option<u32>,
     user: u32,
     durability: Durability,
+    holds: holds::Holds,
 }
 
 impl Cache {
@@ -101,6 +104,7 @@ impl Cache {
                 user: rustix::process::geteuid().as_raw(),
                 root,
                 durability,
+                holds: holds::Holds::default(),
             }),
         };
         cache.sweep_temporary();

@@ -12,6 +12,9 @@ use super::{Cache, CacheError, blobs, facts, files};
 /// A temporary file younger than this may be one whose writer has not locked it yet.
 const TEMPORARY_GRACE: Duration = Duration::from_secs(60);
 
+/// So many files are removed before others may look again.
+const PIECE: usize = 1000;
+
 /// What lies in the cache. Sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheSize {
@@ -45,6 +48,8 @@ pub struct PruneReport {
     pub removed_bytes: u64,
     /// Bytes that stay.
     pub kept_bytes: u64,
+    /// Files that the policy lets go, and that processes running now count on: they stay.
+    pub held: u64,
 }
 
 /// What a full reading of the cache found.
@@ -85,8 +90,8 @@ impl Cache {
         Ok(size)
     }
 
-    /// Removes what the policy lets go. A build running at the same time is safe: what it
-    /// misses it makes or fetches again.
+    /// Removes what the policy lets go, but what processes that run now count on. A build that
+    /// looks later finds it gone, and makes or fetches it again.
     ///
     /// # Errors
     /// When a folder cannot be read. A file that may not be removed stays and counts as kept.
@@ -110,16 +115,26 @@ impl Cache {
             kept_bytes: files.iter().map(|file| file.size).sum(),
             ..PruneReport::default()
         };
-        for file in &files {
-            let too_old = oldest.is_some_and(|oldest| file.used < oldest);
-            let too_much = policy
-                .maximum_size
-                .is_some_and(|most| report.kept_bytes > most);
-            if (too_old || too_much) && std::fs::remove_file(&file.path).is_ok() {
-                report.removed += 1;
-                report.removed_bytes += file.size;
-                report.kept_bytes -= file.size;
-            }
+        // In pieces: a build that begins meanwhile does not wait for all of it.
+        for files in files.chunks(PIECE) {
+            self.while_held(|held| {
+                for file in files {
+                    let too_old = oldest.is_some_and(|oldest| file.used < oldest);
+                    let too_much = policy
+                        .maximum_size
+                        .is_some_and(|most| report.kept_bytes > most);
+                    if !(too_old || too_much) {
+                        continue;
+                    }
+                    if held.has(self.root(), &file.path) {
+                        report.held += 1;
+                    } else if std::fs::remove_file(&file.path).is_ok() {
+                        report.removed += 1;
+                        report.removed_bytes += file.size;
+                        report.kept_bytes -= file.size;
+                    }
+                }
+            })?;
         }
         Ok(report)
     }

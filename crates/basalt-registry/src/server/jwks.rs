@@ -238,7 +238,7 @@ fn keys(place: impl std::fmt::Display, bytes: &[u8]) -> Result<JwkSet, String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    crate::file::read(path, MAXIMUM_DOCUMENT)
+    basalt_file::read(path, MAXIMUM_DOCUMENT)
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 

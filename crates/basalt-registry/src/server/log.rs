@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use serde_json::json;
+use basalt_escape::line;
+use serde_json::{Value, json};
 
 use crate::metadata::Moment;
 use crate::route::Kind;
@@ -120,13 +121,8 @@ fn event(level: &str, message: &str) {
     let Some(log) = LOG.get() else { return };
     let moment = timestamp(super::now());
     send(match log.format {
-        Format::Json => {
-            format!(
-                "{}\n",
-                json!({"time": moment, "level": level, "message": message})
-            )
-        }
-        Format::Plain => format!("{moment} {level}: {}\n", printable(message)),
+        Format::Json => document_line(&json!({"time": moment, "level": level, "message": message})),
+        Format::Plain => format!("{moment} {level}: {}\n", line(message)),
     });
 }
 
@@ -179,15 +175,15 @@ impl Access<'_> {
                 if let Some(trace) = self.trace {
                     document["trace"] = trace.into();
                 }
-                format!("{document}\n")
+                document_line(&document)
             }
             Format::Plain => format!(
                 "{time} {} {} {} {} {} {milliseconds:.1} ms\n",
                 self.address,
-                printable(self.user),
+                line(self.user),
                 self.status,
                 self.method,
-                printable(self.path),
+                line(self.path),
             ),
         });
     }
@@ -198,14 +194,6 @@ fn timestamp(moment: Moment) -> String {
     format!("{time:.3}")
 }
 
-/// A text from outside, without what a terminal would obey.
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            letter if letter.is_control() => shown.extend(letter.escape_default()),
-            letter => shown.push(letter),
-        }
-    }
-    shown
+fn document_line(document: &Value) -> String {
+    format!("{}\n", basalt_escape::json(document.to_string().as_bytes()))
 }

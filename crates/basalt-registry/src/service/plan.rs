@@ -260,7 +260,7 @@ fn read_text(what: &'static str, path: &Path) -> Result<String, ServeError> {
         path: path.to_owned(),
         cause,
     };
-    let bytes = crate::file::read(path, MAXIMUM_FILE).map_err(|cause| fail(cause.to_string()))?;
+    let bytes = basalt_file::read(path, MAXIMUM_FILE).map_err(|cause| fail(cause.to_string()))?;
     String::from_utf8(bytes).map_err(|cause| fail(cause.to_string()))
 }
 

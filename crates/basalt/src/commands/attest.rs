@@ -1,6 +1,6 @@
 //! `basalt attest REF`.
 
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use basalt_attest::policy::{predicate_name, predicate_uri};
@@ -10,7 +10,6 @@ use basalt_attest::{
 };
 use basalt_oci::Descriptor;
 use clap::Args;
-use fs_err as fs;
 use serde_json::{Value, json};
 
 use super::sign::{FormatChoice, subjects};
@@ -125,13 +124,14 @@ fn of_file(named: &Named, path: &Path, kind: &str) -> Result<Planned, Failure> {
         Failure::new(Status::Usage, message)
             .help("there are slsaprovenance1, spdx, cyclonedx, openvex and vuln, and any URI")
     })?;
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path)?;
-    file.take(MAXIMUM_PREDICATE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAXIMUM_PREDICATE {
-        let message = format!("{} is longer than 96 MiB", path.display());
-        return Err(Failure::new(Status::Usage, message));
-    }
+    let bytes = match basalt_file::read_argument(path, MAXIMUM_PREDICATE) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            let message = format!("{} is longer than 96 MiB", path.display());
+            return Err(Failure::new(Status::Usage, message));
+        }
+        Err(error) => return Err(basalt_file::named(path, error).into()),
+    };
     let predicate: Value = serde_json::from_slice(&bytes).map_err(|error| {
         let message = format!("{} is no JSON: {error}", path.display());
         Failure::new(Status::Usage, message)

@@ -46,7 +46,7 @@ pub(super) fn run(own: &AttestationsArguments, terminal: &Terminal) -> Result<St
             let message = format!("there is no number {number}: {} are attached", found.len());
             return Err(Failure::new(Status::Usage, message));
         };
-        terminal.write(content(&named, one)?.as_bytes())?;
+        terminal.write_document(content(&named, one)?.as_bytes())?;
         return Ok(Status::Done);
     }
     let mut listed = Vec::new();
@@ -87,10 +87,10 @@ fn text(listed: &[Listed]) -> String {
             vec![
                 (index + 1).to_string(),
                 hex.get(..12).unwrap_or(&hex).to_owned(),
-                visible(predicate_name(&one.kind)),
+                predicate_name(&one.kind).to_owned(),
                 form(one.attached.form).to_owned(),
                 bytes(one.attached.layer.size),
-                one.problem.as_deref().map(visible).unwrap_or_default(),
+                one.problem.clone().unwrap_or_default(),
             ]
         })
         .collect();
@@ -135,23 +135,10 @@ fn content(named: &Named, attached: &Attached) -> Result<String, Failure> {
     };
     let mut text = match serde_json::from_slice::<Value>(&bytes) {
         Ok(document) => serde_json::to_string_pretty(&document)?,
-        Err(_) => visible(&String::from_utf8_lossy(&bytes)),
+        Err(_) => basalt_escape::text(&bytes).into_owned(),
     };
     if !text.ends_with('\n') {
         text.push('\n');
     }
     Ok(text)
-}
-
-/// A text from outside, without what a terminal would obey.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\t' => shown.push(letter),
-            letter if letter.is_control() => shown.extend(letter.escape_default()),
-            letter => shown.push(letter),
-        }
-    }
-    shown
 }

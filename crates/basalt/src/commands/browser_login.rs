@@ -1,7 +1,7 @@
 //! `basalt login HOST --browser`: a person signs in with a browser, on this machine or another.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::{Command, Stdio};
 
 use basalt_client::{
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::registries;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// What the tokens of `basalt serve` begin with: no other is sent to its end.
 const TOKEN_PREFIX: &str = "basalt_login_";
@@ -32,7 +32,7 @@ pub(super) fn log_in(
     })?;
     let registry = client.registry(host);
     let waiting = registry.begin_login(scope)?;
-    tell(&waiting, opens && has_screen())?;
+    tell(&waiting, opens && has_screen());
     let logged_in = registry.finish_login(&waiting)?;
     // Another login that this one takes the place of is not left behind.
     let former = credentials.find(host, "").ok().flatten();
@@ -73,18 +73,18 @@ pub(super) fn own_token(kept: &Credential) -> Option<&Secret> {
 }
 
 /// Says where to go, whatever else is silent: without it nobody could.
-fn tell(waiting: &WaitingLogin, opens: bool) -> io::Result<()> {
-    let (address, code) = (&waiting.address, &waiting.user_code);
+fn tell(waiting: &WaitingLogin, opens: bool) {
+    let line = basalt_escape::line;
+    let (address, code) = (line(&waiting.address), line(&waiting.user_code));
     let minutes = waiting.patience.as_secs().div_ceil(60);
     let text = format!(
         "Open {address} in a browser, here or elsewhere, sign in, and give it the code\n\n    {code}\n\n\
          Waiting {minutes} minutes at most.\n"
     );
-    anstream::stderr().lock().write_all(text.as_bytes())?;
+    terminal::tell(text.trim_end());
     if opens {
-        open(waiting.whole_address.as_ref().unwrap_or(address));
+        open(waiting.whole_address.as_ref().unwrap_or(&waiting.address));
     }
-    Ok(())
 }
 
 fn show(host: &str, own: &LoggedIn, place: &str, terminal: &Terminal) -> Result<(), Failure> {

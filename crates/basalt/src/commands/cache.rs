@@ -83,10 +83,15 @@ pub(super) fn run(
                 "removed": report.removed,
                 "removed-bytes": report.removed_bytes,
                 "kept-bytes": report.kept_bytes,
+                "held": report.held,
             });
             terminal.answer(&document, || {
+                let held = match report.held {
+                    0 => String::new(),
+                    held => format!("; {held} files are held by builds that run"),
+                };
                 format!(
-                    "removed {} files, {}; {} stay\n",
+                    "removed {} files, {}; {} stay{held}\n",
                     report.removed,
                     bytes(report.removed_bytes),
                     bytes(report.kept_bytes)

@@ -62,7 +62,8 @@ fn open(path: &Path) -> Result<Side, Failure> {
     if fs::metadata(path)?.is_dir() {
         return Ok(Side::Layout(Layout::open(path)?));
     }
-    let mut file = fs::File::open(path)?;
+    let named = |cause| basalt_file::named(path, cause);
+    let mut file = basalt_file::open(path).map_err(named)?;
     let mut start = [0; 16];
     let count = file.read(&mut start)?;
     let json = start
@@ -73,10 +74,7 @@ fn open(path: &Path) -> Result<Side, Failure> {
     if !json {
         return Ok(Side::Layout(Layout::open(path)?));
     }
-    let mut bytes = Vec::new();
-    // One byte more than is read, so that the lock itself says that it is too long.
-    let limit = MAXIMUM_SIZE as u64 + 1;
-    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    let bytes = basalt_file::read(path, MAXIMUM_SIZE as u64).map_err(named)?;
     let lock = Lock::parse(&bytes).map_err(|error| {
         let mut failure = Failure::from(error);
         failure.error = format!("{}: {}", path.display(), failure.error).into();
@@ -99,7 +97,7 @@ fn layouts(
     for (key, from) in &before {
         let Some(to) = after.get(key) else {
             document.insert(key.clone(), json!("removed"));
-            let _ = writeln!(text, "- image {key}");
+            let _ = writeln!(text, "- image {}", basalt_escape::line(key));
             continue;
         };
         if from.descriptor.digest == to.descriptor.digest {
@@ -107,11 +105,16 @@ fn layouts(
         }
         let found = compare((former, from), (latter, to))?;
         document.insert(key.clone(), serde_json::to_value(&found)?);
-        let _ = write!(text, "image {key}\n{}", lines(&found));
+        let _ = write!(
+            text,
+            "image {}\n{}",
+            basalt_escape::line(key),
+            lines(&found)
+        );
     }
     for key in after.keys().filter(|key| !before.contains_key(*key)) {
         document.insert(key.clone(), json!("added"));
-        let _ = writeln!(text, "+ image {key}");
+        let _ = writeln!(text, "+ image {}", basalt_escape::line(key));
     }
     if document.is_empty() {
         text.push_str("no difference\n");

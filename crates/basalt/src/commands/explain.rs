@@ -199,7 +199,9 @@ fn path_text(origin: &Origin) -> String {
         "{}\n  is       {}, mode {}, owner {user}:{group}\n  by       {}\n",
         origin.path, origin.kind, origin.mode, origin.owner
     );
-    let mut row = |name: &str, value: String| text.push_str(&format!("  {name:<8} {value}\n"));
+    let mut row = |name: &str, value: String| {
+        text.push_str(&format!("  {name:<8} {}\n", basalt_escape::line(&value)));
+    };
     if let Some(digest) = &origin.digest {
         row("content", digest.to_string());
     }

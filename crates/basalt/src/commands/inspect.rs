@@ -142,7 +142,7 @@ fn text(image: &Image, shown: &Shown<'_>) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: String| {
         if !value.is_empty() {
-            text.push_str(&format!("{key:<12} {value}\n"));
+            text.push_str(&format!("{key:<12} {}\n", basalt_escape::line(&value)));
         }
     };
     line("reference", image.reference.clone().unwrap_or_default());
@@ -185,12 +185,14 @@ fn text(image: &Image, shown: &Shown<'_>) -> String {
             .unwrap_or("");
         let hex = layer.digest.hex();
         let short = hex.get(..12).unwrap_or(&hex);
+        let comment = basalt_escape::line(comment);
         let row = format!("  {short} {:>9}  {comment}", bytes(layer.size));
         text.push_str(row.trim_end());
         text.push('\n');
     }
     let mut attached = |title: &str, one: &Attached| {
-        text.push_str(&format!("{title:<12} {}, {}\n", one.kind, bytes(one.size)));
+        let kind = basalt_escape::line(&one.kind);
+        text.push_str(&format!("{title:<12} {kind}, {}\n", bytes(one.size)));
     };
     shown
         .attached
@@ -201,14 +203,16 @@ fn text(image: &Image, shown: &Shown<'_>) -> String {
     if let Some(packages) = &shown.packages {
         text.push_str(&format!("packages     {}\n", packages.len()));
         for (name, version) in packages {
-            text.push_str(&format!("  {name} {version}\n"));
+            let record = format!("{name} {version}");
+            text.push_str(&format!("  {}\n", basalt_escape::line(&record)));
         }
     }
     if let Some(files) = &shown.files {
         text.push_str(&format!("files        {}\n", files.len()));
         let rows: Vec<Vec<String>> = files.values().map(columns).collect();
         for (row, path) in table(&rows).lines().zip(files) {
-            text.push_str(&format!("  {row}  /{}{}\n", path.0, suffix(&path.1.kind)));
+            let path = format!("/{}{}", path.0, suffix(&path.1.kind));
+            text.push_str(&format!("  {row}  {}\n", basalt_escape::line(&path)));
         }
     }
     text

@@ -58,11 +58,12 @@ pub(super) fn run(own: &ReferrersArguments, terminal: &Terminal) -> Result<Statu
 }
 
 fn text(referrer: &Descriptor) -> String {
-    let kind = referrer.artifact_type.as_deref().unwrap_or("");
+    let kind = basalt_escape::line(referrer.artifact_type.as_deref().unwrap_or(""));
     let size = bytes(referrer.size);
     let mut text = format!("{}  {kind}  {size}\n", referrer.digest);
     for (key, value) in &referrer.annotations {
-        text.push_str(&format!("    {key}={value}\n"));
+        let annotation = format!("{key}={value}");
+        text.push_str(&format!("    {}\n", basalt_escape::line(&annotation)));
     }
     text
 }

@@ -85,7 +85,7 @@ pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Fa
     }
     match &own.output {
         Some(file) => write_file::<std::io::Error>(file, false, |out| out.write_all(&bytes))?,
-        None => terminal.write(&bytes)?,
+        None => terminal.write_document(&bytes)?,
     }
     Ok(Status::Done)
 }
@@ -173,7 +173,8 @@ fn text(summary: &Summary) -> String {
     };
     let Summary { name, created, .. } = summary;
     let tools = summary.tools.join(", ");
-    let mut text = format!("{name}: {format} of {created}, by {tools}\n\n");
+    let title = format!("{name}: {format} of {created}, by {tools}");
+    let mut text = format!("{}\n\n", basalt_escape::line(&title));
     // What packages were built from is in the document, and would double the table.
     let shown: Vec<_> = summary
         .components
@@ -196,7 +197,7 @@ fn text(summary: &Summary) -> String {
             "{:<names$}  {:<versions$}  {licence}",
             one.name, one.version
         );
-        text.push_str(line.trim_end());
+        text.push_str(&basalt_escape::line(line.trim_end()));
         text.push('\n');
     }
     text.push_str(&format!("\n{} files\n", summary.files));

@@ -26,7 +26,7 @@ pub(super) fn run(own: &SchemaArguments, terminal: &Terminal) -> Result<Status, 
         };
         let mut bytes = serde_json::to_vec_pretty(&schema)?;
         bytes.push(b'\n');
-        terminal.write(&bytes)?;
+        terminal.write_document(&bytes)?;
     }
     Ok(Status::Done)
 }

@@ -35,7 +35,8 @@ pub(super) fn run(own: &TagsArguments, terminal: &Terminal) -> Result<Status, Fa
     let tags = named.store.tags()?;
     let document = json!({"repository": named.store.place(), "tags": tags});
     terminal.answer(&document, || {
-        tags.iter().map(|tag| format!("{tag}\n")).collect()
+        let lines = tags.iter().map(|tag| basalt_escape::line(tag) + "\n");
+        lines.collect()
     })?;
     Ok(Status::Done)
 }

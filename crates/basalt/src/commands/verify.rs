@@ -6,7 +6,6 @@ use basalt_attest::policy::{Evidence, Judged, Policy, Signers, Unmet, gather, pr
 use basalt_attest::{Authority, Form, Identity, TrustedRoot};
 use basalt_oci::{Covered, Descriptor, covered};
 use clap::Args;
-use fs_err as fs;
 use serde_json::{Value, json};
 
 use crate::arguments::RegistryArguments;
@@ -80,8 +79,15 @@ pub(super) fn run(own: &VerifyArguments, terminal: &Terminal) -> Result<Status, 
     }
 }
 
+/// The text of a policy, or of a file beside it.
+fn read(path: &Path) -> Result<String, Failure> {
+    let limit = basalt_spec::MAXIMUM_LENGTH as u64;
+    Ok(basalt_file::read_text_argument(path, limit)
+        .map_err(|cause| basalt_file::named(path, cause))?)
+}
+
 fn of_file(path: &Path) -> Result<(Policy, Signers), Failure> {
-    let text = fs::read_to_string(path)?;
+    let text = read(path)?;
     let policy: Policy = basalt_spec::from_yaml(path, &text, MAXIMUM_NODES)?;
     policy
         .check()
@@ -113,7 +119,7 @@ fn of_file(path: &Path) -> Result<(Policy, Signers), Failure> {
 
 /// The authorities and logs in a file.
 fn trusted_root(path: &Path) -> Result<TrustedRoot, Failure> {
-    let text = fs::read_to_string(path)?;
+    let text = read(path)?;
     TrustedRoot::read(&text).map_err(|error| {
         let message = format!("{} cannot be used: {error}", path.display());
         Failure::new(Status::Usage, message)
@@ -230,14 +236,15 @@ fn text(target: &Descriptor, signers: &Signers, evidence: &[Evidence], unmet: &[
         let line = match &one.outcome {
             Ok(verified) => {
                 let by = names(signers, &verified.signers).join(", ");
-                let kind = predicate_name(verified.claim.predicate_type());
+                let kind = basalt_escape::line(predicate_name(verified.claim.predicate_type()));
                 let date = verified.claim.date().map(basalt_oci::date);
                 let date = date.map_or_else(String::new, |date| format!(", {date}"));
                 format!("  good     {kind} by {by} ({form}{date}){about}\n")
             }
             Err(refusal) => format!(
-                "  refused  {} ({form}){about}: {refusal}\n",
-                one.attached.layer.digest
+                "  refused  {} ({form}){about}: {}\n",
+                one.attached.layer.digest,
+                basalt_escape::line(&refusal.to_string())
             ),
         };
         text.push_str(&line);
@@ -245,7 +252,10 @@ fn text(target: &Descriptor, signers: &Signers, evidence: &[Evidence], unmet: &[
     for one in unmet {
         text.push_str(&format!(
             "rule {} is not met by {}: {}\n    would be met by {}\n",
-            one.rule, one.digest, one.problem, one.remedy
+            basalt_escape::line(&one.rule.to_string()),
+            one.digest,
+            basalt_escape::line(&one.problem.to_string()),
+            basalt_escape::line(&one.remedy.to_string())
         ));
     }
     text

@@ -1,4 +1,7 @@
 //! What people and machines see: answers on the standard output, all else on the standard error.
+//!
+//! Nothing is written to either but by this module, and all that it writes is escaped first
+//! ([`basalt_escape`]): whatever an image, a registry or a spec says, no terminal obeys it.
 
 mod progress;
 
@@ -12,6 +15,9 @@ use crate::arguments::GlobalArguments;
 use crate::failure::Failure;
 
 pub use progress::Progress;
+
+/// Clears the line of a progress bar, where `^C` now stands too, and shows the cursor.
+const CLEAR_LINE: &[u8] = b"\r\x1b[2K\x1b[?25h";
 
 /// Where output goes, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +58,7 @@ impl Terminal {
         if self.json {
             let mut bytes = serde_json::to_vec_pretty(document)?;
             bytes.push(b'\n');
-            self.write(&bytes)
+            self.write_document(&bytes)
         } else {
             self.write(text().as_bytes())
         }
@@ -74,15 +80,40 @@ impl Terminal {
         self.answer(document, text)
     }
 
-    /// Writes bytes to the standard output. A reader that has gone (`| head`) is no error.
+    /// Writes text to the standard output. A reader that has gone (`| head`) is no error.
     ///
     /// # Errors
     /// When the standard output takes no more.
-    pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => Ok(other?),
+    pub fn write(&self, text: &[u8]) -> Result<(), Failure> {
+        put_out(&basalt_escape::text(text))
+    }
+
+    /// Writes a JSON document to the standard output: its value stays what it is, but its hidden
+    /// characters are escaped. What is no JSON is written as text.
+    ///
+    /// # Errors
+    /// When the standard output takes no more.
+    pub fn write_document(&self, bytes: &[u8]) -> Result<(), Failure> {
+        match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => put_out(&basalt_escape::json(bytes)),
+            Err(_) => self.write(bytes),
+        }
+    }
+
+    /// Shows what is wrong with the command line, or the help that was asked for.
+    pub fn usage(error: &clap::Error) {
+        let text = error.render().to_string();
+        let sound = std::env::args_os().all(|argument| {
+            let bytes = argument.as_encoded_bytes();
+            basalt_escape::text(bytes).as_bytes() == bytes && !bytes.contains(&b'\n')
+        });
+        match text.strip_prefix("error: ").filter(|_| error.use_stderr()) {
+            // An argument that another program put together (a file name, a tag) may be hostile.
+            Some(message) if !sound => {
+                let text = format!("{}: {}\n", red("error"), indented(message));
+                let _ = anstream::stderr().lock().write_all(text.as_bytes());
+            }
+            _ => drop(error.print()),
         }
     }
 
@@ -93,16 +124,15 @@ impl Terminal {
             Some((first, causes)) => (first.as_str(), causes),
             None => ("it failed", &[][..]),
         };
-        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let dim = Style::new().bold();
-        let mut text = format!("{red}error{red:#}: {}\n", indented(first));
+        let mut text = format!("{}: {}\n", red("error"), indented(first));
         for cause in causes {
             text.push_str(&format!("  {dim}cause{dim:#}: {}\n", indented(cause)));
         }
         if let Some(help) = &failure.help {
             text.push_str(&format!("   {dim}help{dim:#}: {}\n", indented(help)));
         }
-        // Drops colour when there is no terminal, or NO_COLOR is set.
+        // Drops colour when there is no terminal, or NO_COLOR is set. All else in it is escaped.
         let _ = anstream::stderr().lock().write_all(text.as_bytes());
         if self.json {
             let document = json!({"error": {
@@ -116,19 +146,37 @@ impl Terminal {
     }
 }
 
-/// The further lines of a message, under the first. A name from outside may hold what a terminal
-/// would obey: control characters are spelled out.
+/// Says something on the standard error, escaped. A closed one is no reason to stop.
+pub fn tell(text: &str) {
+    let text = basalt_escape::text(text.as_bytes());
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A message with its further lines under the first, so that none of them poses as one of ours;
+/// escaped.
 fn indented(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.trim_end().chars() {
-        match letter {
-            '\n' => shown.push_str("\n         "),
-            '\t' => shown.push(letter),
-            letter if letter.is_control() => shown.extend(letter.escape_default()),
-            letter => shown.push(letter),
-        }
+    basalt_escape::text(text.trim_end().as_bytes()).replace('\n', "\n         ")
+}
+
+fn red(word: &str) -> String {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    format!("{red}{word}{red:#}")
+}
+
+/// The one place that writes to the standard output.
+fn put_out(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
     }
-    shown
+}
+
+/// Clears the line of the standard error in which a progress bar stood, and shows the cursor.
+pub fn clear_line() {
+    if io::stderr().is_terminal() {
+        let _ = io::stderr().lock().write_all(CLEAR_LINE);
+    }
 }
 
 /// A number of bytes for people: `512 B`, `8.7 MB`. Powers of 1000, as registries count.
@@ -158,6 +206,7 @@ pub fn listed(title: &str, facts: &[String]) -> String {
     let mut text = format!("{title:<6}  ");
     let mut used = 8;
     for (number, fact) in facts.iter().enumerate() {
+        let fact = basalt_escape::line(fact);
         let more = number + 1 < facts.len();
         let width = fact.chars().count() + usize::from(more);
         if number > 0 && used + 1 + width > WIDTH {
@@ -167,7 +216,7 @@ pub fn listed(title: &str, facts: &[String]) -> String {
             text.push(' ');
             used += 1;
         }
-        text.push_str(fact);
+        text.push_str(&fact);
         if more {
             text.push(',');
         }
@@ -179,6 +228,10 @@ pub fn listed(title: &str, facts: &[String]) -> String {
 
 /// Columns with two spaces between; the first column is aligned left, all others right.
 pub fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<_>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| basalt_escape::line(cell)).collect())
+        .collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -186,7 +239,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             if column == 0 {

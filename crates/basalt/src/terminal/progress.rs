@@ -1,14 +1,13 @@
 //! Progress: bars on a terminal, one plain line a stage elsewhere.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use basalt_fetch::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::bytes;
+use super::{bytes, indented, tell};
 
 /// Shows how far a command is. May be told from several threads at once.
 pub struct Progress {
@@ -73,10 +72,11 @@ impl Progress {
         if !self.shown {
             return;
         }
+        let text = indented(text);
         let state = self.state();
         match state.stage.as_ref().and_then(|stage| stage.bar.as_ref()) {
             Some(bar) => bar.println(text),
-            None => line(text),
+            None => tell(&text),
         }
     }
 
@@ -102,7 +102,7 @@ impl Progress {
         if let Some(bar) = &stage.bar {
             bar.finish_and_clear();
         } else if self.shown {
-            line(&stage.summary(time));
+            tell(&stage.summary(time));
         }
         state.finished.push((stage.name, time));
     }
@@ -187,7 +187,9 @@ impl Stage {
             text.push_str(&format!("{}  ", bytes(self.bytes)));
         }
         // The last part of an archive path is what a person knows it by.
-        text.push_str(what.rsplit('/').next().unwrap_or(what));
+        text.push_str(&basalt_escape::line(
+            what.rsplit('/').next().unwrap_or(what),
+        ));
         bar.set_message(text);
     }
 
@@ -231,9 +233,4 @@ fn bar(name: &str) -> ProgressBar {
     bar.set_prefix(name.to_owned());
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
-}
-
-/// A line in a log. A closed standard error is no reason to stop.
-fn line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

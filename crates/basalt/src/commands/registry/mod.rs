@@ -119,11 +119,6 @@ fn registry(
     Ok(client.registry(&host))
 }
 
-/// A text from outside, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
-}
-
 /// A progress display that hears of an operation.
 struct Shown(Progress);
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use basalt_escape::line;
 use basalt_registry::operations::{self, Opened};
-use basalt_registry::server::log::printable;
 use basalt_registry::server::now;
 use basalt_registry::verdict::{self, Consequence, Decision, Occasion};
 use clap::Args;
@@ -63,7 +63,7 @@ fn text(decisions: &[Decision]) -> String {
                 one.repository,
                 one.tag,
                 breach.policy,
-                printable(&breach.found)
+                line(&breach.found)
             ));
         }
     }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{printable, registry};
+use super::registry;
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::terminal::{Terminal, table};
@@ -71,11 +71,11 @@ pub(super) fn run(own: &SearchArguments, terminal: &Terminal) -> Result<Status, 
 
 /// `HOST/NAME:TAG  sha256:…  NAME  VERSION`
 fn row(host: &str, image: &Value) -> Vec<String> {
-    let text = |value: &Value| printable(value.as_str().unwrap_or_default());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let repository = text(&image["repository"]);
     let digest = text(&image["digest"]);
     let name = match image["tags"][0].as_str() {
-        Some(tag) => format!("{host}/{repository}:{}", printable(tag)),
+        Some(tag) => format!("{host}/{repository}:{}", tag),
         None => format!("{host}/{repository}"),
     };
     vec![

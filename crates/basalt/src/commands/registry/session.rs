@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{printable, registry};
+use super::registry;
 use crate::arguments::RegistryArguments;
 use crate::failure::{Failure, Status};
 use crate::terminal::Terminal;
@@ -67,7 +67,9 @@ fn list(own: &ListArguments, terminal: &Terminal) -> Result<(), Failure> {
 
 /// `5d1c…  company:ann  pull push  basalt/0.1 at 10.0.0.7  until 2027-…  last used never`
 fn line(session: &Value) -> String {
-    let text = |name: &str, otherwise: &str| printable(session[name].as_str().unwrap_or(otherwise));
+    let text = |name: &str, otherwise: &str| {
+        basalt_escape::line(session[name].as_str().unwrap_or(otherwise)).into_owned()
+    };
     let end = match session["expired"].as_bool() {
         Some(true) => "expired",
         _ => "until",
