@@ -122,6 +122,7 @@ pub(crate) fn assemble(
             .filter(|(_, one)| !one.filter.passes_everything())
             .map(|(package, _)| package.clone())
             .collect(),
+        fills_links: lock.compatibility >= 4,
     };
     let failed = |cause| BuildError::Effects {
         image: title(spec, architecture, variant),
@@ -192,6 +193,7 @@ pub(crate) fn assemble(
     let policy = HardenPolicy {
         keep_setuid: image.keep.setuid.clone(),
         keep: Vec::new(),
+        keep_shipped: lock.compatibility >= 4,
     };
     let hardened = harden(&mut tree, &policy)?;
     Ok(Assembled { tree, hardened })

@@ -337,18 +337,23 @@ fn text(what: &str, bytes: Vec<u8>) -> io::Result<String> {
         "holds a NUL".to_owned()
     } else {
         return String::from_utf8(bytes).map_err(|error| {
-            let name = shown(error.as_bytes());
+            let name = shown_bytes(error.as_bytes());
             invalid(format!(
                 "{what}, {name}, is not UTF-8 (Debian Policy 10.10)"
             ))
         });
     };
-    Err(invalid(format!("{what}, {}, {cause}", shown(&bytes))))
+    Err(invalid(format!("{what}, {}, {cause}", shown_bytes(&bytes))))
+}
+
+fn shown_bytes(bytes: &[u8]) -> String {
+    shown(&String::from_utf8_lossy(
+        &bytes[..bytes.len().min(4 * MAXIMUM_SHOWN)],
+    ))
 }
 
 /// The beginning of a name that is no good, as a terminal may show it.
-fn shown(bytes: &[u8]) -> String {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAXIMUM_SHOWN)]);
+pub(crate) fn shown(start: &str) -> String {
     let mut shown: String = start
         .chars()
         .take(MAXIMUM_SHOWN)

@@ -16,7 +16,7 @@ pub const FORMAT: u32 = 1;
 /// In 1, the directories of each layer have the time of the image; in 2, that of the newest package of
 /// their layer. In 3, an image that keeps no documentation has only those texts of
 /// `/usr/share/common-licenses` that a copyright file in it names.
-pub const COMPATIBILITY: u32 = 3;
+pub const COMPATIBILITY: u32 = 4;
 
 /// Longest lock that is read, in bytes.
 pub const MAXIMUM_SIZE: usize = 64 << 20;

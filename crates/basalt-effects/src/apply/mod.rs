@@ -62,6 +62,9 @@ pub struct Context {
     /// Packages of which only slices are in the image: what their scripts do to files that were
     /// sliced away is not done.
     pub partial: BTreeSet<String>,
+    /// Whether what packages bring into a directory that a script makes a link goes where the link leads:
+    /// from compatibility 4 on. Before, it was lost.
+    pub fills_links: bool,
 }
 
 /// Applies each package's effects to the tree, then runs the native writers they ask for.

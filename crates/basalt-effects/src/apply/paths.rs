@@ -57,10 +57,58 @@ pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Appl
 
 /// Applies the effects that are about one path each, in the order of the scripts.
 pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
-    for step in steps {
+    for (number, step) in steps.iter().enumerate() {
+        if let Some(target) = becomes_link(step, steps.get(number + 1)) {
+            make_way(work, step, target)?;
+        }
         apply_one(work, step)?;
     }
     Ok(())
+}
+
+/// Where the link leads that a script puts in the place of what it takes away.
+fn becomes_link<'a>(step: &Step<'a>, next: Option<&Step<'a>>) -> Option<&'a str> {
+    match (step.effect, next?.effect) {
+        (Effect::Remove { path }, Effect::Symlink { path: link, target })
+            if path == link && step.package == next?.package =>
+        {
+            Some(target)
+        }
+        _ => None,
+    }
+}
+
+/// Where a link takes the place of a directory (`/var/run`), what packages bring there goes to where the
+/// link leads: dpkg finds the link when it unpacks them, as it is made first.
+fn make_way(work: &mut Work<'_>, step: &Step<'_>, target: &str) -> Result<(), ApplyError> {
+    let Effect::Remove { path } = step.effect else {
+        return Ok(());
+    };
+    if !work.context.fills_links {
+        return Ok(());
+    }
+    let owner = owned(step.package, format!("link {path}"));
+    let directory = work
+        .tree
+        .resolve_parent(&place(path, &owner)?)
+        .map_err(|cause| failed(&owner, cause))?;
+    let is_directory = work
+        .tree
+        .get(&directory)
+        .is_some_and(|placed| placed.entry.is_directory());
+    if !is_directory {
+        return Ok(());
+    }
+    let target = directory
+        .link_target(target)
+        .map_err(|cause| ApplyError::Path {
+            wanted_by: owner.to_string(),
+            cause,
+        })?;
+    work.tree
+        .move_below(&directory, &target)
+        .map(drop)
+        .map_err(|cause| failed(&owner, cause))
 }
 
 fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
