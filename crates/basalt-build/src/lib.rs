@@ -8,6 +8,7 @@ mod build;
 mod claim;
 mod closures;
 mod contents;
+mod diversions;
 mod error;
 mod gather;
 mod identity;

@@ -22,10 +22,13 @@ pub struct Limits {
     pub entries: usize,
     /// Uncompressed bytes of the control member.
     pub control: u64,
+    /// Bytes of all paths, link targets and extended attributes of a member: they are kept in memory.
+    pub names: u64,
 }
 
 impl Default for Limits {
-    /// Roomy enough for the largest packages of Debian's archive: 8 GiB, 400 times, 1,000,000 entries.
+    /// Roomy enough for the largest packages of Debian's archive: 8 GiB, 400 times, 1,000,000 entries
+    /// with 256 MiB of names.
     fn default() -> Self {
         Self {
             data: 8 << 30,
@@ -33,6 +36,7 @@ impl Default for Limits {
             always: 64 << 20,
             entries: 1_000_000,
             control: 64 << 20,
+            names: 256 << 20,
         }
     }
 }
@@ -88,7 +92,7 @@ pub fn read(
     let limit = limits.data_of(member.size);
     {
         let plain = Bounded::new(compression.reader(&mut archive)?, limit);
-        entries::visit(plain, limits.entries, visitor)?;
+        entries::visit(plain, limits, visitor)?;
     }
     // The end of the stream carries its checksum; bytes behind it are no part of a package.
     if !archive.at_end() {
@@ -163,7 +167,7 @@ fn control<R: Read>(archive: &mut Archive<R>, limits: &Limits) -> Result<Control
     let compression = compression(&member.name, "control.tar", &OF_CONTROL)?;
     let mut members = BTreeMap::new();
     let plain = Bounded::new(compression.reader(archive)?, limits.control);
-    entries::visit(plain, limits.entries, &mut |entry, content| {
+    entries::visit(plain, limits, &mut |entry, content| {
         if let DataKind::File { .. } = entry.kind {
             let name = entry.path.trim_start_matches("./").to_owned();
             let mut bytes = Vec::new();

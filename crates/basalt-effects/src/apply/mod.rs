@@ -13,6 +13,7 @@ mod desktop;
 mod error;
 mod identities;
 mod keystore;
+mod limits;
 mod lines;
 mod linker;
 mod locales;
@@ -84,6 +85,7 @@ pub fn apply(
     let mut steps = conditions::settle(&work, wanted)?;
     // Stable, so a package's effects keep the order of its script.
     steps.sort_by(|a, b| a.package.cmp(b.package));
+    limits::check(&steps)?;
     users::apply(&mut work, &steps)?;
     paths::divert(&mut work, &steps)?;
     paths::apply(&mut work, &steps)?;

@@ -1,5 +1,7 @@
 //! Directories, files, links, attributes, and diversions.
 
+use std::collections::BTreeSet;
+
 use basalt_tree::{Attributes, Owner, TreePath};
 
 use super::error::ApplyError;
@@ -12,6 +14,7 @@ const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
 
 /// Moves diverted files of other packages and writes dpkg's record of them.
 pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
+    let mut records: Option<Records> = None;
     for step in steps {
         let Effect::Diversion {
             from,
@@ -42,17 +45,49 @@ pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Appl
                 .rename(&source, &place(to, &owner)?)
                 .map_err(|cause| failed(&owner, cause))?;
         }
-        let record = format!("{from}\n{to}\n{}\n", step.package);
-        let there = work.read_text(DIVERSIONS, &owner)?.unwrap_or_default();
-        let lines: Vec<&str> = there.lines().collect();
-        let recorded = lines
-            .chunks(3)
-            .any(|chunk| chunk.first() == Some(&from.as_str()));
-        if !recorded {
-            work.write(DIVERSIONS, (there + &record).into_bytes(), 0o644, &owner)?;
+        let known = match records.take() {
+            Some(known) => known,
+            None => Records::read(work.read_text(DIVERSIONS, &owner)?.unwrap_or_default()),
+        };
+        records = Some(known.with(from, to, step.package, owner));
+    }
+    match records {
+        Some(Records {
+            text,
+            last: Some(owner),
+            ..
+        }) => work.write(DIVERSIONS, text.into_bytes(), 0o644, &owner),
+        _ => Ok(()),
+    }
+}
+
+/// dpkg's record of diversions: from, to and package, a line each.
+struct Records {
+    text: String,
+    /// The paths that are diverted.
+    from: BTreeSet<String>,
+    /// Who added the last, if anybody did.
+    last: Option<Owner>,
+}
+
+impl Records {
+    fn read(text: String) -> Self {
+        let from = text.lines().step_by(3).map(str::to_owned).collect();
+        Self {
+            text,
+            from,
+            last: None,
         }
     }
-    Ok(())
+
+    /// Adds one, unless the path is diverted already.
+    fn with(mut self, from: &str, to: &str, package: &str, owner: Owner) -> Self {
+        if self.from.insert(from.to_owned()) {
+            self.text.push_str(&format!("{from}\n{to}\n{package}\n"));
+            self.last = Some(owner);
+        }
+        self
+    }
 }
 
 /// Applies the effects that are about one path each, in the order of the scripts.
