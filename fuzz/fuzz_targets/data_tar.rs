@@ -34,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         always: 1 << 20,
         entries: 1000,
         control: 1 << 20,
+        names: 1 << 20,
     };
     let _ = read(package.as_slice(), &limits, &mut |entry, content| {
         let length = io::copy(content, &mut io::sink())?;

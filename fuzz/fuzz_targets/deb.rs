@@ -13,6 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         always: 1 << 20,
         entries: 1000,
         control: 1 << 20,
+        names: 1 << 20,
     };
     let mut taken = 0;
     let whole = read(bytes, &limits, &mut |_, content| {

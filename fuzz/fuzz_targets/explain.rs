@@ -1,4 +1,5 @@
-//! Scripts of a package are explained, or said to be unexplained, whatever their bytes.
+//! Scripts of a package are explained, or said to be unexplained, whatever their bytes, at once and within the
+//! bounds of what one may leave behind. The run itself has a bound of time and memory.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
             paths: &[],
         };
         let explanation = explain(&package, None);
+        assert!(explanation.effects.len() <= 20_000);
         if let Some(error) = explanation.unexplained() {
             let _ = error.to_string();
         }

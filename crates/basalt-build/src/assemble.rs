@@ -7,7 +7,7 @@ use basalt_deb::relation::{Dependency, parse_dependencies};
 use basalt_deb::stanza::Stanza;
 use basalt_deb::version::Version;
 use basalt_effects::apply::{self, Context, Ids, NewUser};
-use basalt_effects::{Effect, PackageScripts};
+use basalt_effects::{Effect, Explanation, PackageScripts};
 use basalt_fetch::distribution;
 use basalt_lock::Lock;
 use basalt_slice::Sliced;
@@ -18,6 +18,7 @@ use basalt_tree::{
 };
 
 use crate::BuildError;
+use crate::diversions;
 use crate::identity::{self, Identity};
 use crate::licences;
 use crate::lock_file::local_file;
@@ -60,7 +61,24 @@ pub(crate) fn assemble(
         epoch,
         sliced,
     } = wanted;
+    let explanations: Vec<Explanation> = packages
+        .values()
+        .map(|read| {
+            let listing = &read.listing;
+            let scripts = PackageScripts {
+                package: &listing.name,
+                version: &listing.version,
+                architecture: &listing.architecture,
+                members: &listing.members,
+                paths: &[],
+            };
+            explain(&scripts, image)
+        })
+        .collect();
     let mut tree = Tree::new(epoch);
+    if lock.compatibility >= 4 {
+        diversions::declare(&mut tree, packages, &explanations)?;
+    }
     insert(&mut tree, packages)?;
     made::place(&mut tree, contents, packages, sliced)?;
     let basalt = |what: &str| Owner::Basalt(what.to_owned());
@@ -78,20 +96,6 @@ pub(crate) fn assemble(
     }
     tree.ensure_merged_links(&basalt("merged /usr"))?;
 
-    let explanations: Vec<_> = packages
-        .values()
-        .map(|read| {
-            let listing = &read.listing;
-            let scripts = PackageScripts {
-                package: &listing.name,
-                version: &listing.version,
-                architecture: &listing.architecture,
-                members: &listing.members,
-                paths: &[],
-            };
-            explain(&scripts, image)
-        })
-        .collect();
     refuse_unexplained(explanations.iter())?;
     let mut effects: Vec<(String, Vec<Effect>)> = explanations
         .into_iter()
@@ -122,6 +126,7 @@ pub(crate) fn assemble(
             .filter(|(_, one)| !one.filter.passes_everything())
             .map(|(package, _)| package.clone())
             .collect(),
+        fills_links: lock.compatibility >= 4,
     };
     let failed = |cause| BuildError::Effects {
         image: title(spec, architecture, variant),
@@ -192,6 +197,7 @@ pub(crate) fn assemble(
     let policy = HardenPolicy {
         keep_setuid: image.keep.setuid.clone(),
         keep: Vec::new(),
+        keep_shipped: lock.compatibility >= 4,
     };
     let hardened = harden(&mut tree, &policy)?;
     Ok(Assembled { tree, hardened })

@@ -6,7 +6,7 @@ use basalt_digest::Digest;
 use basalt_layer::Codec;
 use basalt_lock::{Lock, LockedImage};
 use basalt_slice::Sliced;
-use basalt_spec::{Compression, ImageSpec, LoadedSpec};
+use basalt_spec::{Compression, ImageSpec, LOCALES, LoadedSpec};
 use basalt_tree::{PathPolicy, TreePath};
 
 use crate::BuildError;
@@ -172,6 +172,11 @@ pub(crate) fn policy(
             .get(package)
             .map(|sliced| sliced.filter.clone())
             .filter(|filter| !filter.passes_everything()),
+        locale: job
+            .image
+            .locale
+            .clone()
+            .filter(|locale| package == LOCALES && locale != "C.UTF-8"),
         keep_setuid,
         codec: job.codec,
         compatibility: lock.compatibility,

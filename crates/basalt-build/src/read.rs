@@ -16,13 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 use crate::blame::{self, LeftOut};
+use crate::claim::Promised;
 use crate::licences;
+use crate::locale::Chosen;
 use crate::passing::{Passing, Wish, md5_of};
 use crate::slicing::{LeftOutPath, Slicing};
 use crate::stated::StatedLicence;
 
 /// Changes whenever what reading yields from the same package changes: part of every record's key.
-const GENERATION: u32 = 9;
+const GENERATION: u32 = 10;
 
 /// Set-user-ID and set-group-ID.
 const SET_ID: u32 = 0o6000;
@@ -34,6 +36,8 @@ pub(crate) struct ReadPolicy {
     pub paths: PathPolicy,
     /// Which of the rest its slices keep; all of it when it is whole.
     pub slices: Option<Filter>,
+    /// The one compiled locale that is taken of the package; all that it has when there is none.
+    pub locale: Option<String>,
     /// Files that keep their set-user-ID and set-group-ID bits; all others lose them.
     pub keep_setuid: Vec<TreePath>,
     /// How the fragment is compressed.
@@ -125,6 +129,10 @@ fn read(
     let mut stated_licence = StatedLicence::default();
     let mut sha1 = BTreeMap::new();
     let mut slicing = policy.slices.as_ref().map(Slicing::new);
+    let chosen = match &policy.locale {
+        Some(locale) => Some(chosen_locale(cache, package, locale)?),
+        None => None,
+    };
     let mut visit = |data: &DataEntry, content: &mut dyn Read| -> io::Result<()> {
         let held = stated_licence.look_at(&package.name, data, content)?;
         let content: &mut dyn Read = &mut held.as_slice().chain(content);
@@ -136,6 +144,12 @@ fn read(
         let Some((path, mut entry)) = entry(data, policy).map_err(io::Error::other)? else {
             return Ok(());
         };
+        if chosen
+            .as_ref()
+            .is_some_and(|chosen| !chosen.keeps(&path, entry.is_directory()))
+        {
+            return Ok(());
+        }
         if let Some(slicing) = &mut slicing
             && !slicing.takes(&path, &entry, content)?
         {
@@ -188,6 +202,12 @@ fn read(
     };
     let control = deb::read(blob, &deb::Limits::default(), &mut visit)
         .map_err(|error| blame::of_package(&package.name, &package.version, &error))?;
+    let promised = Promised {
+        name: &package.name,
+        version: &package.version,
+        architecture: &package.architecture,
+    };
+    promised.check(&control)?;
     if !control.members.contains_key("md5sums") {
         md5 = md5_of_files(cache, package, policy)?;
     }
@@ -214,6 +234,22 @@ fn read(
         stated_licence,
         sha1,
     })
+}
+
+/// What of the package is kept for one locale: it is read once more for that, as its links come last.
+fn chosen_locale(
+    cache: &Cache,
+    package: &LockedPackage,
+    locale: &str,
+) -> Result<Chosen, BuildError> {
+    Chosen::find(open(cache, package)?, locale)
+        .map_err(|error| blame::of_package(&package.name, &package.version, &error))?
+        .map_err(|why| {
+            BuildError::Spec(format!(
+                "`locale: {locale}`: {} {} has no such locale; {why}",
+                package.name, package.version
+            ))
+        })
 }
 
 /// The MD5 digests of all files of a package: few bring no list of them, so these are read once more.

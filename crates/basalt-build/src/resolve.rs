@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::BuildError;
 use crate::archives::{self, Suite};
 use crate::blame;
+use crate::claim::Promised;
 use crate::closures::{Solved, solve_all, solve_below};
 use crate::layering::{self, Level};
 use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
@@ -187,6 +188,17 @@ pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), Build
 
 /// A package's control member, as the cache remembers it, else read from its file.
 pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
+    let control = control_of(session, record)?;
+    let promised = Promised {
+        name: &record.name,
+        version: record.version.as_str(),
+        architecture: &record.architecture,
+    };
+    promised.check(&control)?;
+    Ok(control)
+}
+
+fn control_of(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
     #[derive(Serialize, Deserialize)]
     struct Fact {
         stanza: String,

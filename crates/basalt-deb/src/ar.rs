@@ -69,9 +69,13 @@ impl<R: Read> Archive<R> {
                 .map_err(|_| malformed("a header of the ar archive is no text"))
         };
         let name = field(0..16)?;
-        let size: u64 = field(48..58)?
+        let size = field(48..58)?;
+        let size: u64 = size
             .parse()
-            .map_err(|_| malformed("a member of the ar archive has no size"))?;
+            .ok()
+            // A sign is no digit, though Rust would read it.
+            .filter(|_| size.bytes().all(|byte| byte.is_ascii_digit()))
+            .ok_or_else(|| malformed("a member of the ar archive has no size"))?;
         let member = Member {
             name: name.strip_suffix('/').unwrap_or(name).to_owned(),
             date: field(16..28)?

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use crate::ar::Archive;
+use crate::ar::{Archive, Member};
 use crate::compression::Compression;
-use crate::entries::{self, Bounded};
+use crate::entries::{self, Bounded, shown};
 
 pub use crate::entries::{DataEntry, DataKind};
 
@@ -22,10 +22,13 @@ pub struct Limits {
     pub entries: usize,
     /// Uncompressed bytes of the control member.
     pub control: u64,
+    /// Bytes of all paths, link targets and extended attributes of a member: they are kept in memory.
+    pub names: u64,
 }
 
 impl Default for Limits {
-    /// Roomy enough for the largest packages of Debian's archive: 8 GiB, 400 times, 1,000,000 entries.
+    /// Roomy enough for the largest packages of Debian's archive: 8 GiB, 400 times, 1,000,000 entries
+    /// with 256 MiB of names.
     fn default() -> Self {
         Self {
             data: 8 << 30,
@@ -33,6 +36,7 @@ impl Default for Limits {
             always: 64 << 20,
             entries: 1_000_000,
             control: 64 << 20,
+            names: 256 << 20,
         }
     }
 }
@@ -83,14 +87,12 @@ pub fn read(
 ) -> Result<Control, DebError> {
     let mut archive = Archive::open(reader)?;
     let control = control(&mut archive, limits)?;
-    let member = archive
-        .next()?
-        .ok_or_else(|| malformed("it has no data member"))?;
-    let compression = compression(&member.name, "data.tar")?;
+    let member = member(&mut archive)?.ok_or_else(|| malformed("it has no data member"))?;
+    let compression = compression(&member.name, "data.tar", &OF_DATA)?;
     let limit = limits.data_of(member.size);
     {
         let plain = Bounded::new(compression.reader(&mut archive)?, limit);
-        entries::visit(plain, limits.entries, visitor)?;
+        entries::visit(plain, limits, visitor)?;
     }
     // The end of the stream carries its checksum; bytes behind it are no part of a package.
     if !archive.at_end() {
@@ -107,15 +109,45 @@ pub fn read_control(reader: impl Read, limits: &Limits) -> Result<Control, DebEr
     control(&mut Archive::open(reader)?, limits)
 }
 
-fn compression(name: &str, stem: &str) -> Result<Compression, DebError> {
+/// How a control member may be compressed, by suffix: what dpkg takes.
+const OF_CONTROL: [&str; 4] = ["", ".gz", ".xz", ".zst"];
+
+/// How a data member may be compressed: what dpkg takes.
+const OF_DATA: [&str; 6] = ["", ".gz", ".xz", ".zst", ".bz2", ".lzma"];
+
+/// More optional members than these are not passed over.
+const MAXIMUM_OPTIONAL: usize = 64;
+
+/// The next member that counts. Those whose names begin with `_` are optional, and mean nothing to who
+/// does not know them (deb(5)); dpkg passes them over wherever they stand after the first.
+fn member<R: Read>(archive: &mut Archive<R>) -> Result<Option<Member>, DebError> {
+    for _ in 0..=MAXIMUM_OPTIONAL {
+        match archive.next()? {
+            Some(member) if member.name.starts_with('_') => {}
+            member => return Ok(member),
+        }
+    }
+    Err(malformed(format!(
+        "more than {MAXIMUM_OPTIONAL} optional members stand before one that counts"
+    )))
+}
+
+fn compression(name: &str, stem: &str, taken: &[&str]) -> Result<Compression, DebError> {
     let suffix = name
         .strip_prefix(stem)
-        .ok_or_else(|| malformed(format!("`{name}` stands where `{stem}` must")))?;
-    Compression::of_suffix(suffix.trim_start_matches('.')).ok_or_else(|| {
-        malformed(format!(
-            "`{name}` is compressed in a way that is not read: gz, xz and zst are"
-        ))
-    })
+        .ok_or_else(|| malformed(format!("`{}` stands where `{stem}` must", shown(name))))?;
+    taken
+        .contains(&suffix)
+        .then(|| Compression::of_suffix(suffix.trim_start_matches('.')))
+        .flatten()
+        .ok_or_else(|| {
+            let taken: Vec<String> = taken.iter().map(|one| format!("`{stem}{one}`")).collect();
+            malformed(format!(
+                "`{}` is compressed in a way that is not read: {} are",
+                shown(name),
+                taken.join(", ")
+            ))
+        })
 }
 
 fn control<R: Read>(archive: &mut Archive<R>, limits: &Limits) -> Result<Control, DebError> {
@@ -131,13 +163,11 @@ fn control<R: Read>(archive: &mut Archive<R>, limits: &Limits) -> Result<Control
             version.trim()
         )));
     }
-    let member = archive
-        .next()?
-        .ok_or_else(|| malformed("it has no control member"))?;
-    let compression = compression(&member.name, "control.tar")?;
+    let member = member(archive)?.ok_or_else(|| malformed("it has no control member"))?;
+    let compression = compression(&member.name, "control.tar", &OF_CONTROL)?;
     let mut members = BTreeMap::new();
     let plain = Bounded::new(compression.reader(archive)?, limits.control);
-    entries::visit(plain, limits.entries, &mut |entry, content| {
+    entries::visit(plain, limits, &mut |entry, content| {
         if let DataKind::File { .. } = entry.kind {
             let name = entry.path.trim_start_matches("./").to_owned();
             let mut bytes = Vec::new();

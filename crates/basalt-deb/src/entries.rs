@@ -5,6 +5,8 @@ use std::io::{self, Read};
 
 use tar::EntryType;
 
+use crate::deb::Limits;
+
 /// The longest path or link target taken, in bytes: Linux' `PATH_MAX`.
 const MAXIMUM_PATH_LENGTH: u64 = 4096;
 
@@ -63,6 +65,21 @@ pub struct DataEntry {
     pub mtime: i64,
     /// Extended attributes by full name.
     pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl DataEntry {
+    /// How many bytes its names and attributes have.
+    fn names(&self) -> u64 {
+        let target = match &self.kind {
+            DataKind::Symlink { target } | DataKind::Hardlink { target } => target.len(),
+            _ => 0,
+        };
+        let attributes = self.xattrs.iter();
+        let attributes: usize = attributes
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        (self.path.len() + self.user.len() + self.group.len() + target + attributes) as u64
+    }
 }
 
 /// Hands a bounded number of bytes through, then fails: a bomb ends here.
@@ -132,7 +149,7 @@ type Visitor<'v> = dyn FnMut(&DataEntry, &mut dyn Read) -> io::Result<()> + 'v;
 /// Visits all entries in order.
 pub(crate) fn visit(
     reader: Bounded<impl Read>,
-    maximum: usize,
+    limits: &Limits,
     visitor: &mut Visitor<'_>,
 ) -> io::Result<()> {
     let limit = reader.limit;
@@ -141,11 +158,15 @@ pub(crate) fn visit(
     let mut seen: HashSet<String> = HashSet::new();
     let mut ahead = Ahead::default();
     let mut count = 0;
+    let mut names: u64 = 0;
     for raw in archive.entries()?.raw(true) {
         let mut raw = raw?;
         count += 1;
-        if count > maximum {
-            return Err(invalid(format!("it has more than {maximum} entries")));
+        if count > limits.entries {
+            return Err(invalid(format!(
+                "it has more than {} entries",
+                limits.entries
+            )));
         }
         match raw.header().entry_type() {
             EntryType::GNULongName => ahead.path = Some(long(&mut raw)?),
@@ -157,6 +178,13 @@ pub(crate) fn visit(
             }
             kind => {
                 let entry = entry(&raw, kind, std::mem::take(&mut ahead))?;
+                names = names.saturating_add(entry.names());
+                if names > limits.names {
+                    return Err(invalid(format!(
+                        "its paths, links and attributes are longer than the {} bytes allowed",
+                        limits.names
+                    )));
+                }
                 let path = entry.path.trim_start_matches("./").trim_end_matches('/');
                 if let DataKind::File { size } = entry.kind {
                     announced = announced.saturating_add(size);
@@ -337,18 +365,23 @@ fn text(what: &str, bytes: Vec<u8>) -> io::Result<String> {
         "holds a NUL".to_owned()
     } else {
         return String::from_utf8(bytes).map_err(|error| {
-            let name = shown(error.as_bytes());
+            let name = shown_bytes(error.as_bytes());
             invalid(format!(
                 "{what}, {name}, is not UTF-8 (Debian Policy 10.10)"
             ))
         });
     };
-    Err(invalid(format!("{what}, {}, {cause}", shown(&bytes))))
+    Err(invalid(format!("{what}, {}, {cause}", shown_bytes(&bytes))))
+}
+
+fn shown_bytes(bytes: &[u8]) -> String {
+    shown(&String::from_utf8_lossy(
+        &bytes[..bytes.len().min(4 * MAXIMUM_SHOWN)],
+    ))
 }
 
 /// The beginning of a name that is no good, as a terminal may show it.
-fn shown(bytes: &[u8]) -> String {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAXIMUM_SHOWN)]);
+pub(crate) fn shown(start: &str) -> String {
     let mut shown: String = start
         .chars()
         .take(MAXIMUM_SHOWN)

@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 
 use basalt_digest::Digest;
 
-use self::interpret::Call;
+use self::interpret::{Budget, Call};
 use self::script::{Line, Parts, Snippet};
 use self::table::Table;
 use crate::Effect;
@@ -84,10 +84,10 @@ pub fn explain_answered(
             chosen.push(question.as_str());
         }
     }
-    let conffiles = match package.members.get("conffiles") {
-        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        None => String::new(),
-    };
+    let conffiles = package.members.get("conffiles");
+    let conffiles = conffiles.map(|bytes| String::from_utf8_lossy(bytes));
+    let conffiles = conffiles.as_deref().unwrap_or_default();
+    let conffiles = conffiles.lines().map(str::trim).collect();
     for (name, action) in CALLED {
         if let Some(bytes) = package.members.get(name) {
             let call = Call {
@@ -145,6 +145,9 @@ fn explain_script(
     answers: &mut Answers,
     effects: &mut Vec<Effect>,
 ) -> ScriptReport {
+    if bytes.len() > basalt_shell::MAXIMUM_SIZE {
+        return too_long(bytes, call, declared);
+    }
     let text = String::from_utf8_lossy(bytes);
     let parts = script::take_apart(&text);
     let residual = script::residual_digest(&parts.rest, package.package, package.version);
@@ -155,6 +158,7 @@ fn explain_script(
         .collect();
     let before = effects.len();
     let mut lines = Vec::new();
+    let mut budget = Budget::default();
     let entry = Table::get()
         .ok()
         .and_then(|table| table.find(package.package, call.member, residual));
@@ -166,7 +170,7 @@ fn explain_script(
                 lines.push(said(snippet.first.clone(), meaning, &[]));
                 continue;
             }
-            explain_snippet(snippet, call, answers, &mut lines, effects);
+            explain_snippet(snippet, call, answers, &mut budget, &mut lines, effects);
         }
         let first = parts.rest.into_iter().next().unwrap_or(Line {
             number: 1,
@@ -205,15 +209,18 @@ fn explain_script(
             }
             Some(interpreter) => {
                 let text = without_known_snippets(&text, &parts, &mut lines, effects);
-                follow(&text, interpreter, call, answers, &mut lines, effects);
+                let left = (&mut lines, &mut *effects);
+                follow(&text, interpreter, call, answers, &mut budget, left);
             }
         }
     }
     lines.sort_by_key(|line| line.number);
     for line in &mut lines {
+        // They stand one after the other.
+        let place = snippets.partition_point(|snippet| *snippet.end() < line.number);
         line.of_snippet = snippets
-            .iter()
-            .any(|snippet| snippet.contains(&line.number));
+            .get(place)
+            .is_some_and(|snippet| snippet.contains(&line.number));
     }
     ScriptReport {
         name: call.member.to_owned(),
@@ -224,18 +231,38 @@ fn explain_script(
     }
 }
 
-/// Follows a script, or a snippet at its place in a script.
+/// The report of a script that is longer than any that is read.
+fn too_long(bytes: &[u8], call: Call<'_>, declared: bool) -> ScriptReport {
+    let line = Line {
+        number: 1,
+        text: String::new(),
+    };
+    let lines = vec![unsaid(line, "the script is longer than 1 MiB")];
+    ScriptReport {
+        name: call.member.to_owned(),
+        digest: Digest::of(bytes),
+        residual: Digest::of(bytes),
+        verdict: verdict(&lines, false, declared),
+        lines,
+    }
+}
+
+/// Follows a script, or a snippet at its place in a script, and adds its lines and effects.
 fn follow(
     text: &str,
     interpreter: Interpreter,
     call: Call<'_>,
     answers: &mut Answers,
-    lines: &mut Vec<LineReport>,
-    effects: &mut Vec<Effect>,
+    budget: &mut Budget,
+    (lines, effects): (&mut Vec<LineReport>, &mut Vec<Effect>),
 ) {
+    if budget.is_spent() {
+        return;
+    }
+    budget.spend(text.len());
     match basalt_shell::parse(text) {
         Ok(script) => {
-            let followed = interpret::follow(&script, call, interpreter, answers);
+            let followed = interpret::follow(&script, call, interpreter, answers, budget);
             lines.extend(interpret::reported(&followed.notes, text));
             effects.extend(followed.effects);
             *answers = followed.answers;
@@ -256,6 +283,7 @@ fn explain_snippet(
     snippet: &Snippet,
     call: Call<'_>,
     answers: &mut Answers,
+    budget: &mut Budget,
     lines: &mut Vec<LineReport>,
     effects: &mut Vec<Effect>,
 ) {
@@ -270,7 +298,8 @@ fn explain_snippet(
         text.push_str(&line.text);
         text.push('\n');
     }
-    follow(&text, Interpreter::default(), call, answers, lines, effects);
+    let shell = Interpreter::default();
+    follow(&text, shell, call, answers, budget, (lines, effects));
 }
 
 /// What a snippet means that is not followed, but known to the letter.

@@ -196,6 +196,166 @@ fn a_diversion_moves_anothers_file_and_is_recorded_once() {
 }
 
 #[test]
+fn what_packages_bring_below_a_directory_that_becomes_a_link_is_not_lost() {
+    let effects = [
+        Effect::Directory {
+            path: "/run/lock".to_owned(),
+            mode: 0o1777,
+            user: "root".to_owned(),
+            group: "root".to_owned(),
+        },
+        Effect::Remove {
+            path: "/var/lock".to_owned(),
+        },
+        Effect::Symlink {
+            path: "/var/lock".to_owned(),
+            target: "/run/lock".to_owned(),
+        },
+    ];
+    let wanted = [("base-files".to_owned(), effects.to_vec())];
+    for fills_links in [false, true] {
+        let mut tree = Tree::new(0);
+        let owner = Owner::Package("tool".to_owned());
+        tree.insert_file(&path("var/lock/tool/x"), b"x".as_slice(), 0o644, owner)
+            .expect("placed");
+        let mut context = Context {
+            fills_links,
+            ..Context::default()
+        };
+        apply(&mut tree, &NoContents, &wanted, &mut context).expect("applied");
+        assert!(matches!(
+            tree.get(&path("var/lock")).expect("a link").entry.kind,
+            Kind::Symlink { .. }
+        ));
+        assert_eq!(tree.contains(&path("run/lock/tool/x")), fills_links);
+        let lock = tree.get(&path("run/lock")).expect("made");
+        assert_eq!(lock.entry.mode, 0o1777);
+    }
+}
+
+#[test]
+fn a_plain_removal_takes_away_what_is_below_all_the_same() {
+    let wanted = [(
+        "tool".to_owned(),
+        vec![
+            Effect::Remove {
+                path: "/srv/old".to_owned(),
+            },
+            Effect::Symlink {
+                path: "/srv/other".to_owned(),
+                target: "/srv/new".to_owned(),
+            },
+        ],
+    )];
+    let mut tree = Tree::new(0);
+    let owner = Owner::Package("tool".to_owned());
+    tree.insert_file(&path("srv/old/x"), b"x".as_slice(), 0o644, owner)
+        .expect("placed");
+    let mut context = Context {
+        fills_links: true,
+        ..Context::default()
+    };
+    apply(&mut tree, &NoContents, &wanted, &mut context).expect("applied");
+    assert!(!tree.contains(&path("srv/old")));
+    assert!(!tree.contains(&path("srv/new")));
+}
+
+#[test]
+fn declarations_that_are_too_many_are_refused_with_their_package() {
+    let member = |number: usize| Effect::Lines {
+        path: "/etc/list".to_owned(),
+        lines: vec![format!("line {number}")],
+    };
+    let diversion = |number: usize| Effect::Diversion {
+        from: format!("/srv/{number}"),
+        to: format!("/srv/{number}.old"),
+        if_directory: None,
+    };
+    let alternative = |number: usize| Effect::Alternative {
+        name: "editor".to_owned(),
+        link: "/usr/bin/editor".to_owned(),
+        path: format!("/srv/choice{number}"),
+        priority: 1,
+        slaves: (0..400)
+            .map(|slave| basalt_effects::Slave {
+                name: format!("s{slave}"),
+                link: format!("/srv/s{slave}"),
+                path: "/srv/choice0".to_owned(),
+            })
+            .collect(),
+        pages: None,
+    };
+    let run = |effects: Vec<Effect>| {
+        let mut tree = Tree::new(0);
+        for number in 0..300 {
+            let owner = Owner::Package("tool".to_owned());
+            tree.insert_file(
+                &path(&format!("srv/choice{number}")),
+                b"x".as_slice(),
+                0o755,
+                owner,
+            )
+            .expect("placed");
+        }
+        let wanted = [("tool".to_owned(), effects)];
+        apply(&mut tree, &NoContents, &wanted, &mut Context::default())
+    };
+    for effects in [
+        (0..6_000).map(member).collect(),
+        (0..210_000).map(diversion).collect(),
+        (0..300).map(alternative).collect::<Vec<Effect>>(),
+    ] {
+        let error = run(effects).expect_err("refused");
+        assert!(error.is_malformed_package(), "{error}");
+        assert!(error.to_string().contains("package tool"), "{error}");
+    }
+    run((0..500).map(member).collect()).expect("applied");
+    let begun = std::time::Instant::now();
+    run((0..20_000).map(diversion).collect()).expect("applied");
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn lines_of_the_packages_own_lists_are_bounded() {
+    for (file, line, writer) in [
+        ("usr/lib/sysusers.d/x.conf", "g x5 -\n", Writer::SystemUsers),
+        (
+            "usr/lib/tmpfiles.d/x.conf",
+            "d /srv/x\n",
+            Writer::TemporaryFiles,
+        ),
+        (
+            "usr/lib/tmpfiles.d/x.conf",
+            "z /srv/*/x 0644\n",
+            Writer::TemporaryFiles,
+        ),
+    ] {
+        let mut tree = Tree::new(0);
+        let owner = || Owner::Package("tool".to_owned());
+        let times = if line.starts_with('z') {
+            15_000
+        } else {
+            30_000
+        };
+        tree.insert_file(&path(file), line.repeat(times).into_bytes(), 0o644, owner())
+            .expect("placed");
+        for number in 0..2000 {
+            tree.insert_file(
+                &path(&format!("srv/{number}/y")),
+                b"".as_slice(),
+                0o644,
+                owner(),
+            )
+            .expect("placed");
+        }
+        let wanted = [("tool".to_owned(), vec![Effect::Run { writer }])];
+        let error =
+            apply(&mut tree, &NoContents, &wanted, &mut Context::default()).expect_err("refused");
+        assert!(error.is_malformed_package(), "{file}: {error}");
+    }
+}
+
+#[test]
 fn a_diversion_that_asks_for_a_directory_is_left_out_without_it() {
     let mut tree = tree(&[("usr/bin/sh", "old")]);
     let steps = [wanted(

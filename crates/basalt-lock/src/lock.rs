@@ -15,8 +15,10 @@ pub const FORMAT: u32 = 1;
 ///
 /// In 1, the directories of each layer have the time of the image; in 2, that of the newest package of
 /// their layer. In 3, an image that keeps no documentation has only those texts of
-/// `/usr/share/common-licenses` that a copyright file in it names.
-pub const COMPATIBILITY: u32 = 3;
+/// `/usr/share/common-licenses` that a copyright file in it names. In 4, nothing that a package ships is
+/// lost: what stands below a directory that a script makes a link (`/var/run`) goes where the link leads, and
+/// what stands among logs and other left-overs stays; a package that diverts what it ships has its file there.
+pub const COMPATIBILITY: u32 = 4;
 
 /// Longest lock that is read, in bytes.
 pub const MAXIMUM_SIZE: usize = 64 << 20;

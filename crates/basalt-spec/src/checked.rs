@@ -355,6 +355,32 @@ impl Form for Port {
     }
 }
 
+/// A locale as programs ask for it: `de_DE.UTF-8`, `sr_RS.UTF-8@latin`, `C.UTF-8`.
+pub(crate) struct Locale;
+
+impl Form for Locale {
+    fn check(text: &str) -> Result<(), String> {
+        let (rest, modifier) = text.split_once('@').unwrap_or((text, "any"));
+        let (place, codeset) = rest.split_once('.').unwrap_or((rest, "any"));
+        let (language, territory) = place.split_once('_').unwrap_or((place, "XX"));
+        let all =
+            |text: &str, is: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|b| is(&b));
+        let is_language =
+            (2..=3).contains(&language.len()) && all(language, u8::is_ascii_lowercase);
+        let is_territory = (2..=3).contains(&territory.len())
+            && all(territory, |b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        let is_codeset = all(codeset, |b| b.is_ascii_alphanumeric() || *b == b'-');
+        let is_modifier = all(modifier, u8::is_ascii_alphanumeric);
+        match text == "C.UTF-8" || is_language && is_territory && is_codeset && is_modifier {
+            true if text.len() <= 64 => Ok(()),
+            _ => Err(wrong(
+                format_args!("`{}` is no locale", text.escape_debug()),
+                "write language, territory and character set: `de_DE.UTF-8`",
+            )),
+        }
+    }
+}
+
 /// The name of an environment variable.
 pub(crate) struct Variable;
 

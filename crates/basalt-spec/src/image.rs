@@ -41,6 +41,9 @@ pub struct ImageSpec {
     pub files: Vec<FileSpec>,
     pub applets: Vec<Applets>,
     pub certificates: Vec<String>,
+    // Left out when there is none, as slices are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     pub environment: BTreeMap<String, String>,
     pub entrypoint: Vec<String>,
     pub cmd: Vec<String>,
@@ -74,6 +77,7 @@ impl ImageSpec {
     pub(crate) fn new(overlay: &Overlay, release: &str) -> Result<Self, Impossible> {
         let mut overlay = overlay.clone();
         settle::conditions(&overlay)?;
+        settle::locale(&mut overlay);
         settle::once(&mut overlay, release);
         settle::whole(&mut overlay);
         settle::accounts(&overlay)?;
@@ -100,6 +104,7 @@ impl ImageSpec {
             files: overlay.files,
             applets: overlay.applets,
             certificates: overlay.certificates,
+            locale: overlay.locale,
             environment: overlay.environment,
             entrypoint: overlay.entrypoint.unwrap_or_default(),
             cmd: overlay.cmd.unwrap_or_default(),

@@ -27,6 +27,7 @@ pub use parts::{
     PackageDatabase, Reachable, SliceChoice, User,
 };
 pub use schema::{reference, schema};
+pub use settle::LOCALES;
 pub use starter::starter;
 pub use strict::from_yaml;
 pub use suggest::nearest;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{
-    self, Absolute, Architecture, Argument, Key, Name, Port, Release, RunAs, Signal,
+    self, Absolute, Architecture, Argument, Key, Locale, Name, Port, Release, RunAs, Signal,
 };
 use crate::parts::{
     self, Applets, Assertions, Compression, ExtraArchive, FileSpec, Group, Keep, Layers, Minimize,
@@ -60,6 +60,10 @@ pub struct Overlay {
     pub applets: Vec<Applets>,
     /// Certificates of authorities to trust: local PEM files, relative to the spec.
     pub certificates: Vec<String>,
+    /// The one locale that its programs use, compiled: `de_DE.UTF-8`. Brings it from the package `locales-all`, keeps the
+    /// translations of its language, and sets `LANG` (default: none; `C.UTF-8` needs no package).
+    #[serde(deserialize_with = "checked::option::<_, Locale>")]
+    pub locale: Option<String>,
     /// Environment variables.
     #[serde(deserialize_with = "checked::variables")]
     pub environment: BTreeMap<String, String>,
@@ -128,6 +132,7 @@ impl Overlay {
         replace(&mut self.architectures, over.architectures);
         replace(&mut self.recommends, over.recommends);
         replace(&mut self.essential, over.essential);
+        replace(&mut self.locale, over.locale);
         replace(&mut self.entrypoint, over.entrypoint);
         replace(&mut self.cmd, over.cmd);
         replace(&mut self.working_directory, over.working_directory);

@@ -8,7 +8,7 @@ use crate::image::Impossible;
 use crate::overlay::Overlay;
 use crate::parts::{FileSpec, PackageDatabase};
 use crate::suggest::nearest;
-use crate::values::{WantedPackage, applies};
+use crate::values::{PackageName, WantedPackage, applies};
 
 /// Conditions name releases, and a misspelt one would leave its entry out without a word. Releases
 /// that the spec is not for are all right: shared parts have conditions for more than one spec.
@@ -56,6 +56,48 @@ pub(crate) fn once(overlay: &mut Overlay, release: &str) {
     last_by(&mut overlay.users, |one, later| one.name == later.name);
     last_by(&mut overlay.groups, |one, later| one.name == later.name);
     last_by(&mut overlay.files, replaces);
+}
+
+/// The package that has all locales compiled, of which an image has the one that it wants.
+pub const LOCALES: &str = "locales-all";
+
+/// What one chosen locale comes to: its package, the translations of its language, and `LANG`, unless the
+/// spec sets that by itself.
+pub(crate) fn locale(overlay: &mut Overlay) {
+    let Some(locale) = &overlay.locale else {
+        return;
+    };
+    overlay
+        .environment
+        .entry("LANG".to_owned())
+        .or_insert_with(|| locale.clone());
+    // The C library itself has that.
+    if locale == "C.UTF-8" {
+        return;
+    }
+    let has_package = |one: &WantedPackage| one.name.as_str() == LOCALES;
+    if let Ok(name) = PackageName::try_from(LOCALES.to_owned())
+        && !overlay.packages.iter().any(has_package)
+    {
+        overlay.packages.push(WantedPackage {
+            name,
+            version: None,
+            architectures: Vec::new(),
+            releases: Vec::new(),
+            dependencies: true,
+        });
+    }
+    let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
+    let kept = &mut overlay.keep.get_or_insert_default().locales;
+    if !kept.iter().any(|one| one == language || one == "*") {
+        kept.push(language.to_owned());
+    }
+    // No program names them, so nothing reaches them.
+    if let Some(minimize) = &mut overlay.minimize {
+        for pattern in ["/usr/lib/locale/**", "/usr/share/locale/**"] {
+            minimize.reachable.keep.push(pattern.to_owned());
+        }
+    }
 }
 
 /// Whether a later file takes an earlier's place wherever the earlier would stand.

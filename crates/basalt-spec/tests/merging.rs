@@ -346,3 +346,75 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_locale_brings_its_package_its_translations_and_lang() {
+    let image = |rest: &str| with(rest).load("image.yaml").base;
+    let names = |rest: &str| -> Vec<String> {
+        let packages = image(rest).packages;
+        packages.iter().map(|one| one.name.to_string()).collect()
+    };
+    let plain = image("packages: [bash]\n");
+    assert_eq!((plain.locale, plain.environment.len()), (None, 0));
+    let german = image("packages: [bash]\nlocale: de_DE.UTF-8\n");
+    assert_eq!(german.environment["LANG"], "de_DE.UTF-8");
+    assert_eq!(german.keep.locales, ["de"]);
+    assert_eq!(
+        names("packages: [bash]\nlocale: de_DE.UTF-8\n"),
+        ["bash", "locales-all"]
+    );
+    assert_eq!(
+        names("packages: [locales-all]\nlocale: pt_BR.UTF-8\n"),
+        ["locales-all"]
+    );
+    // What the spec says itself counts.
+    let own = image("locale: de_AT.UTF-8\nenvironment: { LANG: C }\nkeep: { locales: [\"*\"] }\n");
+    assert_eq!(own.environment["LANG"], "C");
+    assert_eq!(own.keep.locales, ["*"]);
+    // The C library has that by itself.
+    let c = image("locale: C.UTF-8\n");
+    assert_eq!(
+        (c.environment["LANG"].as_str(), c.packages.len()),
+        ("C.UTF-8", 0)
+    );
+    assert!(c.keep.locales.is_empty());
+    let minimized =
+        image("locale: de_DE.UTF-8\nentrypoint: [/bin/x]\nminimize: { reachable: {} }\n");
+    let kept = minimized.minimize.expect("it is").reachable.keep;
+    assert_eq!(kept, ["/usr/lib/locale/**", "/usr/share/locale/**"]);
+}
+
+#[test]
+fn what_is_no_locale_is_refused_with_the_form_of_one() {
+    for wrong in [
+        "german",
+        "de-DE",
+        "DE_de.UTF-8",
+        "de_DE.",
+        "../de_DE",
+        "de_DE.UTF-8/..",
+        "C",
+        "",
+    ] {
+        let error = with(&format!("locale: \"{wrong}\"\n")).error("image.yaml", None);
+        assert!(error.contains("is no locale"), "{wrong}: {error}");
+        assert!(error.contains("de_DE.UTF-8"), "{error}");
+    }
+    for right in [
+        "de_DE",
+        "de_DE@euro",
+        "sr_RS.UTF-8@latin",
+        "agr_PE",
+        "eo",
+        "en_US.ISO-8859-15",
+    ] {
+        assert_eq!(
+            with(&format!("locale: {right}\n"))
+                .load("image.yaml")
+                .base
+                .locale
+                .as_deref(),
+            Some(right)
+        );
+    }
+}

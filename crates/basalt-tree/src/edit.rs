@@ -8,6 +8,7 @@ use basalt_digest::Digest;
 use crate::entry::{Entry, Kind, Owner};
 use crate::error::TreeError;
 use crate::path::{MERGED, TreePath};
+use crate::sharing::merge_directories;
 use crate::tree::{Placed, Source, Tree};
 
 /// Attributes to change; what is `None` stays as it is.
@@ -348,6 +349,70 @@ impl Tree {
             self.entries.insert(to, placed);
         }
         Ok(())
+    }
+
+    /// Moves all that stands below a directory to below another, which is made if it is not there: as if
+    /// what brought it had met a link to that other directory. Directories merge. Returns how many files,
+    /// links and pipes were moved.
+    ///
+    /// # Errors
+    /// When something else stands where one of them goes, or one directory is within the other.
+    pub fn move_below(&mut self, from: &TreePath, to: &TreePath) -> Result<usize, TreeError> {
+        let from = self.resolve(from)?;
+        let to = self.resolve(to)?;
+        let below: Vec<(TreePath, Placed)> = self
+            .iter_within(&from)
+            .filter(|(path, _)| **path != from)
+            .map(|(path, placed)| (path.clone(), placed.clone()))
+            .collect();
+        let Some(owner) = below.first().map(|(_, placed)| placed.owner.clone()) else {
+            return Ok(0);
+        };
+        if to.is_within(&from) || from.is_within(&to) {
+            return Err(TreeError::LinkLoop { path: from });
+        }
+        self.make_parents(&to, &to, &owner)?;
+        let moved = |path: &TreePath| match path.is_within(&from) {
+            true => to.join(path.as_str().get(from.as_str().len()..).unwrap_or_default()),
+            false => Ok(path.clone()),
+        };
+        let mut count = 0;
+        for (path, mut placed) in below {
+            self.entries.remove(&path);
+            let is_link = self.hardlinks.remove(&path);
+            let place = moved(&path)?;
+            match self.entries.get_mut(&place) {
+                Some(there) if there.entry.is_directory() && placed.entry.is_directory() => {
+                    merge_directories(there, placed);
+                    continue;
+                }
+                Some(there) => {
+                    return Err(TreeError::Occupied {
+                        path: place,
+                        owner: Box::new(there.owner.clone()),
+                        wanted_by: Box::new(placed.owner),
+                    });
+                }
+                None => {}
+            }
+            if let Kind::Hardlink { target } = &mut placed.entry.kind {
+                *target = moved(target)?;
+            }
+            if is_link {
+                self.hardlinks.insert(place.clone());
+            }
+            count += usize::from(!placed.entry.is_directory());
+            self.entries.insert(place, placed);
+        }
+        // Links from elsewhere to what was moved.
+        for link in &self.hardlinks {
+            if let Some(placed) = self.entries.get_mut(link)
+                && let Kind::Hardlink { target } = &mut placed.entry.kind
+            {
+                *target = moved(target)?;
+            }
+        }
+        Ok(count)
     }
 
     /// The hard links whose file stands at a path.

@@ -25,6 +25,18 @@ pub enum TreeError {
         /// What stands against sharing it.
         cause: &'static str,
     },
+    /// Two packages divert one path.
+    #[error(
+        "packages {first} and {second} both divert {path}, which dpkg-divert refuses; leave one of them out"
+    )]
+    Diverted {
+        /// The path.
+        path: TreePath,
+        /// One package.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// One package brings a path twice.
     #[error("package {package} brings {path} twice; the package is malformed, leave it out")]
     Duplicate {
@@ -134,6 +146,17 @@ pub enum TreeError {
 impl TreeError {
     /// Whether one package is at fault by itself, as no package of a sound archive is.
     pub fn is_malformed_package(&self) -> bool {
-        matches!(self, Self::Duplicate { .. } | Self::ThroughOwnLink { .. })
+        match self {
+            Self::Duplicate { .. }
+            | Self::ThroughOwnLink { .. }
+            | Self::HardlinkTarget { .. }
+            | Self::Path(_) => true,
+            Self::NotADirectory {
+                owner,
+                blocker_owner,
+                ..
+            } => owner == blocker_owner && matches!(**owner, Owner::Package(_)),
+            _ => false,
+        }
     }
 }

@@ -19,6 +19,9 @@ pub struct HardenPolicy {
     pub keep_setuid: Vec<String>,
     /// Files kept although they are logs or caches: patterns.
     pub keep: Vec<String>,
+    /// Whether what a package ships is kept although it stands among what a machine leaves behind: dpkg
+    /// unpacks it, and no machine made it.
+    pub keep_shipped: bool,
 }
 
 /// One thing that hardening changed.
@@ -91,7 +94,7 @@ const MACHINE_ID: &str = "etc/machine-id";
 ///
 /// - setuid and setgid bits of files go, unless kept by name; of directories they stay.
 /// - What all may write loses that permission, except directories with the sticky bit.
-/// - Logs, caches and backups go, unless the spec brought them.
+/// - Logs, caches and backups go, unless the spec brought them, or a package did and the policy keeps those.
 /// - A machine id is emptied.
 ///
 /// # Errors
@@ -129,6 +132,7 @@ fn left_overs(tree: &Tree, policy: &HardenPolicy) -> Vec<TreePath> {
     let is_left_over = |path: &TreePath, placed: &Placed| {
         !matches!(placed.entry.kind, Kind::Directory | Kind::Symlink { .. })
             && !matches!(placed.owner, Owner::Spec(_))
+            && !(policy.keep_shipped && matches!(placed.owner, Owner::Package(_)))
             && any(&LEFT_OVERS, path)
             && !any(&policy.keep, path)
     };

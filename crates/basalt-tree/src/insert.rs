@@ -31,8 +31,21 @@ pub type Replaces<'a> = dyn Fn(&str, &str) -> bool + 'a;
 
 impl Tree {
     /// Declares a diversion. It holds for packages inserted afterwards.
-    pub fn declare_diversion(&mut self, diversion: Diversion) {
-        self.diversions.push(diversion);
+    ///
+    /// # Errors
+    /// When there is another one of that path, which `dpkg-divert` refuses too.
+    pub fn declare_diversion(&mut self, diversion: Diversion) -> Result<(), TreeError> {
+        match self.diversions.get(&diversion.from) {
+            Some(there) if *there != diversion => Err(TreeError::Diverted {
+                path: diversion.from,
+                first: there.by.clone().unwrap_or_default(),
+                second: diversion.by.unwrap_or_default(),
+            }),
+            _ => {
+                self.diversions.insert(diversion.from.clone(), diversion);
+                Ok(())
+            }
+        }
     }
 
     /// Inserts one package into what is there; see [`Tree::insert_packages`].
@@ -84,7 +97,12 @@ impl Tree {
         let mut seen: BTreeMap<&TreePath, usize> = BTreeMap::new();
         let mut merged = Vec::with_capacity(package.entries.len());
         for (path, entry) in package.entries {
-            merged.push(self.divert(merge(path, entry), package.name));
+            let path = merge(path, entry);
+            // dpkg diverts no directories.
+            merged.push(match entry.is_directory() {
+                true => path,
+                false => self.divert(path, package.name),
+            });
         }
         for (index, path) in merged.iter().enumerate() {
             if let Some(first) = seen.insert(path, index) {
@@ -103,10 +121,10 @@ impl Tree {
     }
 
     fn divert(&self, path: TreePath, package: &str) -> TreePath {
-        self.diversions
-            .iter()
-            .find(|diversion| diversion.from == path && diversion.by.as_deref() != Some(package))
-            .map_or(path, |diversion| diversion.to.clone())
+        match self.diversions.get(&path) {
+            Some(diversion) if diversion.by.as_deref() != Some(package) => diversion.to.clone(),
+            _ => path,
+        }
     }
 
     /// Symbolic links that other packages use as directories, with where they lead.
@@ -217,12 +235,16 @@ impl Tree {
             };
             self.place(place, entry.clone(), source, &owner, replaces)?;
         }
+        let mut files: BTreeMap<TreePath, &(TreePath, Entry)> = BTreeMap::new();
+        if !hardlinks.is_empty() {
+            for file in package.entries {
+                if let Kind::File { .. } = file.1.kind {
+                    files.entry(merge(&file.0, &file.1)).or_insert(file);
+                }
+            }
+        }
         for (raw, entry, place, target) in hardlinks {
-            let file = package.entries.iter().find(|(path, entry)| {
-                matches!(entry.kind, Kind::File { .. })
-                    && merge(path, entry) == merge(target, entry)
-            });
-            let Some((file_raw, file_entry)) = file else {
+            let Some((file_raw, file_entry)) = files.get(&target.usr_merged()) else {
                 return Err(TreeError::HardlinkTarget {
                     path: raw.clone(),
                     target: target.clone(),

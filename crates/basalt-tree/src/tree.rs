@@ -82,7 +82,7 @@ pub struct Tree {
     pub(crate) entries: BTreeMap<TreePath, Placed>,
     /// Where hard links stand, or once stood: so that the links of one file are found fast.
     pub(crate) hardlinks: BTreeSet<TreePath>,
-    pub(crate) diversions: Vec<Diversion>,
+    pub(crate) diversions: BTreeMap<TreePath, Diversion>,
     pub(crate) replaced: Vec<Replaced>,
     pub(crate) epoch: i64,
 }

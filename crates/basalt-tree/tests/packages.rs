@@ -281,11 +281,13 @@ fn a_path_twice_in_one_package_is_refused() {
 #[test]
 fn diverted_files_stand_aside() {
     let mut found = Tree::new(EPOCH);
-    found.declare_diversion(Diversion {
-        from: path("usr/bin/sh"),
-        to: path("usr/bin/sh.distrib"),
-        by: Some("dash".to_owned()),
-    });
+    found
+        .declare_diversion(Diversion {
+            from: path("usr/bin/sh"),
+            to: path("usr/bin/sh.distrib"),
+            by: Some("dash".to_owned()),
+        })
+        .expect("declared");
     let (bash, dash) = (
         [file("bin/sh", "bash", 0o755)],
         [file("usr/bin/sh", "dash", 0o755)],
@@ -305,6 +307,122 @@ fn diverted_files_stand_aside() {
         .expect("inserted");
     assert_eq!(owner(&found, "usr/bin/sh"), "package dash");
     assert_eq!(owner(&found, "usr/bin/sh.distrib"), "package bash");
+}
+
+#[test]
+fn two_packages_that_divert_one_path_are_refused_as_dpkg_divert_does() {
+    let mut found = Tree::new(EPOCH);
+    let by = |name: &str, to: &str| Diversion {
+        from: path("usr/bin/sh"),
+        to: path(to),
+        by: Some(name.to_owned()),
+    };
+    found
+        .declare_diversion(by("dash", "usr/bin/sh.1"))
+        .expect("declared");
+    found
+        .declare_diversion(by("dash", "usr/bin/sh.1"))
+        .expect("the same again");
+    for other in [by("bash", "usr/bin/sh.1"), by("dash", "usr/bin/sh.2")] {
+        let error = found.declare_diversion(other).expect_err("refused");
+        assert!(matches!(error, TreeError::Diverted { .. }), "{error}");
+    }
+}
+
+#[test]
+fn what_stands_below_a_directory_that_becomes_a_link_goes_where_the_link_leads() {
+    let mut found = tree(&[
+        (
+            "a",
+            vec![
+                directory("var/run", 0o755),
+                directory("var/run/a", 0o750),
+                file("var/run/a/pid", "1", 0o644),
+                hardlink("var/run/a/alias", "var/run/a/pid"),
+                symlink("var/run/link", "a/pid"),
+                hardlink("srv/outside", "var/run/a/pid"),
+            ],
+        ),
+        (
+            "b",
+            vec![directory("run", 0o755), directory("run/a", 0o700)],
+        ),
+    ]);
+    let moved = found.move_below(&path("var/run"), &path("run"));
+    assert_eq!(moved.expect("moved"), 3);
+    assert_eq!(found.iter_within(&path("var/run")).count(), 1);
+    let target = |text: &str| match &found.get(&path(text)).expect("it is there").entry.kind {
+        Kind::Hardlink { target } => target.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(owner(&found, "run/a/pid"), "package a");
+    assert_eq!(target("run/a/alias"), "/run/a/pid");
+    assert_eq!(target("srv/outside"), "/run/a/pid");
+    assert!(found.contains(&path("run/link")));
+    // Of two that bring the directory the stricter counts, as ever.
+    assert_eq!(found.get(&path("run/a")).expect("there").entry.mode, 0o700);
+    let Source::Package { path: from, .. } = &found.get(&path("run/a/pid")).expect("there").source
+    else {
+        panic!("it has content");
+    };
+    assert_eq!(*from, path("var/run/a/pid"), "where its fragment has it");
+
+    let mut clash = tree(&[(
+        "a",
+        vec![file("var/run/x", "1", 0o644), file("run/x", "2", 0o644)],
+    )]);
+    let error = clash
+        .move_below(&path("var/run"), &path("run"))
+        .expect_err("refused");
+    assert!(matches!(error, TreeError::Occupied { .. }), "{error}");
+    let mut within = tree(&[("a", vec![file("var/run/x", "1", 0o644)])]);
+    assert!(within.move_below(&path("var"), &path("var/run")).is_err());
+    assert_eq!(
+        within
+            .move_below(&path("nowhere"), &path("run"))
+            .expect("nothing"),
+        0
+    );
+}
+
+#[test]
+fn many_hard_links_take_time_by_their_number() {
+    let mut entries = vec![file("usr/share/file", "x", 0o644)];
+    entries.extend((0..30_000).map(|number| file(&format!("usr/share/f{number}"), "y", 0o644)));
+    entries.extend((0..30_000).map(|n| hardlink(&format!("usr/share/l{n}"), "usr/share/file")));
+    let begun = std::time::Instant::now();
+    let package = [PackageEntries {
+        name: "many",
+        entries: &entries,
+    }];
+    Tree::new(EPOCH)
+        .insert_packages(&package, &|_, _| false)
+        .expect("inserted");
+    // By the product it would be some minutes.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_a_package_ships_among_left_overs_is_kept_if_wanted() {
+    let shipped = [(
+        "a",
+        vec![file("run/a/state", "x", 0o644), file("tmp/b", "x", 0o644)],
+    )];
+    for keep_shipped in [false, true] {
+        let mut found = tree(&shipped);
+        let generated = Owner::Basalt("a test".to_owned());
+        found
+            .insert_file(&path("run/pid"), b"1".as_slice(), 0o644, generated)
+            .expect("placed");
+        let policy = HardenPolicy {
+            keep_shipped,
+            ..HardenPolicy::default()
+        };
+        harden(&mut found, &policy).expect("hardened");
+        assert_eq!(found.contains(&path("run/a/state")), keep_shipped);
+        assert_eq!(found.contains(&path("tmp/b")), keep_shipped);
+        assert!(!found.contains(&path("run/pid")), "no package ships it");
+    }
 }
 
 #[test]

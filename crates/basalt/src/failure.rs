@@ -117,6 +117,7 @@ impl From<BuildError> for Failure {
             | BuildError::Malformed { .. }
             | BuildError::Package { .. } => Status::Trust,
             BuildError::Tree(cause) if cause.is_malformed_package() => Status::Trust,
+            BuildError::Effects { cause, .. } if cause.is_malformed_package() => Status::Trust,
             BuildError::Fetch(cause) if cause.is_distrust() => Status::Trust,
             BuildError::Fetch(cause) if cause.is_network() => Status::Network,
             BuildError::Unsolvable { .. } => Status::Unsolvable,

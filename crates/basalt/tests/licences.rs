@@ -62,7 +62,7 @@ fn a_lock_of_former_days_has_all_texts_as_it_had() {
     let lock = place.read(LOCK);
     place.write(
         LOCK,
-        lock.replace("\"compatibility\": 3", "\"compatibility\": 2"),
+        lock.replace("\"compatibility\": 4", "\"compatibility\": 2"),
     );
     assert!(has(&place, &mirror, "AGPL-3.0"));
 }

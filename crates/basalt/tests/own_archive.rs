@@ -301,3 +301,39 @@ fn a_package_without_digests_of_its_files_has_those_that_dpkg_would_write() {
     let text = String::from_utf8_lossy(&plain);
     assert!(text.contains(&sums), "{text}");
 }
+
+#[test]
+fn refuses_a_package_that_is_another_than_the_index_says() {
+    for (package, said, promised) in [
+        (
+            "another-name",
+            "Package: good-setuid",
+            "Package: another-name",
+        ),
+        ("another-version", "Version: 0.9", "Version: 1.0"),
+        (
+            "another-architecture",
+            "Architecture: all",
+            "Architecture: amd64",
+        ),
+    ] {
+        refuses_package(package, &[said, promised, "the bytes of another package"]);
+    }
+    refuses_package("no-version", &["no field `Version`"]);
+}
+
+#[test]
+fn refuses_packages_whose_members_are_malformed() {
+    for (package, word) in [
+        ("evil-conffiles", "no absolute path"),
+        ("evil-triggers", "interest ../../evil"),
+        ("evil-directive", "wish for-more"),
+        ("evil-control", "line 1 of the control data"),
+        ("evil-stanzas", "only one stanza"),
+        ("evil-member", "`other` stands where `control.tar` must"),
+        ("evil-sysusers", "sysusers.d/evil.conf:1"),
+    ] {
+        let (_, run) = refuses(4, "good", "good.asc", package, &[]);
+        run.refused(4, &[word]);
+    }
+}

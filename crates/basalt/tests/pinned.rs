@@ -12,7 +12,7 @@ use support::own_archive::workplace;
 const LOCK: &str = "image.trixie.lock.json";
 
 /// What the number, the image below and each codec give.
-const PINNED: [(u32, &str, &str); 6] = [
+const PINNED: [(u32, &str, &str); 8] = [
     (
         1,
         "gzip",
@@ -40,6 +40,16 @@ const PINNED: [(u32, &str, &str); 6] = [
     ),
     (
         3,
+        "zstd",
+        "sha256:6d1d61e200aab4c3242adfe47eaf4d01a38d198fc8e2b0d71a481f264ae8a7eb",
+    ),
+    (
+        4,
+        "gzip",
+        "sha256:b0424ada5bffdb117b573b78c84dec9dedfdcab6dbf8d2557d91906529edf36e",
+    ),
+    (
+        4,
         "zstd",
         "sha256:6d1d61e200aab4c3242adfe47eaf4d01a38d198fc8e2b0d71a481f264ae8a7eb",
     ),
@@ -100,7 +110,7 @@ fn an_image_is_the_same_for_as_long_as_the_compatibility_number_is() {
 
 /// What each number gives an image of two packages, the one of a day after the other's: in 1 the
 /// directories of both layers have that day.
-const OF_TWO_DAYS: [(u32, &str); 3] = [
+const OF_TWO_DAYS: [(u32, &str); 4] = [
     (
         1,
         "sha256:e61ef5e640fd48a19189f02cb78d7489cc544ab379cd3f151afdbc47b6d09829",
@@ -111,6 +121,10 @@ const OF_TWO_DAYS: [(u32, &str); 3] = [
     ),
     (
         3,
+        "sha256:610fd4bbbfdbe6f32ce19eb4f4a0eaffbb9d437225127c0ee22bef414d4d059c",
+    ),
+    (
+        4,
         "sha256:610fd4bbbfdbe6f32ce19eb4f4a0eaffbb9d437225127c0ee22bef414d4d059c",
     ),
 ];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use basalt_tree::Owner;
 
 use super::error::ApplyError;
+use super::limits;
 use super::work::{Step, Work, owned, place};
 use crate::effect::{Effect, Pages, Slave};
 
@@ -130,6 +131,11 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
                 .collect(),
         };
         group.choices.insert(path.clone(), choice);
+        // Its record has a line for each link of each choice.
+        if group.choices.len() * (group.slaves.len() + 1) > limits::MAXIMUM_LINKS {
+            let what = format!("links of the alternative {name}");
+            return Err(limits::too_many(step.package, limits::MAXIMUM_LINKS, &what));
+        }
     }
     for (name, group) in &groups {
         write(work, name, group)?;

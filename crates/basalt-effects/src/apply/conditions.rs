@@ -1,5 +1,8 @@
 //! Conditions of effects, asked of the tree as the packages and the spec made it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use basalt_tree::{Kind, Owner, TreePath};
 
 use super::accounts::Accounts;
@@ -30,6 +33,8 @@ pub(super) fn settle<'a>(
         work,
         wanted,
         accounts: accounts(work, wanted)?,
+        made: made_paths(wanted),
+        asked: RefCell::default(),
     };
     let mut steps = Vec::new();
     for (package, effects) in wanted {
@@ -66,6 +71,38 @@ struct Settler<'a, 'w> {
     work: &'a Work<'w>,
     wanted: &'a [(String, Vec<Effect>)],
     accounts: Accounts,
+    /// The paths that effects make, with which packages' they are, by their places in `wanted`.
+    made: BTreeMap<&'a str, Vec<usize>>,
+    /// What was asked of those: the package and the path, and whose effect makes that.
+    asked: RefCell<BTreeMap<(String, String), Option<usize>>>,
+}
+
+/// The paths that effects make, on either side of a condition, with who makes them.
+fn made_paths<'w>(wanted: &'w [(String, Vec<Effect>)]) -> BTreeMap<&'w str, Vec<usize>> {
+    let mut made: BTreeMap<&'w str, Vec<usize>> = BTreeMap::new();
+    for (number, (_, effects)) in wanted.iter().enumerate() {
+        let mut note = |effect: &'w Effect| {
+            let path = match effect {
+                Effect::Directory { path, .. }
+                | Effect::File { path, .. }
+                | Effect::Write { path, .. }
+                | Effect::Symlink { path, .. }
+                | Effect::Lines { path, .. } => path,
+                Effect::Copy { to, .. } | Effect::Configuration { to, .. } => to,
+                Effect::Alternative { link, .. } => link,
+                Effect::User {
+                    home, make_home, ..
+                } if *make_home => home,
+                _ => return,
+            };
+            let packages = made.entry(path).or_default();
+            if packages.last() != Some(&number) {
+                packages.push(number);
+            }
+        };
+        effects.iter().for_each(|effect| effect.each(&mut note));
+    }
+    made
 }
 
 impl Settler<'_, '_> {
@@ -206,22 +243,36 @@ impl Settler<'_, '_> {
         }
     }
 
+    /// As [`Self::makes`], of a path or what stands below it.
     fn made(&self, package: &str, path: &str) -> Result<bool, ApplyError> {
-        let below = format!("{path}/");
-        let is_it = |made: &str| made == path || made.starts_with(&below);
-        self.makes(package, path, &|effect| match effect {
-            Effect::Directory { path, .. }
-            | Effect::File { path, .. }
-            | Effect::Write { path, .. }
-            | Effect::Symlink { path, .. }
-            | Effect::Lines { path, .. } => is_it(path),
-            Effect::Copy { to, .. } | Effect::Configuration { to, .. } => is_it(to),
-            Effect::Alternative { link, .. } => is_it(link),
-            Effect::User {
-                home, make_home, ..
-            } => *make_home && is_it(home),
-            _ => false,
-        })
+        let question = (package.to_owned(), path.to_owned());
+        let known = self.asked.borrow().get(&question).copied();
+        let other = known.unwrap_or_else(|| {
+            let below = format!("{path}/");
+            let within = self
+                .made
+                .range(below.as_str()..)
+                .take_while(|(made, _)| made.starts_with(&below))
+                .flat_map(|(_, packages)| packages);
+            let found = self.made.get(path).into_iter().flatten().chain(within);
+            let others = found.filter(|number| self.name(**number) != Some(package));
+            let other = others.min().copied();
+            self.asked.borrow_mut().insert(question, other);
+            other
+        });
+        match other.and_then(|number| self.name(number)) {
+            None => Ok(false),
+            Some(other) => Err(ApplyError::Order {
+                package: package.to_owned(),
+                what: path.to_owned(),
+                other: other.to_owned(),
+            }),
+        }
+    }
+
+    /// The package at a place of `wanted`.
+    fn name(&self, number: usize) -> Option<&str> {
+        self.wanted.get(number).map(|(name, _)| name.as_str())
     }
 
     fn makes_user(&self, package: &str, user: &str) -> Result<bool, ApplyError> {

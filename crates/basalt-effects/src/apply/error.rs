@@ -89,6 +89,18 @@ pub enum ApplyError {
         /// How.
         cause: String,
     },
+    /// Packages declare more of something than is applied.
+    #[error(
+        "with package {package} there are more than the {maximum} {what} that one image may have; leave it out"
+    )]
+    TooMany {
+        /// The package with which there are too many.
+        package: String,
+        /// Of what.
+        what: String,
+        /// How many may be.
+        maximum: usize,
+    },
     /// What a script does in this image is not known.
     #[error("package {package}: {why}")]
     Refused {
@@ -124,4 +136,19 @@ pub enum ApplyError {
         /// What is missing.
         cause: String,
     },
+}
+
+/// Where certificates are that the spec brings, and no package.
+const OF_SPEC: &str = "/usr/local/share/ca-certificates/";
+
+impl ApplyError {
+    /// Whether a package is at fault by itself, as no package of a sound archive is.
+    pub fn is_malformed_package(&self) -> bool {
+        match self {
+            Self::Malformed { path, .. } => !path.starts_with(OF_SPEC),
+            Self::TooMany { .. } => true,
+            Self::Tree { cause, .. } => cause.is_malformed_package(),
+            _ => false,
+        }
+    }
 }

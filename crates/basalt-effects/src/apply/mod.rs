@@ -13,6 +13,7 @@ mod desktop;
 mod error;
 mod identities;
 mod keystore;
+mod limits;
 mod lines;
 mod linker;
 mod locales;
@@ -62,6 +63,9 @@ pub struct Context {
     /// Packages of which only slices are in the image: what their scripts do to files that were
     /// sliced away is not done.
     pub partial: BTreeSet<String>,
+    /// Whether what packages bring into a directory that a script makes a link goes where the link leads:
+    /// from compatibility 4 on. Before, it was lost.
+    pub fills_links: bool,
 }
 
 /// Applies each package's effects to the tree, then runs the native writers they ask for.
@@ -81,6 +85,7 @@ pub fn apply(
     let mut steps = conditions::settle(&work, wanted)?;
     // Stable, so a package's effects keep the order of its script.
     steps.sort_by(|a, b| a.package.cmp(b.package));
+    limits::check(&steps)?;
     users::apply(&mut work, &steps)?;
     paths::divert(&mut work, &steps)?;
     paths::apply(&mut work, &steps)?;

@@ -1,5 +1,7 @@
 //! Directories, files, links, attributes, and diversions.
 
+use std::collections::BTreeSet;
+
 use basalt_tree::{Attributes, Owner, TreePath};
 
 use super::error::ApplyError;
@@ -12,6 +14,7 @@ const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
 
 /// Moves diverted files of other packages and writes dpkg's record of them.
 pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
+    let mut records: Option<Records> = None;
     for step in steps {
         let Effect::Diversion {
             from,
@@ -42,25 +45,105 @@ pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Appl
                 .rename(&source, &place(to, &owner)?)
                 .map_err(|cause| failed(&owner, cause))?;
         }
-        let record = format!("{from}\n{to}\n{}\n", step.package);
-        let there = work.read_text(DIVERSIONS, &owner)?.unwrap_or_default();
-        let lines: Vec<&str> = there.lines().collect();
-        let recorded = lines
-            .chunks(3)
-            .any(|chunk| chunk.first() == Some(&from.as_str()));
-        if !recorded {
-            work.write(DIVERSIONS, (there + &record).into_bytes(), 0o644, &owner)?;
+        let known = match records.take() {
+            Some(known) => known,
+            None => Records::read(work.read_text(DIVERSIONS, &owner)?.unwrap_or_default()),
+        };
+        records = Some(known.with(from, to, step.package, owner));
+    }
+    match records {
+        Some(Records {
+            text,
+            last: Some(owner),
+            ..
+        }) => work.write(DIVERSIONS, text.into_bytes(), 0o644, &owner),
+        _ => Ok(()),
+    }
+}
+
+/// dpkg's record of diversions: from, to and package, a line each.
+struct Records {
+    text: String,
+    /// The paths that are diverted.
+    from: BTreeSet<String>,
+    /// Who added the last, if anybody did.
+    last: Option<Owner>,
+}
+
+impl Records {
+    fn read(text: String) -> Self {
+        let from = text.lines().step_by(3).map(str::to_owned).collect();
+        Self {
+            text,
+            from,
+            last: None,
         }
     }
-    Ok(())
+
+    /// Adds one, unless the path is diverted already.
+    fn with(mut self, from: &str, to: &str, package: &str, owner: Owner) -> Self {
+        if self.from.insert(from.to_owned()) {
+            self.text.push_str(&format!("{from}\n{to}\n{package}\n"));
+            self.last = Some(owner);
+        }
+        self
+    }
 }
 
 /// Applies the effects that are about one path each, in the order of the scripts.
 pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), ApplyError> {
-    for step in steps {
+    for (number, step) in steps.iter().enumerate() {
+        if let Some(target) = becomes_link(step, steps.get(number + 1)) {
+            make_way(work, step, target)?;
+        }
         apply_one(work, step)?;
     }
     Ok(())
+}
+
+/// Where the link leads that a script puts in the place of what it takes away.
+fn becomes_link<'a>(step: &Step<'a>, next: Option<&Step<'a>>) -> Option<&'a str> {
+    match (step.effect, next?.effect) {
+        (Effect::Remove { path }, Effect::Symlink { path: link, target })
+            if path == link && step.package == next?.package =>
+        {
+            Some(target)
+        }
+        _ => None,
+    }
+}
+
+/// Where a link takes the place of a directory (`/var/run`), what packages bring there goes to where the
+/// link leads: dpkg finds the link when it unpacks them, as it is made first.
+fn make_way(work: &mut Work<'_>, step: &Step<'_>, target: &str) -> Result<(), ApplyError> {
+    let Effect::Remove { path } = step.effect else {
+        return Ok(());
+    };
+    if !work.context.fills_links {
+        return Ok(());
+    }
+    let owner = owned(step.package, format!("link {path}"));
+    let directory = work
+        .tree
+        .resolve_parent(&place(path, &owner)?)
+        .map_err(|cause| failed(&owner, cause))?;
+    let is_directory = work
+        .tree
+        .get(&directory)
+        .is_some_and(|placed| placed.entry.is_directory());
+    if !is_directory {
+        return Ok(());
+    }
+    let target = directory
+        .link_target(target)
+        .map_err(|cause| ApplyError::Path {
+            wanted_by: owner.to_string(),
+            cause,
+        })?;
+    work.tree
+        .move_below(&directory, &target)
+        .map(drop)
+        .map_err(|cause| failed(&owner, cause))
 }
 
 fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {

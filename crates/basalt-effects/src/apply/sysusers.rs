@@ -6,6 +6,7 @@ use basalt_tree::Owner;
 
 use super::accounts::{Accounts, NewUser, Style};
 use super::error::ApplyError;
+use super::limits;
 use super::lines::{significant, words};
 use super::work::Work;
 
@@ -173,6 +174,10 @@ pub(super) fn apply(
     for path in fragments(work, &DIRECTORIES, owner)?.values() {
         let text = work.read_text(path, owner)?.unwrap_or_default();
         lines.extend(system_users(&text, path)?);
+        if lines.len() > limits::MAXIMUM_SYSTEM_USERS {
+            let what = "lines of sysusers.d";
+            return Err(limits::too_many(path, limits::MAXIMUM_SYSTEM_USERS, what));
+        }
     }
     let epoch = work.context.epoch;
     let ids = &mut work.context.ids;

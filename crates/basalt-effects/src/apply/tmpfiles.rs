@@ -3,6 +3,7 @@
 use basalt_tree::{Attributes, Owner, TreePath};
 
 use super::error::ApplyError;
+use super::limits;
 use super::lines::{significant, words};
 use super::patterns::matching;
 use super::sysusers::fragments;
@@ -165,6 +166,22 @@ pub(super) fn apply(work: &mut Work<'_>, package: &str) -> Result<(), ApplyError
         for line in temporary_files(&text, file)? {
             lines.push((line, file.clone()));
         }
+        if lines.len() > limits::MAXIMUM_TEMPORARY_FILES {
+            let what = "lines of tmpfiles.d";
+            return Err(limits::too_many(
+                file,
+                limits::MAXIMUM_TEMPORARY_FILES,
+                what,
+            ));
+        }
+    }
+    let patterns = lines
+        .iter()
+        .filter(|(line, _)| line.path.contains(['*', '?', '[']) || line.kind == 'Z');
+    let compared = patterns.count().saturating_mul(work.tree.len());
+    if compared > limits::MAXIMUM_COMPARED {
+        let what = "paths that patterns of tmpfiles.d are compared with";
+        return Err(limits::too_many(package, limits::MAXIMUM_COMPARED, what));
     }
     // Of two lines that make one path the first counts; attributes may follow.
     lines.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));

@@ -260,7 +260,15 @@ pub(crate) const MAXIMUM_LINES: usize = 10_000;
 /// Reads the lines of a `triggers` member (deb-triggers(5)).
 pub(crate) fn read(text: &str) -> Vec<(Line, Meaning)> {
     let mut read = Vec::new();
-    for (index, raw) in text.lines().enumerate().take(MAXIMUM_LINES) {
+    for (index, raw) in text.lines().enumerate() {
+        if read.len() == MAXIMUM_LINES {
+            let line = Line {
+                number: index + 1,
+                text: format!("more than the {MAXIMUM_LINES} triggers that are read"),
+            };
+            read.push((line, None));
+            break;
+        }
         let words: Vec<&str> = raw
             .split('#')
             .next()

@@ -76,6 +76,7 @@ impl Case {
                 blobs: Vec::new(),
                 foreign: Vec::new(),
                 children: Vec::new(),
+                others: Vec::new(),
                 subject: None,
                 artifact_type: None,
                 annotations: Default::default(),

@@ -5,10 +5,15 @@ use std::process::{Command, Stdio};
 
 use tar::{Builder, EntryType, Header};
 
-/// One package: its name, its maintainer script, its data member.
+/// One package: its name, its control members, its data member.
 pub struct Deb {
     pub name: &'static str,
-    pub postinst: Option<&'static str>,
+    /// What its own control file says, where that is not what the index says.
+    pub says: Option<String>,
+    /// Further control members: maintainer scripts, `conffiles`, `triggers`.
+    pub members: Vec<(&'static str, &'static [u8])>,
+    /// Members of the ar archive before `control.tar`.
+    pub optional: Vec<&'static str>,
     pub data_name: &'static str,
     pub data: Vec<u8>,
 }
@@ -17,7 +22,9 @@ impl Deb {
     fn new(name: &'static str, data: Vec<u8>) -> Self {
         Self {
             name,
-            postinst: None,
+            says: None,
+            members: Vec::new(),
+            optional: Vec::new(),
             data_name: "data.tar",
             data,
         }
@@ -41,25 +48,33 @@ impl Deb {
             EntryType::Regular,
             "",
             0o644,
-            self.stanza().as_bytes(),
+            self.says
+                .clone()
+                .unwrap_or_else(|| self.stanza())
+                .as_bytes(),
         );
-        if let Some(script) = self.postinst {
+        for (name, content) in &self.members {
+            let path = format!("./{name}");
             append(
                 &mut control,
-                b"./postinst",
+                path.as_bytes(),
                 EntryType::Regular,
                 "",
                 0o755,
-                script.as_bytes(),
+                content,
             );
         }
         let control = control.into_inner().expect("a Vec takes bytes");
         let mut ar = b"!<arch>\n".to_vec();
-        for (name, content) in [
-            ("debian-binary", b"2.0\n".as_slice()),
-            ("control.tar", &control),
-            (self.data_name, &self.data),
-        ] {
+        let optional = self.optional.iter().map(|name| (*name, b"odd".as_slice()));
+        let members = [("debian-binary", b"2.0\n".as_slice())]
+            .into_iter()
+            .chain(optional)
+            .chain([
+                ("control.tar", control.as_slice()),
+                (self.data_name, &self.data),
+            ]);
+        for (name, content) in members {
             let header = format!(
                 "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
                 1_700_000_000,
@@ -80,7 +95,10 @@ impl Deb {
 pub fn all() -> Vec<Deb> {
     let secret = |path: &'static [u8]| (path, EntryType::Regular, "", 0o644);
     let mut script = Deb::new("odd-script", data(&[secret(b"./usr/share/odd")]));
-    script.postinst = Some("#!/bin/sh\nset -e\nfrobnicate --everything /usr\n");
+    script.members = vec![(
+        "postinst",
+        b"#!/bin/sh\nset -e\nfrobnicate --everything /usr\n",
+    )];
     let packed = |name, data| {
         let mut deb = Deb::new(name, data);
         deb.data_name = "data.tar.xz";
@@ -132,6 +150,112 @@ pub fn all() -> Vec<Deb> {
         ),
         script,
     ]
+    .into_iter()
+    .chain(of_another())
+    .chain(malformed())
+    .chain(unpacked())
+    .collect()
+}
+
+/// Sound packages, but not those that the index says they are.
+fn of_another() -> Vec<Deb> {
+    let changes = [
+        (
+            "another-name",
+            "Package: another-name",
+            "Package: good-setuid",
+        ),
+        ("another-version", "Version: 1.0", "Version: 0.9"),
+        (
+            "another-architecture",
+            "Architecture: amd64",
+            "Architecture: all",
+        ),
+        ("no-version", "Version: 1.0\n", ""),
+    ];
+    let of_one = |(name, from, to): (&'static str, &str, &str)| {
+        let data = data_of(&[("./usr/share/another", "x")]);
+        let mut deb = Deb::new(name, data);
+        deb.says = Some(deb.stanza().replace(from, to));
+        deb
+    };
+    changes.into_iter().map(of_one).collect()
+}
+
+/// Packages whose control members or lists dpkg and systemd could not read.
+fn malformed() -> Vec<Deb> {
+    let plain = || data_of(&[("./usr/share/malformed", "x")]);
+    let with = |name, member, content: &'static [u8]| {
+        let mut deb = Deb::new(name, plain());
+        deb.members = vec![(member, content)];
+        deb
+    };
+    let mut garbled = Deb::new("evil-control", plain());
+    garbled.says = Some("Package evil-control\n".to_owned());
+    let mut twice = Deb::new("evil-stanzas", plain());
+    twice.says = Some(format!("{0}\n{0}", twice.stanza()));
+    let mut users = Deb::new(
+        "evil-sysusers",
+        data_of(&[("./usr/lib/sysusers.d/evil.conf", "u evil /etc/shadow\n")]),
+    );
+    users.members = vec![(
+        "postinst",
+        b"#!/bin/sh\nset -e\nsystemd-sysusers evil.conf\n",
+    )];
+    vec![
+        with("evil-conffiles", "conffiles", b"../../etc/passwd\n"),
+        with("evil-triggers", "triggers", b"interest ../../evil\n"),
+        with("evil-directive", "triggers", b"wish for-more\n"),
+        garbled,
+        twice,
+        users,
+        {
+            let mut deb = Deb::new("evil-member", plain());
+            deb.optional = vec!["other"];
+            deb
+        },
+    ]
+}
+
+/// Packages that dpkg unpacks in ways of its own.
+fn unpacked() -> Vec<Deb> {
+    let mut diverts = Deb::new(
+        "diverts",
+        data_of(&[
+            ("./usr/bin/chosen", "its own"),
+            ("./usr/share/diverts", "x"),
+        ]),
+    );
+    diverts.members = vec![(
+        "preinst",
+        b"#!/bin/sh\nset -e\ndpkg-divert --package diverts --add --rename --divert /usr/bin/chosen.distrib \
+            /usr/bin/chosen\n",
+    )];
+    let mut signed = Deb::new("signed", data_of(&[("./usr/share/signed", "x")]));
+    signed.optional = vec!["_gpgorigin", "_odd"];
+    vec![
+        diverts,
+        Deb::new("diverted", data_of(&[("./usr/bin/chosen", "the other's")])),
+        Deb::new(
+            "runs",
+            data_of(&[
+                ("./var/run/runs/state", "running"),
+                ("./var/lock/runs", "locked"),
+                ("./usr/share/runs", "x"),
+            ]),
+        ),
+        signed,
+    ]
+}
+
+/// Files with their content, without directories.
+fn data_of(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for (path, content) in files {
+        let (path, content) = (path.as_bytes(), content.as_bytes());
+        append(&mut builder, path, EntryType::Regular, "", 0o755, content);
+    }
+    builder.into_inner().expect("a Vec takes bytes")
 }
 
 /// One bit is another.

@@ -41,15 +41,23 @@ impl<'s> Interpreter<'s> {
             Status::Depends(condition) if self.call.member != "config" => Some(condition.clone()),
             _ => None,
         };
+        if let Some(condition) = &condition {
+            self.spend(2 * super::state::weight(condition));
+        }
         let notes = self.notes.len();
-        let before = self.state.clone();
-        let output = self.output.clone();
+        let before = self.copied();
+        let output = self.copied_output();
         let (flow_then, effects_then, simple_then) = self.side(condition.as_ref(), true, then);
-        let state_then = std::mem::replace(&mut self.state, before.clone());
+        let state_then = std::mem::replace(&mut self.state, before);
         let output_then = std::mem::replace(&mut self.output, output.clone());
+        // What the other side begins with; it is put back when both are known.
+        let before = self.copied();
         let (flow_else, effects_else, simple_else) =
             self.side(condition.as_ref(), false, otherwise);
-        let state_else = std::mem::replace(&mut self.state, before.clone());
+        let state_else = std::mem::replace(&mut self.state, before);
+        if self.is_over() {
+            return Flow::Exit;
+        }
         if self.output != output_then {
             self.output = output.map(|_| None);
         }
@@ -74,18 +82,14 @@ impl<'s> Interpreter<'s> {
             .as_ref()
             .is_some_and(|asked| self.asked_before(asked).is_some());
         if same && (!before_unpacking || effects_then == effects_else) {
-            let merged = state_then.merge(state_else);
+            let merged = self.merged(state_then, state_else);
             let is_writer = |effect: &Effect| matches!(effect, Effect::Run { .. });
             if effects_then == effects_else {
-                effects_then
-                    .into_iter()
-                    .for_each(|effect| self.emit(effect));
+                self.push_effects(effects_then);
             } else if effects_then.iter().chain(&effects_else).all(is_writer) {
                 // Native writers stand in for programs that the image need not have.
-                effects_then
-                    .into_iter()
-                    .chain(effects_else)
-                    .for_each(|effect| self.emit(effect));
+                self.push_effects(effects_then);
+                self.push_effects(effects_else);
             } else if let Some(condition) = condition {
                 self.emit_when(condition, effects_then, effects_else);
             } else {
@@ -137,6 +141,9 @@ impl<'s> Interpreter<'s> {
                 ),
             };
             self.state = going.1;
+            if !self.allows_frame() {
+                return Flow::Exit;
+            }
             self.frames.push(Frame {
                 effects: going.0,
                 ended: Some(Ended {
@@ -151,7 +158,7 @@ impl<'s> Interpreter<'s> {
         }
         self.forget(notes);
         self.unexplained(line, NOT_CHOSEN);
-        self.state = state_then.merge(state_else);
+        self.state = self.merged(state_then, state_else);
         match (flow_then, flow_else) {
             (Flow::Next, _) | (_, Flow::Next) => Flow::Next,
             (flow, _) => flow,
@@ -218,7 +225,7 @@ impl<'s> Interpreter<'s> {
             self.unexplained(line, NOT_CHOSEN);
         }
         self.state = state;
-        effects.into_iter().for_each(|effect| self.emit(effect));
+        self.push_effects(effects);
         flow
     }
 

@@ -3,7 +3,7 @@
 use basalt_shell::{AndOr, Arm, Branch, Command, Joint, Kind, List, Pipeline, Redirection};
 
 use super::state::{Flow, Status};
-use super::{Frame, Interpreter, MAXIMUM_STEPS};
+use super::{Frame, Interpreter};
 use crate::Effect;
 
 impl<'s> Interpreter<'s> {
@@ -27,44 +27,38 @@ impl<'s> Interpreter<'s> {
         Flow::Next
     }
 
+    /// Pipelines from left to right; what stands before the last is only tested.
     fn and_or(&mut self, and_or: &'s AndOr) -> Flow {
-        let Some(((joint, last), before)) = and_or.rest.split_last() else {
-            return self.pipeline(&and_or.first);
-        };
-        self.chain(&and_or.first, before, *joint, last)
+        let count = and_or.rest.len();
+        let mut flow = self.tested_if(count > 0, |interpreter| interpreter.pipeline(&and_or.first));
+        for (number, (joint, pipeline)) in and_or.rest.iter().enumerate() {
+            if flow != Flow::Next {
+                return flow;
+            }
+            flow = self.tested_if(number + 1 < count, |interpreter| {
+                let line = interpreter.line;
+                let status = interpreter.state.status.clone();
+                let mut run = |interpreter: &mut Self| interpreter.pipeline(pipeline);
+                let mut skip = |_: &mut Self| Flow::Next;
+                match joint {
+                    Joint::And => interpreter.branch(status, line, &mut run, &mut skip),
+                    Joint::Or => interpreter.branch(status, line, &mut skip, &mut run),
+                }
+            });
+        }
+        flow
     }
 
-    /// `first … joint last`: what stands before the last is only tested.
-    fn chain(
-        &mut self,
-        first: &'s Pipeline,
-        before: &'s [(Joint, Pipeline)],
-        joint: Joint,
-        last: &'s Pipeline,
-    ) -> Flow {
-        self.tested += 1;
-        let flow = match before.split_last() {
-            None => self.pipeline(first),
-            Some(((joint, last), before)) => self.chain(first, before, *joint, last),
-        };
-        self.tested -= 1;
-        if flow != Flow::Next {
-            return flow;
-        }
-        let line = self.line;
-        let status = self.state.status.clone();
-        let mut run = |interpreter: &mut Self| interpreter.pipeline(last);
-        let mut skip = |_: &mut Self| Flow::Next;
-        match joint {
-            Joint::And => self.branch(status, line, &mut run, &mut skip),
-            Joint::Or => self.branch(status, line, &mut skip, &mut run),
-        }
+    /// Follows what is only tested, if it is: its failure then does not end the script.
+    fn tested_if(&mut self, tested: bool, inner: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        self.tested += usize::from(tested);
+        let flow = inner(self);
+        self.tested -= usize::from(tested);
+        flow
     }
 
     fn pipeline(&mut self, pipeline: &'s Pipeline) -> Flow {
-        self.steps += 1;
-        if self.steps > MAXIMUM_STEPS {
-            self.unexplained(self.line, "the script runs more commands than are followed");
+        if !self.step() {
             return Flow::Exit;
         }
         let [command] = pipeline.commands.as_slice() else {
@@ -107,7 +101,7 @@ impl<'s> Interpreter<'s> {
             } else {
                 self.output = None;
             }
-            let saved = self.state.clone();
+            let saved = self.copied();
             self.frames.push(Frame::default());
             let depth = self.frames.len();
             let flow = self.command(command);
@@ -138,6 +132,10 @@ impl<'s> Interpreter<'s> {
 
     pub(super) fn command(&mut self, command: &'s Command) -> Flow {
         self.lines(command.lines);
+        self.deeper(Flow::Exit, |interpreter| interpreter.command_here(command))
+    }
+
+    fn command_here(&mut self, command: &'s Command) -> Flow {
         if let Kind::Simple { assignments, words } = &command.kind {
             return self.simple(command, assignments, words);
         }
@@ -199,7 +197,7 @@ impl<'s> Interpreter<'s> {
 
     /// Follows commands of a subshell: what they set is forgotten, what they do to files is not.
     pub(super) fn subshell(&mut self, list: &'s List) -> Flow {
-        let saved = self.state.clone();
+        let saved = self.copied();
         let depth = self.frames.len() + 1;
         self.frames.push(Frame::default());
         let flow = self.list(list);
@@ -211,7 +209,7 @@ impl<'s> Interpreter<'s> {
                 "a subshell ends here or not, by what is not known, and leaves something behind",
             );
         }
-        effects.into_iter().for_each(|effect| self.emit(effect));
+        self.push_effects(effects);
         let inner = std::mem::replace(&mut self.state, saved);
         self.state.paths = inner.paths;
         self.state.assumed = inner.assumed;
@@ -230,49 +228,77 @@ impl<'s> Interpreter<'s> {
     }
 
     fn conditional(&mut self, branches: &'s [Branch], otherwise: Option<&'s List>) -> Flow {
-        let Some((first, rest)) = branches.split_first() else {
-            return match otherwise {
-                Some(list) => self.list(list),
-                None => {
-                    self.state.status = Status::Success;
-                    Flow::Next
-                }
-            };
-        };
-        self.tested += 1;
-        let flow = self.list(&first.condition);
-        self.tested -= 1;
-        if flow != Flow::Next {
-            return flow;
+        for (number, branch) in branches.iter().enumerate() {
+            let flow = self.tested_if(true, |interpreter| interpreter.list(&branch.condition));
+            if flow != Flow::Next {
+                return flow;
+            }
+            if self.state.status == Status::Failure {
+                continue;
+            }
+            let line = branch
+                .condition
+                .items
+                .first()
+                .and_then(|item| item.and_or.first.commands.first())
+                .map_or(self.line, |command| command.lines.first);
+            let status = self.state.status.clone();
+            let rest = branches.get(number + 1..).unwrap_or_default();
+            return self.deeper(Flow::Exit, |interpreter| {
+                interpreter.branch(
+                    status,
+                    line,
+                    &mut |interpreter| interpreter.list(&branch.body),
+                    &mut |interpreter| interpreter.conditional(rest, otherwise),
+                )
+            });
         }
-        let line = first
-            .condition
-            .items
-            .first()
-            .and_then(|item| item.and_or.first.commands.first())
-            .map_or(self.line, |command| command.lines.first);
-        let status = self.state.status.clone();
-        self.branch(
-            status,
-            line,
-            &mut |interpreter| interpreter.list(&first.body),
-            &mut |interpreter| interpreter.conditional(rest, otherwise),
-        )
+        match otherwise {
+            Some(list) => self.list(list),
+            None => {
+                self.state.status = Status::Success;
+                Flow::Next
+            }
+        }
     }
 
     fn arms(&mut self, value: Option<&str>, arms: &'s [Arm], line: usize) -> Flow {
-        let Some((first, rest)) = arms.split_first() else {
-            self.state.status = Status::Success;
-            return Flow::Next;
-        };
+        for (number, arm) in arms.iter().enumerate() {
+            let status = match self.fits_arm(value, arm) {
+                Some(false) => continue,
+                Some(true) => Status::Success,
+                None => Status::Unknown,
+            };
+            let rest = arms.get(number + 1..).unwrap_or_default();
+            return self.deeper(Flow::Exit, |interpreter| {
+                interpreter.branch(
+                    status,
+                    line,
+                    &mut |interpreter| {
+                        interpreter.state.status = Status::Success;
+                        interpreter.list(&arm.body)
+                    },
+                    &mut |interpreter| interpreter.arms(value, rest, line),
+                )
+            });
+        }
+        self.state.status = Status::Success;
+        Flow::Next
+    }
+
+    /// Whether a value fits one of the patterns of an arm.
+    fn fits_arm(&mut self, value: Option<&str>, arm: &'s Arm) -> Option<bool> {
         let mut fits = Some(false);
-        for pattern in &first.patterns {
+        for pattern in &arm.patterns {
             let pattern = self.pattern(pattern);
             let fit = match (value, pattern) {
                 (_, Some(pattern)) if pattern.text() == "*" && pattern.has_wildcards() => {
                     Some(true)
                 }
-                (Some(value), Some(pattern)) => pattern.fits(value),
+                (Some(value), Some(pattern)) => {
+                    self.spend(pattern.cost(value));
+                    pattern.fits(value)
+                }
                 _ => None,
             };
             fits = match (fits, fit) {
@@ -281,15 +307,6 @@ impl<'s> Interpreter<'s> {
                 _ => None,
             };
         }
-        let status = fits.map_or(Status::Unknown, Status::of);
-        self.branch(
-            status,
-            line,
-            &mut |interpreter| {
-                interpreter.state.status = Status::Success;
-                interpreter.list(&first.body)
-            },
-            &mut |interpreter| interpreter.arms(value, rest, line),
-        )
+        fits.filter(|_| !self.is_over())
     }
 }

@@ -41,7 +41,8 @@ impl<'s> Interpreter<'s> {
                 break;
             };
             if matches!(flow, Flow::Next | Flow::Return) {
-                self.state = self.state.clone().merge(state);
+                let one = self.copied();
+                self.state = self.merged(one, state);
             } else {
                 self.unexplained(line, RETURNS);
             }

@@ -20,7 +20,10 @@ impl<'s> Interpreter<'s> {
                 let fields = self.fields(words);
                 fields.exact.then_some(fields.values)
             }
-            None => self.state.arguments.clone(),
+            None => {
+                self.spend(self.state.arguments_weight());
+                self.state.arguments.clone()
+            }
         };
         let Some(values) = values else {
             return self.repeated(line, &mut |interpreter| {
@@ -72,17 +75,18 @@ impl<'s> Interpreter<'s> {
         // The first turn tells which variables a turn sets; the second one reads them as unknown.
         for number in 0..2 {
             let notes = self.notes.len();
-            let saved = self.state.clone();
+            let saved = self.copied();
+            let again = self.copied();
             self.frames.push(Frame::default());
             let depth = self.frames.len();
-            let output = self.output.clone();
+            let output = self.copied_output();
             let flow = turn(self);
             let effects = self.drop_frames(depth);
-            let after = std::mem::replace(&mut self.state, saved.clone());
+            let after = std::mem::replace(&mut self.state, again);
             if self.output != output {
                 self.output = self.output.take().map(|_| None);
             }
-            self.state = saved.merge(after);
+            self.state = self.merged(saved, after);
             self.state.status = Status::Unknown;
             // A native writer does the same once as many times, and stands in for what the image has.
             let only_writers = effects
@@ -91,7 +95,7 @@ impl<'s> Interpreter<'s> {
             if number == 0 {
                 self.notes.truncate(notes);
             } else if only_writers && flow == Flow::Next {
-                effects.into_iter().for_each(|effect| self.emit(effect));
+                self.push_effects(effects);
             } else if !effects.is_empty()
                 || !matches!(flow, Flow::Next | Flow::Break | Flow::Continue)
             {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod branch;
+mod budget;
 mod builtins;
 mod commands;
 mod debian;
@@ -27,12 +28,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_shell::{Lines, Script};
 
+pub(crate) use self::budget::Budget;
 use self::state::{Flow, State, Status, Value};
 use super::report::{LineReport, Meaning};
 use crate::{Condition, Effect};
-
-/// More commands than this are not followed in one script.
-const MAXIMUM_STEPS: usize = 50_000;
 
 /// Functions that call deeper than this are not followed.
 const MAXIMUM_CALLS: usize = 24;
@@ -48,8 +47,8 @@ pub(crate) struct Call<'a> {
     pub package: &'a str,
     /// Its architecture.
     pub architecture: &'a str,
-    /// Its control member `conffiles`.
-    pub conffiles: &'a str,
+    /// Its configuration files.
+    pub conffiles: &'a BTreeSet<&'a str>,
     /// Debconf's questions of the package to which the spec gives another answer than the default.
     pub chosen: &'a [&'a str],
 }
@@ -57,9 +56,7 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Whether the package has a configuration file here: dpkg leaves one alone that is there before.
     fn is_conffile(&self, path: &str) -> bool {
-        self.conffiles
-            .lines()
-            .any(|line| line.trim() == path.trim_end_matches('/'))
+        self.conffiles.contains(path.trim_end_matches('/'))
     }
 }
 
@@ -111,7 +108,9 @@ struct Interpreter<'s> {
     output: Option<Value>,
     /// The line of the command that is followed.
     line: usize,
-    steps: usize,
+    budget: Budget,
+    /// How deep commands and words nest where the script is followed.
+    depth: usize,
     calls: usize,
     /// Of each function that is called, what its local variables hide.
     hidden: Vec<BTreeMap<String, Option<Value>>>,
@@ -125,6 +124,7 @@ pub(crate) fn follow<'s>(
     call: Call<'s>,
     shell: super::Interpreter,
     answers: &BTreeMap<String, Option<String>>,
+    budget: &mut Budget,
 ) -> Followed {
     let mut variables: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in [
@@ -166,7 +166,8 @@ pub(crate) fn follow<'s>(
         notes: Vec::new(),
         output: None,
         line: 1,
-        steps: 0,
+        budget: budget.clone(),
+        depth: 0,
         calls: 0,
         hidden: Vec::new(),
         tested: 0,
@@ -178,7 +179,17 @@ pub(crate) fn follow<'s>(
     while interpreter.frames.len() > 1 {
         interpreter.close_frame();
     }
-    let answers = interpreter.state.answers.clone();
+    let mut answers = std::mem::take(&mut interpreter.state.answers);
+    budget.clone_from(&interpreter.budget);
+    if let Some(note) = budget.note() {
+        // What was cut short says nothing of what the script leaves.
+        answers.values_mut().for_each(|answer| *answer = None);
+        return Followed {
+            notes: vec![note],
+            effects: Vec::new(),
+            answers,
+        };
+    }
     Followed {
         effects: interpreter
             .frames
@@ -192,9 +203,11 @@ pub(crate) fn follow<'s>(
 impl<'s> Interpreter<'s> {
     /// Notes that a line is not understood, and why.
     fn unexplained(&mut self, line: usize, why: impl Into<String>) {
+        let why = why.into();
+        self.spend_text(&why);
         self.notes.push(Note {
             line,
-            meaning: Meaning::Unknown(why.into()),
+            meaning: Meaning::Unknown(why),
             effects: Vec::new(),
         });
     }
@@ -205,6 +218,7 @@ impl<'s> Interpreter<'s> {
             Some(frame) => frame.effects.get(since..).unwrap_or_default().to_vec(),
             None => Vec::new(),
         };
+        self.spend(effects.iter().map(budget::weight).sum());
         self.notes.push(Note {
             line: self.line,
             meaning: Meaning::Known(meaning.to_owned()),
@@ -219,8 +233,15 @@ impl<'s> Interpreter<'s> {
 
     /// Emits an effect.
     fn emit(&mut self, effect: Effect) {
+        if self.allows_effect(&effect) {
+            self.push_effects(vec![effect]);
+        }
+    }
+
+    /// Puts effects that were emitted in an inner frame into this one.
+    fn push_effects(&mut self, effects: Vec<Effect>) {
         if let Some(frame) = self.frames.last_mut() {
-            frame.effects.push(effect);
+            frame.effects.extend(effects);
         }
     }
 
@@ -230,10 +251,7 @@ impl<'s> Interpreter<'s> {
             return;
         };
         match frame.ended {
-            None => frame
-                .effects
-                .into_iter()
-                .for_each(|effect| self.emit(effect)),
+            None => self.push_effects(frame.effects),
             Some(ended) => {
                 let (effects, otherwise) = match ended.held {
                     true => (ended.effects, frame.effects),
@@ -247,14 +265,14 @@ impl<'s> Interpreter<'s> {
     /// Emits effects under a condition.
     fn emit_when(&mut self, condition: Condition, effects: Vec<Effect>, otherwise: Vec<Effect>) {
         if effects == otherwise {
-            effects.into_iter().for_each(|effect| self.emit(effect));
+            self.push_effects(effects);
             return;
         }
-        self.emit(Effect::When {
+        self.push_effects(vec![Effect::When {
             condition,
             effects,
             otherwise,
-        });
+        }]);
     }
 
     fn lines(&mut self, lines: Lines) {
@@ -266,10 +284,11 @@ impl<'s> Interpreter<'s> {
 pub(crate) fn reported(notes: &[Note], text: &str) -> Vec<LineReport> {
     let lines: Vec<&str> = text.lines().collect();
     let mut reported: BTreeMap<(usize, &Meaning), Vec<Effect>> = BTreeMap::new();
+    let mut seen: BTreeSet<(usize, &Meaning, &Effect)> = BTreeSet::new();
     for note in notes {
         let effects = reported.entry((note.line, &note.meaning)).or_default();
         for effect in &note.effects {
-            if !effects.contains(effect) {
+            if seen.insert((note.line, &note.meaning, effect)) {
                 effects.push(effect.clone());
             }
         }

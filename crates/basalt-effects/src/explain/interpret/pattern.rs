@@ -25,6 +25,20 @@ impl Pattern {
             .extend(text.chars().map(|letter| (letter, acts)));
     }
 
+    /// Its length in letters.
+    pub fn length(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// How much work it is to compare it with a text.
+    pub fn cost(&self, text: &str) -> u64 {
+        let (letters, text) = (self.letters.len() as u64, text.len() as u64);
+        match self.has_wildcards() {
+            true if letters.max(text) <= MAXIMUM as u64 => letters * text + 1,
+            _ => letters + text + 1,
+        }
+    }
+
     pub fn append(&mut self, other: Self) {
         self.letters.extend(other.letters);
     }
@@ -54,18 +68,33 @@ impl Pattern {
 
     /// Whether a text fits the whole pattern; `None` when that is not known (`[…]`, or too long).
     pub fn fits(&self, text: &str) -> Option<bool> {
+        if !self.has_wildcards() {
+            return Some(
+                self.letters
+                    .iter()
+                    .map(|(letter, _)| *letter)
+                    .eq(text.chars()),
+            );
+        }
         let text: Vec<char> = text.chars().collect();
-        self.fits_letters(&text)
+        self.fitting_starts(self.letters.iter(), &text)?
+            .last()
+            .copied()
     }
 
-    fn fits_letters(&self, text: &[char]) -> Option<bool> {
+    /// Which starts of a text, by their length, some letters of a pattern fit; `None` when that is
+    /// not known.
+    fn fitting_starts<'p>(
+        &self,
+        letters: impl Iterator<Item = &'p (char, bool)>,
+        text: &[char],
+    ) -> Option<Vec<bool>> {
         if self.has_class() || self.letters.len() > MAXIMUM || text.len() > MAXIMUM {
             return None;
         }
-        // Which starts of the text the pattern so far fits.
         let mut fits = vec![false; text.len() + 1];
         fits[0] = true;
-        for (letter, acts) in &self.letters {
+        for (letter, acts) in letters {
             let mut next = vec![false; text.len() + 1];
             match (letter, acts) {
                 ('*', true) => {
@@ -84,36 +113,31 @@ impl Pattern {
             }
             fits = next;
         }
-        Some(fits[text.len()])
+        Some(fits)
     }
+}
+
+/// The length of the shortest or longest start that fits, of those that [`Pattern::fitting_starts`] found.
+fn chosen(fits: &[bool], longest: bool) -> usize {
+    let found = match longest {
+        true => fits.iter().rposition(|fit| *fit),
+        false => fits.iter().position(|fit| *fit),
+    };
+    found.unwrap_or(0)
 }
 
 /// A text without the start that fits; `None` when that is not known.
 pub(super) fn without_prefix(text: &str, pattern: &Pattern, longest: bool) -> Option<String> {
     let letters: Vec<char> = text.chars().collect();
-    let mut lengths: Vec<usize> = (0..=letters.len()).collect();
-    if longest {
-        lengths.reverse();
-    }
-    for length in lengths {
-        if pattern.fits_letters(letters.get(..length)?)? {
-            return Some(letters.get(length..)?.iter().collect());
-        }
-    }
-    Some(text.to_owned())
+    let fits = pattern.fitting_starts(pattern.letters.iter(), &letters)?;
+    Some(letters.into_iter().skip(chosen(&fits, longest)).collect())
 }
 
 /// A text without the end that fits; `None` when that is not known.
 pub(super) fn without_suffix(text: &str, pattern: &Pattern, longest: bool) -> Option<String> {
-    let letters: Vec<char> = text.chars().collect();
-    let mut places: Vec<usize> = (0..=letters.len()).collect();
-    if !longest {
-        places.reverse();
-    }
-    for place in places {
-        if pattern.fits_letters(letters.get(place..)?)? {
-            return Some(letters.get(..place)?.iter().collect());
-        }
-    }
-    Some(text.to_owned())
+    let mut letters: Vec<char> = text.chars().collect();
+    letters.reverse();
+    let fits = pattern.fitting_starts(pattern.letters.iter().rev(), &letters)?;
+    let kept = letters.into_iter().skip(chosen(&fits, longest));
+    Some(kept.collect::<Vec<char>>().into_iter().rev().collect())
 }

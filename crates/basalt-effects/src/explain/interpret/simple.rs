@@ -221,6 +221,17 @@ impl<'s> Interpreter<'s> {
 
     /// Adds to the output that somebody takes.
     fn say(&mut self, text: Value) {
+        let length = match (&self.output, &text) {
+            (Some(Some(output)), Some(text)) => {
+                let length = output.len() + text.len();
+                self.spend_text(text);
+                length
+            }
+            _ => 0,
+        };
+        if !self.allows_value(length) {
+            return;
+        }
         if let Some(output) = &mut self.output {
             match (output.as_mut(), text) {
                 (Some(output), Some(text)) => output.push_str(&text),
@@ -238,7 +249,9 @@ impl<'s> Interpreter<'s> {
             (false, _, Some(text)) => Some(text),
             (true, Some(Touched::Missing), Some(text)) => Some(text),
             (true, Some(Touched::File(Some(before))), Some(text)) => {
-                Some(format!("{before}{text}"))
+                self.spend((before.len() + text.len()) as u64);
+                self.allows_value(before.len() + text.len())
+                    .then(|| format!("{before}{text}"))
             }
             (true, ..) => None,
         };

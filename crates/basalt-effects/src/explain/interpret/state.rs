@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_shell::Command;
 
+use super::budget::ENTRY;
 use crate::{Condition, Writer};
 
 /// A text, if it is known.
@@ -54,6 +55,11 @@ impl Status {
             (Self::Success, true) | (Self::Failure, false) => Self::Depends(condition),
             (Self::Failure, true) => Self::Failure,
             (Self::Success, false) => Self::Success,
+            (Self::Depends(other), _)
+                if questions(&condition) + questions(&other) > MAXIMUM_QUESTIONS =>
+            {
+                Self::Unknown
+            }
             (Self::Depends(other), true) => Self::Depends(Condition::All(vec![condition, other])),
             (Self::Depends(other), false) => Self::Depends(Condition::Any(vec![condition, other])),
             (Self::Unknown, _) => Self::Unknown,
@@ -140,7 +146,68 @@ const ENVIRONMENT: &[&str] = &[
     "RET",
 ];
 
+/// A longer path is none of the image's: Linux' `PATH_MAX`.
+const MAXIMUM_PATH: usize = 4096;
+
+/// The most paths and accounts that the condition of one branch asks for.
+const MAXIMUM_QUESTIONS: usize = 64;
+
+/// How many questions a condition puts together.
+fn questions(condition: &Condition) -> usize {
+    match condition {
+        Condition::Not(inner) => questions(inner),
+        Condition::All(all) | Condition::Any(all) => all.iter().map(questions).sum(),
+        _ => 1,
+    }
+}
+
+/// What a condition costs: [`ENTRY`] for each of its parts, and its texts.
+pub(super) fn weight(condition: &Condition) -> u64 {
+    ENTRY
+        + match condition {
+            Condition::Not(inner) => weight(inner),
+            Condition::All(all) | Condition::Any(all) => all.iter().map(weight).sum(),
+            Condition::Exists(text)
+            | Condition::File(text)
+            | Condition::Directory(text)
+            | Condition::Link(text)
+            | Condition::Executable(text)
+            | Condition::Command(text)
+            | Condition::Foreign(text)
+            | Condition::User(text)
+            | Condition::Group(text) => text.len() as u64,
+        }
+}
+
 impl State<'_> {
+    /// How much there is to copy: [`ENTRY`] for each thing, and its text.
+    pub fn weight(&self) -> u64 {
+        let of = |text: &str| ENTRY + text.len() as u64;
+        let value = |value: &Value| value.as_deref().map_or(0, str::len) as u64;
+        let named = |values: &BTreeMap<String, Value>| -> u64 {
+            values.iter().map(|(name, one)| of(name) + value(one)).sum()
+        };
+        let paths = self.paths.iter().map(|(path, touched)| match touched {
+            Touched::File(content) => of(path) + value(content),
+            _ => of(path),
+        });
+        named(&self.variables)
+            + named(&self.answers)
+            + self.arguments_weight()
+            + paths.sum::<u64>()
+            + self.functions.keys().map(|name| of(name)).sum::<u64>()
+            + self.assumed.keys().map(weight).sum::<u64>()
+            + ENTRY * self.written.len() as u64
+    }
+
+    /// The part of the arguments in that.
+    pub fn arguments_weight(&self) -> u64 {
+        let arguments = self.arguments.iter().flatten();
+        arguments
+            .map(|one| ENTRY + one.as_deref().map_or(0, str::len) as u64)
+            .sum()
+    }
+
     /// Whether the environment may have set a variable.
     pub fn is_of_environment(name: &str) -> bool {
         ENVIRONMENT.contains(&name)
@@ -164,6 +231,9 @@ impl State<'_> {
 
     /// What the script itself made of a path, or what its branch assumes.
     pub fn touched(&self, path: &str) -> Option<Touched> {
+        if path.len() > MAXIMUM_PATH {
+            return Some(Touched::Unsure);
+        }
         let path = normal(path);
         if let Some(touched) = self.paths.get(&path) {
             return Some(touched.clone());
@@ -190,6 +260,9 @@ impl State<'_> {
     }
 
     pub fn touch(&mut self, path: &str, touched: Touched) {
+        if path.len() > MAXIMUM_PATH {
+            return;
+        }
         self.paths.insert(normal(path), touched);
     }
 

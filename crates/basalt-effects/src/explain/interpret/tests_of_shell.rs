@@ -10,6 +10,9 @@ use crate::{Condition, Writer};
 impl<'s> Interpreter<'s> {
     /// Asks the image, unless the script itself has settled it.
     pub(super) fn ask(&self, condition: Condition) -> Status {
+        if super::state::weight(&condition) > MAXIMUM_QUESTION {
+            return Status::Unknown;
+        }
         match self.state.assumed.get(&condition) {
             Some(holds) => Status::of(*holds),
             // Who came or what was made by then is not told by the packages alone.
@@ -172,6 +175,9 @@ impl<'s> Interpreter<'s> {
         self.test(&fields)
     }
 }
+
+/// A longer question is of no path or name that an image can have.
+const MAXIMUM_QUESTION: u64 = 4096;
 
 /// How the names of files end that dpkg and ucf keep of former versions.
 const LEFTOVERS: [&str; 9] = [

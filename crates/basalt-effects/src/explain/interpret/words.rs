@@ -3,6 +3,7 @@
 use basalt_shell::{Operation, Parameter, Piece, Word};
 
 use super::Interpreter;
+use super::budget::ENTRY;
 use super::pattern::{self, Pattern};
 use super::state::{Flow, Value};
 
@@ -43,6 +44,14 @@ impl Builder {
         self.open = Some(None);
     }
 
+    /// How long the field is that is being put together.
+    fn length(&self) -> usize {
+        match &self.open {
+            Some(Some(pattern)) => pattern.length(),
+            _ => 0,
+        }
+    }
+
     fn end(&mut self) {
         if let Some(open) = self.open.take() {
             let globs = open.as_ref().is_some_and(Pattern::has_wildcards);
@@ -62,6 +71,9 @@ impl<'s> Interpreter<'s> {
         for word in words {
             self.pieces(&word.pieces, false, &mut builder);
             builder.end();
+            if !self.allows_fields(builder.fields.values.len()) {
+                return Fields::default();
+            }
         }
         builder.fields
     }
@@ -80,7 +92,12 @@ impl<'s> Interpreter<'s> {
         for piece in pieces {
             let part = self.piece(piece, quoted);
             match (&mut whole, part) {
-                (Some(whole), Some(part)) => whole.append(part),
+                (Some(letters), Some(part)) => {
+                    letters.append(part);
+                    if !self.allows_value(letters.length()) {
+                        return None;
+                    }
+                }
                 (whole, _) => *whole = None,
             }
         }
@@ -89,12 +106,21 @@ impl<'s> Interpreter<'s> {
 
     fn pieces(&mut self, pieces: &'s [Piece], quoted: bool, builder: &mut Builder) {
         for (number, piece) in pieces.iter().enumerate() {
+            if !self.allows_value(builder.length()) {
+                return;
+            }
             match piece {
                 Piece::Text(text) if !quoted && number == 0 && text.starts_with('~') => {
                     builder.unknown();
                 }
-                Piece::Text(text) => builder.push(text, !quoted),
-                Piece::Quoted(text) => builder.push(text, false),
+                Piece::Text(text) => {
+                    self.spend_text(text);
+                    builder.push(text, !quoted);
+                }
+                Piece::Quoted(text) => {
+                    self.spend_text(text);
+                    builder.push(text, false);
+                }
                 Piece::Double(inner) => {
                     if let [Piece::Parameter(parameter)] = inner.as_slice()
                         && parameter.name == "@"
@@ -127,6 +153,10 @@ impl<'s> Interpreter<'s> {
                             builder.end();
                         }
                         let parts: Vec<&str> = text.split_ascii_whitespace().collect();
+                        self.spend(ENTRY * parts.len() as u64);
+                        if !self.allows_fields(builder.fields.values.len() + parts.len()) {
+                            return;
+                        }
                         for (number, part) in parts.iter().enumerate() {
                             if number > 0 {
                                 builder.end();
@@ -143,6 +173,10 @@ impl<'s> Interpreter<'s> {
     }
 
     fn all_arguments(&mut self, builder: &mut Builder) {
+        self.spend(self.state.arguments_weight());
+        if self.is_over() {
+            return;
+        }
         match self.state.arguments.clone() {
             None => {
                 builder.unknown();
@@ -163,6 +197,12 @@ impl<'s> Interpreter<'s> {
     }
 
     fn piece(&mut self, piece: &'s Piece, quoted: bool) -> Option<Pattern> {
+        let pattern = self.deeper(None, |interpreter| interpreter.piece_here(piece, quoted))?;
+        self.spend(pattern.length() as u64 + 1);
+        self.allows_value(pattern.length()).then_some(pattern)
+    }
+
+    fn piece_here(&mut self, piece: &'s Piece, quoted: bool) -> Option<Pattern> {
         match piece {
             Piece::Text(text) => {
                 let mut pattern = Pattern::default();
@@ -229,7 +269,13 @@ impl<'s> Interpreter<'s> {
     }
 
     fn parameter(&mut self, parameter: &'s Parameter) -> Value {
+        if matches!(parameter.name.as_str(), "@" | "*") {
+            self.spend(self.state.arguments_weight());
+        }
         let current = self.current(&parameter.name);
+        if let Some(Some(text)) = &current {
+            self.spend_text(text);
+        }
         // `Some(true)`: it has a value that counts.
         let counts = |colon: bool| match &current {
             None => Some(false),
@@ -281,11 +327,13 @@ impl<'s> Interpreter<'s> {
             Operation::WithoutPrefix { longest, pattern } => {
                 let pattern = self.pattern(pattern)?;
                 let text = current.unwrap_or_else(|| Some(String::new()))?;
+                self.spend(pattern.cost(&text));
                 pattern::without_prefix(&text, &pattern, *longest)
             }
             Operation::WithoutSuffix { longest, pattern } => {
                 let pattern = self.pattern(pattern)?;
                 let text = current.unwrap_or_else(|| Some(String::new()))?;
+                self.spend(pattern.cost(&text));
                 pattern::without_suffix(&text, &pattern, *longest)
             }
         }
