@@ -203,10 +203,10 @@ impl Form for FileName {
     }
 }
 
-/// The name of a locale, or `*`.
-pub(crate) struct Locale;
+/// A locale whose translations are kept, or `*` for all.
+pub(crate) struct KeptLocale;
 
-impl Form for Locale {
+impl Form for KeptLocale {
     fn check(text: &str) -> Result<(), String> {
         let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic())
             && text
@@ -558,7 +558,7 @@ mod tests {
         );
         all::<ArchiveName>(&["own", "a.b_C-1"], &["", "../a", "a/b", ".a", "a b"]);
         all::<FileName>(&["sh", "["], &["", ".", "..", "a/b", "a\0"]);
-        all::<Locale>(&["*", "de", "pt_BR.UTF-8@x"], &["", "../de", "a/b", "**"]);
+        all::<KeptLocale>(&["*", "de", "pt_BR.UTF-8@x"], &["", "../de", "a/b", "**"]);
         all::<Key>(&["org.example.a"], &["", "a\nb", "\u{1b}[0m"]);
         all::<Argument>(&["", "a\nb"], &["a\0b"]);
         all::<Signal>(&["SIGTERM", "15", "SIGRTMIN+3"], &["", "TERM", "0", "99"]);

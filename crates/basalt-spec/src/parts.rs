@@ -8,7 +8,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked::{
-    self, Absolute, Account, Architecture, ArchiveName, Field, FileName, Locale, Owner, Release,
+    self, Absolute, Account, Architecture, ArchiveName, Field, FileName, KeptLocale, Owner, Release,
     SliceName, wrong,
 };
 use crate::values::{Mode, Size, applies};
@@ -301,7 +301,7 @@ pub struct Keep {
     /// Manual and info pages.
     pub manuals: bool,
     /// Locales by name (`de`, `pt_BR`); `"*"` for all.
-    #[serde(deserialize_with = "checked::list::<_, Locale>")]
+    #[serde(deserialize_with = "checked::list::<_, KeptLocale>")]
     pub locales: Vec<String>,
     /// Files that keep their set-user-ID and set-group-ID bits, absolute.
     #[serde(deserialize_with = "checked::list::<_, Absolute>")]
