@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use basalt_digest::Digest;
-use basalt_oci::{Descriptor, ImageStore, Index, Manifest};
+use basalt_manifest::Document;
+use basalt_oci::{Descriptor, ImageStore, Index, Manifest, read_document};
 
 use crate::bundle::is_bundle;
 use crate::claim::{Claim, SignedClaim};
@@ -117,38 +118,32 @@ pub fn attached_within(
     Ok(found)
 }
 
-/// The images that an index lists, without BuildKit's attestations.
-///
-/// # Errors
-/// When it is missing or not sound.
-pub fn images(store: &dyn ImageStore, target: &Descriptor) -> Result<Vec<Descriptor>, AttestError> {
-    if !target.is_index() {
-        return Ok(Vec::new());
-    }
-    let mut images = index(store, target)?.manifests;
-    images.retain(|inner| inner.is_manifest() && !inner.annotations.contains_key(BUILDKIT_TYPE));
-    Ok(images)
-}
-
 fn index(store: &dyn ImageStore, target: &Descriptor) -> Result<Index, AttestError> {
-    document(store, &target.digest)
+    let document = document(store, &target.digest)?;
+    Index::of(document)?.ok_or_else(|| AttestError::OtherKind {
+        digest: target.digest,
+        wanted: "an index",
+    })
 }
 
-/// The manifest or index of this digest as its type.
-pub(crate) fn document<T: serde::de::DeserializeOwned>(
-    store: &dyn ImageStore,
-    digest: &Digest,
-) -> Result<T, AttestError> {
+/// The manifest of this digest.
+pub(crate) fn manifest(store: &dyn ImageStore, digest: &Digest) -> Result<Manifest, AttestError> {
+    let document = document(store, digest)?;
+    Manifest::of(document)?.ok_or_else(|| AttestError::OtherKind {
+        digest: *digest,
+        wanted: "an image manifest",
+    })
+}
+
+/// The manifest or index of this digest.
+fn document(store: &dyn ImageStore, digest: &Digest) -> Result<Document, AttestError> {
     let (_, bytes) = store
         .manifest(digest)?
         .ok_or_else(|| AttestError::Missing {
             place: store.place(),
             digest: *digest,
         })?;
-    serde_json::from_slice(&bytes).map_err(|cause| AttestError::Json {
-        what: format!("manifest {digest}"),
-        cause,
-    })
+    Ok(read_document(|| digest.to_string(), &bytes)?)
 }
 
 /// Adds the layers of a manifest.
@@ -159,7 +154,7 @@ fn add(
     form: Option<Form>,
     found: &mut Vec<Attached>,
 ) -> Result<(), AttestError> {
-    let manifest: Manifest = document(store, digest)?;
+    let manifest = manifest(store, digest)?;
     for layer in manifest.layers {
         if found.len() >= MAXIMUM_ATTACHED {
             return Err(AttestError::TooLarge {

@@ -42,6 +42,14 @@ pub enum AttestError {
         /// The manifest.
         digest: basalt_digest::Digest,
     },
+    /// A document is of another kind than its place calls it.
+    #[error("{digest} is not {wanted}")]
+    OtherKind {
+        /// The document.
+        digest: basalt_digest::Digest,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// The key failed.
     #[error(transparent)]
     Key(#[from] crate::key::KeyError),

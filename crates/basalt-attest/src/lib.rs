@@ -21,7 +21,7 @@ mod statement;
 mod verify;
 pub mod vex;
 
-pub use attached::{Attached, Form, PREDICATE_TYPE, attached, attached_within, images};
+pub use attached::{Attached, Form, PREDICATE_TYPE, attached, attached_within};
 pub use bundle::{Bundle, KeyHint, VerificationMaterial, is_bundle};
 pub use claim::{Claim, SignedClaim};
 pub use envelope::{Envelope, Signature, pre_authentication_encoding};

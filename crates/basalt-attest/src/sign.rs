@@ -6,7 +6,7 @@ use basalt_digest::Digest;
 use basalt_oci::{Descriptor, ImageStore, Manifest, annotation};
 use serde_json::json;
 
-use crate::attached::{SIGNATURE, document, legacy_tag};
+use crate::attached::{SIGNATURE, legacy_tag, manifest};
 use crate::bundle::Bundle;
 use crate::encoding;
 use crate::envelope::{Envelope, Signature, pre_authentication_encoding};
@@ -168,7 +168,7 @@ fn put_under_tag(
     layer: Descriptor,
 ) -> Result<Descriptor, AttestError> {
     let mut layers = match store.resolve(tag)? {
-        Some(former) => document::<Manifest>(store, &former.digest)?.layers,
+        Some(former) => manifest(store, &former.digest)?.layers,
         None => Vec::new(),
     };
     if !layers.contains(&layer) {

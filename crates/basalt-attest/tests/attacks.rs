@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use basalt_attest::policy::{Evidence, Judged, Policy, Signers, Unmet, gather};
 use basalt_attest::{
     Authority, Bundle, Envelope, Format, PrivateKey, Refusal, ResourceDescriptor, Signature,
-    Signer, Statement, Subject, attach, attest, images, media_type, pre_authentication_encoding,
+    Signer, Statement, Subject, attach, attest, media_type, pre_authentication_encoding,
     predicate_type, sign, statement_type, to_bytes,
 };
-use basalt_oci::{Descriptor, ImageStore, Index, LayoutStore, LayoutWriter, Manifest, annotation};
+use basalt_oci::{
+    Descriptor, ImageStore, Index, LayoutStore, LayoutWriter, Manifest, annotation, covered,
+};
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_000_000;
@@ -129,10 +131,11 @@ impl Case {
         policy["signers"] = json!({"release": {"key": "unused"}});
         let policy: Policy = serde_json::from_value(policy).expect("a policy");
         policy.check().expect("a sound policy");
-        let images = images(&self.store, target).expect("an index");
+        let covered = covered(&self.store, &target.digest).expect("an index");
         let judged = Judged {
             target,
-            images: &images,
+            images: covered.within(),
+            uncovered: &covered.uncovered,
         };
         let signers = self.signers();
         let evidence = gather(&self.store, &judged, &signers).expect("read");
@@ -368,6 +371,7 @@ fn one_key_counts_once_however_often_it_signed() {
     let judged = Judged {
         target: &case.image,
         images: &[],
+        uncovered: &[],
     };
     let evidence = gather(&case.store, &judged, &signers).expect("read");
     let unmet = policy.judge(&judged, &signers, &evidence, NOW);
@@ -384,7 +388,8 @@ fn one_key_counts_once_however_often_it_signed() {
 #[test]
 fn what_is_said_of_every_image_holds_for_the_index_and_of_some_does_not() {
     let case = case();
-    let inner = images(&case.store, &case.image).expect("an index");
+    let inner = covered(&case.store, &case.image.digest).expect("an index");
+    let inner = inner.within();
     let subject = Subject {
         descriptor: &inner[0],
         name: "image",
@@ -421,7 +426,7 @@ fn a_changed_manifest_is_refused() {
     let text = std::fs::read_to_string(&path).expect("read");
     std::fs::write(&path, text.replace(":2", ":3")).expect("written");
     assert!(case.store.manifest(&case.image.digest).is_err());
-    assert!(images(&case.store, &case.image).is_err());
+    assert!(covered(&case.store, &case.image.digest).is_err());
 }
 
 fn provenance(builder: &str, internal: &Value) -> Value {

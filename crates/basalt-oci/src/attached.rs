@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_digest::Digest;
-use serde::Deserialize;
 
 use crate::annotation::REFERENCE_NAME;
 use crate::error::OciError;
-use crate::manifest::{Descriptor, Index};
+use crate::manifest::{Descriptor, Index, read_listed};
 use crate::read::Layout;
 
 /// The annotation of manifests that the build of an image makes beside it: the next build makes them anew.
@@ -22,22 +21,17 @@ const MAXIMUM_DEPTH: u32 = 4;
 /// How the documents of a layout are read.
 pub(crate) type Read<'r> = dyn Fn(&Descriptor) -> Result<Vec<u8>, OciError> + 'r;
 
-/// What a manifest or an index says of what it refers to.
-#[derive(Deserialize)]
-struct Facts {
-    subject: Option<Descriptor>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
-
 /// The digests of all manifests and indexes that an index leads to.
 pub(crate) fn named(index: &Index, read: &Read<'_>) -> Result<BTreeSet<Digest>, OciError> {
     let mut found = BTreeSet::new();
     let mut waiting: Vec<(Descriptor, u32)> =
         index.manifests.iter().map(|one| (one.clone(), 0)).collect();
     while let Some((entry, depth)) = waiting.pop() {
-        if found.insert(entry.digest) && entry.is_index() && depth < MAXIMUM_DEPTH {
-            let inner: Index = parse(&entry, &read(&entry)?)?;
+        if found.insert(entry.digest)
+            && entry.is_index()
+            && depth < MAXIMUM_DEPTH
+            && let Some(inner) = Index::of(read_listed(&entry, &read(&entry)?)?)?
+        {
             waiting.extend(inner.manifests.into_iter().map(|one| (one, depth + 1)));
         }
     }
@@ -85,9 +79,9 @@ fn subject_of(layout: &Layout, entry: &Descriptor) -> Option<Digest> {
     if !entry.is_manifest() && !entry.is_index() {
         return None;
     }
-    let facts: Facts = parse(entry, &layout.read_blob(entry).ok()?).ok()?;
+    let facts = read_listed(entry, &layout.read_blob(entry).ok()?).ok()?;
     let subject = facts.subject.filter(|_| !is_ours(&facts.annotations));
-    Some(subject?.digest)
+    subject?.digest.parse().ok()
 }
 
 /// What a tag of the form `sha256-<hex>` refers to, with cosign's `.sig`, `.att` or `.sbom` or without (OCI
@@ -96,11 +90,4 @@ pub fn subject_of_tag(tag: &str) -> Option<Digest> {
     let hex = tag.strip_prefix("sha256-")?;
     let hex = hex.split_once('.').map_or(hex, |(hex, _)| hex);
     Digest::from_hex(hex).ok()
-}
-
-fn parse<T: serde::de::DeserializeOwned>(entry: &Descriptor, bytes: &[u8]) -> Result<T, OciError> {
-    serde_json::from_slice(bytes).map_err(|cause| OciError::Json {
-        what: format!("{} ({})", entry.digest, entry.media_type),
-        cause,
-    })
 }

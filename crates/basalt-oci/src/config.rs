@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use basalt_digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::error::OciError;
+use crate::manifest::Descriptor;
 use crate::platform::Platform;
 
 /// An image config (OCI image specification, *Image Configuration*).
@@ -116,6 +118,24 @@ pub struct History {
     /// Whether it stands for a step that made no layer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_layer: bool,
+}
+
+impl ImageConfig {
+    /// Reads the config that a descriptor points at.
+    ///
+    /// # Errors
+    /// When it is none, or two readers could make different things of it.
+    pub fn read(config: &Descriptor, bytes: &[u8]) -> Result<Self, OciError> {
+        let what = || format!("{} ({})", config.digest, config.media_type);
+        basalt_manifest::read_config(bytes).map_err(|cause| OciError::Malformed {
+            what: what(),
+            cause,
+        })?;
+        serde_json::from_slice(bytes).map_err(|cause| OciError::Json {
+            what: what(),
+            cause,
+        })
+    }
 }
 
 impl History {

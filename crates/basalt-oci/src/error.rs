@@ -21,6 +21,30 @@ pub enum OciError {
         #[source]
         cause: serde_json::Error,
     },
+    /// A manifest, index or config could be different things to different readers.
+    #[error("{what} is refused: {cause}")]
+    Malformed {
+        /// Which document.
+        what: String,
+        /// Why.
+        cause: basalt_manifest::Malformed,
+    },
+    /// What a descriptor leads to is of another kind than it says.
+    #[error("{digest} is listed as `{listed}`, and is {found}")]
+    OtherKind {
+        /// The document.
+        digest: Digest,
+        /// The media type of the descriptor.
+        listed: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A digest of an algorithm that is not verified here.
+    #[error("`{digest}` is named, and only digests of SHA-256 are verified here")]
+    Algorithm {
+        /// The digest.
+        digest: String,
+    },
     /// The path holds something else.
     #[error("{} is no OCI layout: {cause}", path.display())]
     NotALayout {

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use basalt_digest::Digest;
+use basalt_manifest::Document;
 use fs_err as fs;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use crate::annotation::REFERENCE_NAME;
 use crate::error::OciError;
 use crate::layout::blob_path;
 use crate::layout_lock::lock_layout;
-use crate::manifest::{Descriptor, Index, media_type};
+use crate::manifest::{Descriptor, Index, read_document, read_listed};
 use crate::read::Layout;
 use crate::staging::{Staging, sync_folder};
 use crate::store::ImageStore;
@@ -32,44 +33,21 @@ pub struct LayoutStore {
     path: PathBuf,
 }
 
-/// What a manifest or index says of itself.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Facts {
-    #[serde(default)]
-    media_type: String,
-    artifact_type: Option<String>,
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    manifests: Option<Vec<Value>>,
-    subject: Option<Descriptor>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
+/// The type of artifact (OCI distribution specification, *Listing Referrers*): its own, else its config's.
+fn artifact_type(document: &Document) -> Option<String> {
+    let config = document.config.as_ref();
+    let config = config.map(|config| config.media_type.clone());
+    document.artifact_type.clone().or(config)
 }
 
-impl Facts {
-    fn read(digest: &Digest, bytes: &[u8]) -> Result<Self, OciError> {
-        serde_json::from_slice(bytes).map_err(|cause| OciError::Json {
-            what: format!("manifest {digest}"),
-            cause,
-        })
-    }
+fn read(digest: &Digest, bytes: &[u8]) -> Result<Document, OciError> {
+    read_document(|| format!("manifest {digest}"), bytes)
+}
 
-    /// Its media type; one that does not say it is told by what it holds.
-    fn media_type(&self) -> &str {
-        match (self.media_type.as_str(), &self.manifests) {
-            ("", Some(_)) => media_type::INDEX,
-            ("", None) => media_type::MANIFEST,
-            (own, _) => own,
-        }
-    }
-
-    /// The type of artifact (OCI distribution specification, *Listing Referrers*): its own, else its config's.
-    fn artifact_type(&self) -> Option<String> {
-        let config = self.config.as_ref().map(|config| config.media_type.clone());
-        self.artifact_type.clone().or(config)
-    }
+/// Whether a document refers to this one.
+fn is_about(document: &Document, subject: &Digest) -> bool {
+    let own = document.subject.as_ref();
+    own.is_some_and(|own| own.digest == subject.to_string())
 }
 
 impl LayoutStore {
@@ -137,7 +115,7 @@ impl LayoutStore {
     fn with_entry(
         &self,
         layout: &Layout,
-        facts: &Facts,
+        facts: &Document,
         added: &Descriptor,
         tag: Option<&str>,
     ) -> Result<Vec<u8>, OciError> {
@@ -177,7 +155,7 @@ impl LayoutStore {
         }
         let mut entry = added.clone();
         if facts.subject.is_some() || facts.artifact_type.is_some() {
-            entry.artifact_type = facts.artifact_type();
+            entry.artifact_type = artifact_type(facts);
             entry.annotations = facts.annotations.clone();
         }
         if let Some(tag) = tag {
@@ -213,7 +191,7 @@ fn refers(layout: &Layout, entry: &Value) -> Result<bool, OciError> {
     let Ok(entry) = Descriptor::deserialize(entry) else {
         return Ok(false);
     };
-    let facts = Facts::read(&entry.digest, &layout.read_blob(&entry)?)?;
+    let facts = read(&entry.digest, &layout.read_blob(&entry)?)?;
     Ok(facts.subject.is_some())
 }
 
@@ -253,7 +231,7 @@ impl ImageStore for LayoutStore {
             other => other?,
         };
         let bytes = layout.read_blob(&Descriptor::new("", *digest, size))?;
-        let facts = Facts::read(digest, &bytes)?;
+        let facts = read(digest, &bytes)?;
         let mut descriptor = Descriptor::new(facts.media_type(), *digest, size);
         descriptor.artifact_type = facts.artifact_type.clone();
         Ok(Some((descriptor, bytes)))
@@ -270,11 +248,10 @@ impl ImageStore for LayoutStore {
         for entry in &layout.index().manifests {
             let tagged = entry.annotations.get(REFERENCE_NAME) == Some(&fallback);
             if tagged && entry.is_index() {
-                let what = format!("index {}", entry.digest);
-                let index: Index = serde_json::from_slice(&layout.read_blob(entry)?)
-                    .map_err(|cause| OciError::Json { what, cause })?;
+                let document = read_listed(entry, &layout.read_blob(entry)?)?;
+                let listed = Index::of(document)?.map(|index| index.manifests);
                 let room = MAXIMUM_ENTRIES.saturating_sub(candidates.len());
-                candidates.extend(index.manifests.into_iter().take(room));
+                candidates.extend(listed.unwrap_or_default().into_iter().take(room));
             }
         }
         let mut found = BTreeMap::new();
@@ -282,12 +259,12 @@ impl ImageStore for LayoutStore {
             if !entry.is_manifest() && !entry.is_index() || found.contains_key(&entry.digest) {
                 continue;
             }
-            let facts = Facts::read(&entry.digest, &layout.read_blob(&entry)?)?;
-            if facts.subject.as_ref().map(|one| one.digest) != Some(*subject) {
+            let facts = read(&entry.digest, &layout.read_blob(&entry)?)?;
+            if !is_about(&facts, subject) {
                 continue;
             }
             let mut own = Descriptor::new(&entry.media_type, entry.digest, entry.size);
-            own.artifact_type = facts.artifact_type();
+            own.artifact_type = artifact_type(&facts);
             own.annotations = facts.annotations;
             found.insert(own.digest, own);
         }
@@ -320,12 +297,12 @@ impl ImageStore for LayoutStore {
             });
         }
         let added = Descriptor::of(media_type, bytes);
-        let facts = Facts::read(&added.digest, bytes)?;
+        let facts = read(&added.digest, bytes)?;
         // A build that puts a new layout here waits for this, and this for it.
         let _lock = lock_layout(&self.path)?;
         let layout = self.layout()?;
         for blob in facts.config.iter().chain(&facts.layers) {
-            layout.size_of(&blob.digest)?;
+            layout.size_of(&Descriptor::try_from(blob.clone())?.digest)?;
         }
         self.put_blob(media_type, bytes)?;
         let index = self.with_entry(&layout, &facts, &added, tag)?;

@@ -16,6 +16,7 @@ mod layout_store;
 mod manifest;
 mod platform;
 mod read;
+mod runnable;
 mod staging;
 mod store;
 
@@ -28,9 +29,12 @@ pub use contents::{Content, ContentLimits, FileFact, FileKind, filesystem};
 pub use error::OciError;
 pub use layout::{BlobFile, LayoutWriter, Written, is_current};
 pub use layout_store::LayoutStore;
-pub use manifest::{Descriptor, Index, Manifest, annotation, media_type};
+pub use manifest::{
+    Descriptor, Index, Manifest, annotation, media_type, read_document, read_listed,
+};
 pub use platform::{Platform, PlatformError};
 pub use read::{Image, Layout};
+pub use runnable::{Covered, covered, refused};
 pub use staging::{clear_unfinished, write_file};
 pub use store::ImageStore;
 

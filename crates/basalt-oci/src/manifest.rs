@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use basalt_digest::Digest;
+use basalt_manifest::{Document, Kind};
 use serde::{Deserialize, Serialize};
 
+use crate::error::OciError;
 use crate::platform::Platform;
 
 /// Media types (OCI image specification, *Media Types*, and Docker's equals).
@@ -173,18 +175,102 @@ impl Manifest {
     }
 }
 
+/// Reads a manifest or an index of any kind. `what` is it, for messages.
+///
+/// # Errors
+/// When it is neither, or two readers could make different things of it.
+pub fn read_document(what: impl FnOnce() -> String, bytes: &[u8]) -> Result<Document, OciError> {
+    basalt_manifest::read(bytes).map_err(|cause| OciError::Malformed {
+        what: what(),
+        cause,
+    })
+}
+
+/// Reads what a descriptor leads to, by what it is: a descriptor that calls it something else is refused.
+///
+/// # Errors
+/// As [`read_document`]; and when the descriptor says that it is of the other kind.
+pub fn read_listed(descriptor: &Descriptor, bytes: &[u8]) -> Result<Document, OciError> {
+    let what = || format!("{} ({})", descriptor.digest, descriptor.media_type);
+    let document = read_document(what, bytes)?;
+    let found = match document.kind {
+        Kind::Manifest if descriptor.is_index() => "an image manifest",
+        Kind::Index if descriptor.is_manifest() => "an index",
+        _ => return Ok(document),
+    };
+    Err(OciError::OtherKind {
+        digest: descriptor.digest,
+        listed: descriptor.media_type.clone(),
+        found,
+    })
+}
+
+impl TryFrom<basalt_manifest::Descriptor> for Descriptor {
+    type Error = OciError;
+
+    /// A descriptor that was read; one with a digest of another algorithm than SHA-256 is refused.
+    fn try_from(read: basalt_manifest::Descriptor) -> Result<Self, OciError> {
+        let digest = read.digest.parse().map_err(|_| OciError::Algorithm {
+            digest: read.digest.chars().take(200).collect(),
+        })?;
+        let platform = read.platform.map(|platform| Platform {
+            architecture: platform.architecture,
+            os: platform.os,
+            os_version: platform.os_version,
+            variant: platform.variant,
+        });
+        Ok(Self {
+            media_type: read.media_type,
+            digest,
+            size: read.size,
+            platform,
+            artifact_type: read.artifact_type,
+            annotations: read.annotations,
+        })
+    }
+}
+
+fn all(read: Vec<basalt_manifest::Descriptor>) -> Result<Vec<Descriptor>, OciError> {
+    read.into_iter().map(Descriptor::try_from).collect()
+}
+
 impl Manifest {
-    /// Whether it is something else than an image: a signature, an attestation, a bill of materials. Such a manifest
-    /// says so by its type of artifact or its config, or has (as cosign's do) layers that no image has.
-    pub fn is_artifact(&self) -> bool {
-        let config = &self.config.media_type;
-        let is_layer = |layer: &Descriptor| {
-            let kind = &layer.media_type;
-            kind.contains(".image.layer.") || kind.contains(".image.rootfs.")
+    /// A manifest that was read; nothing of an index.
+    ///
+    /// # Errors
+    /// When it names a digest of another algorithm than SHA-256.
+    pub fn of(document: Document) -> Result<Option<Self>, OciError> {
+        let Some(config) = document.config else {
+            return Ok(None);
         };
-        self.artifact_type.is_some()
-            || !config.contains(".image.") && !config.contains(".container.image")
-            || !self.layers.is_empty() && !self.layers.iter().any(is_layer)
+        Ok(Some(Self {
+            schema_version: 2,
+            media_type: document.media_type.unwrap_or_default(),
+            artifact_type: document.artifact_type,
+            config: config.try_into()?,
+            layers: all(document.layers)?,
+            subject: document.subject.map(Descriptor::try_from).transpose()?,
+            annotations: document.annotations,
+        }))
+    }
+}
+
+impl Index {
+    /// An index that was read; nothing of a manifest.
+    ///
+    /// # Errors
+    /// When it names a digest of another algorithm than SHA-256.
+    pub fn of(document: Document) -> Result<Option<Self>, OciError> {
+        if document.kind != Kind::Index {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            schema_version: 2,
+            media_type: document.media_type.unwrap_or_default(),
+            artifact_type: document.artifact_type,
+            manifests: all(document.manifests)?,
+            annotations: document.annotations,
+        }))
     }
 }
 

@@ -5,14 +5,14 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use basalt_digest::{Digest, Hasher};
+use basalt_manifest::{Kind, Limits, Source as Judged};
 use fs_err as fs;
-use serde::de::DeserializeOwned;
 
 use crate::attached::subject_of_tag;
 use crate::config::ImageConfig;
 use crate::error::OciError;
 use crate::layout::blob_path;
-use crate::manifest::{Descriptor, Index, Manifest};
+use crate::manifest::{Descriptor, Index, Manifest, read_document, read_listed};
 use crate::platform::Platform;
 
 /// Longest JSON document that is read: registries allow 4 MiB for a manifest.
@@ -37,6 +37,57 @@ enum Source {
     Folder,
     /// Place and length of each member.
     Archive(BTreeMap<String, (u64, u64)>),
+}
+
+/// What an entry of an index leads to.
+enum Listed {
+    Index(Index),
+    Manifest(Manifest),
+}
+
+/// A walk through the indexes of a layout.
+#[derive(Default)]
+struct Walk {
+    found: Vec<(Descriptor, Manifest, Option<String>)>,
+    seen: BTreeSet<(Digest, Option<String>)>,
+}
+
+/// A layout as that reads it which tells what could be run.
+struct Reader<'l>(&'l Layout);
+
+impl Reader<'_> {
+    fn whole(&self, digest: &str, limit: u64) -> Result<Option<Vec<u8>>, OciError> {
+        let Ok(digest) = digest.parse() else {
+            return Ok(None);
+        };
+        let size = match self.0.size_of(&digest) {
+            Err(OciError::Missing { .. }) => return Ok(None),
+            other => other?,
+        };
+        if size > limit {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        let blob = self.0.open_blob(&Descriptor::new("", digest, size))?;
+        blob.take(limit).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+}
+
+impl Judged for Reader<'_> {
+    type Error = OciError;
+
+    fn document(&mut self, digest: &str) -> Result<Option<Vec<u8>>, OciError> {
+        self.whole(digest, MAXIMUM_DOCUMENT)
+    }
+
+    fn blob(
+        &mut self,
+        blob: &basalt_manifest::Descriptor,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, OciError> {
+        self.whole(&blob.digest, limit)
+    }
 }
 
 /// One image of a layout.
@@ -68,12 +119,19 @@ impl Layout {
             source,
             index: Index::new(Vec::new()),
         };
-        let marker: serde_json::Value = layout.document("oci-layout")?;
+        let marker: serde_json::Value = serde_json::from_slice(&layout.own("oci-layout")?)
+            .map_err(|cause| OciError::Json {
+                what: format!("oci-layout of {}", layout.path.display()),
+                cause,
+            })?;
         let version = marker.get("imageLayoutVersion");
         if version.and_then(|version| version.as_str()) != Some("1.0.0") {
             return Err(layout.refuse("its imageLayoutVersion is not `1.0.0`"));
         }
-        layout.index = layout.document("index.json")?;
+        let what = || format!("index.json of {}", layout.path.display());
+        let index = read_document(what, &layout.own("index.json")?)?;
+        layout.index = Index::of(index)?
+            .ok_or_else(|| layout.refuse("its `index.json` lists no manifests"))?;
         Ok(layout)
     }
 
@@ -160,15 +218,15 @@ impl Layout {
         &self,
         entries: &[Descriptor],
     ) -> Result<Vec<(Descriptor, Manifest, Option<String>)>, OciError> {
-        let mut found = Vec::new();
+        let mut walk = Walk::default();
         for entry in entries {
             let tag = entry
                 .annotations
                 .get(crate::annotation::REFERENCE_NAME)
                 .cloned();
-            self.collect(entry, &tag, 0, &mut found)?;
+            self.collect(entry, &tag, 0, &mut walk)?;
         }
-        Ok(found)
+        Ok(walk.found)
     }
 
     fn collect(
@@ -176,7 +234,7 @@ impl Layout {
         entry: &Descriptor,
         tag: &Option<String>,
         depth: u32,
-        found: &mut Vec<(Descriptor, Manifest, Option<String>)>,
+        walk: &mut Walk,
     ) -> Result<(), OciError> {
         let too_large = |what: &str, limit: u64, unit| OciError::TooLarge {
             what: what.to_owned(),
@@ -187,17 +245,24 @@ impl Layout {
             let limit = u64::from(MAXIMUM_DEPTH);
             return Err(too_large("the nesting of indexes", limit, "levels"));
         }
-        if entry.is_index() {
-            let index: Index = self.json(entry)?;
-            for inner in &index.manifests {
-                self.collect(inner, tag, depth + 1, found)?;
+        // The same may stand in several indexes, and under several tags; under one it counts once.
+        if !walk.seen.insert((entry.digest, tag.clone())) {
+            return Ok(());
+        }
+        if walk.seen.len() > MAXIMUM_MANIFESTS {
+            let limit = MAXIMUM_MANIFESTS as u64;
+            return Err(too_large("the layout", limit, "manifests"));
+        }
+        match self.listed(entry)? {
+            Some(Listed::Index(index)) => {
+                for inner in &index.manifests {
+                    self.collect(inner, tag, depth + 1, walk)?;
+                }
             }
-        } else if entry.is_manifest() {
-            if found.len() >= MAXIMUM_MANIFESTS {
-                let limit = MAXIMUM_MANIFESTS as u64;
-                return Err(too_large("the layout", limit, "manifests"));
+            Some(Listed::Manifest(manifest)) => {
+                walk.found.push((entry.clone(), manifest, tag.clone()));
             }
-            found.push((entry.clone(), self.json(entry)?, tag.clone()));
+            None => {}
         }
         Ok(())
     }
@@ -215,11 +280,10 @@ impl Layout {
             if is_attached {
                 continue;
             }
-            if entry.is_manifest() {
-                let manifest: Manifest = self.json(entry)?;
-                if manifest.is_artifact() || manifest.subject.is_some() {
-                    continue;
-                }
+            if let Some(Listed::Manifest(manifest)) = self.listed(entry)?
+                && (manifest.subject.is_some() || !self.is_image(entry)?)
+            {
+                continue;
             }
             found.push(entry.clone());
         }
@@ -233,10 +297,10 @@ impl Layout {
     pub fn images(&self) -> Result<Vec<Image>, OciError> {
         let mut images = Vec::new();
         for (descriptor, manifest, reference) in self.manifests()? {
-            if manifest.is_artifact() {
+            if !self.is_image(&descriptor)? {
                 continue;
             }
-            let config = self.json(&manifest.config)?;
+            let config = ImageConfig::read(&manifest.config, &self.read_blob(&manifest.config)?)?;
             images.push(Image {
                 descriptor,
                 manifest,
@@ -292,8 +356,9 @@ impl Layout {
         while let Some((entry, depth)) = indexes.pop() {
             add(&entry);
             // `manifests` below refuses what is deeper.
-            if entry.is_index() && depth <= MAXIMUM_DEPTH {
-                let index: Index = self.json(&entry)?;
+            if depth <= MAXIMUM_DEPTH
+                && let Some(Listed::Index(index)) = self.listed(&entry)?
+            {
                 indexes.extend(index.manifests.into_iter().map(|one| (one, depth + 1)));
             }
         }
@@ -306,17 +371,49 @@ impl Layout {
         Ok(all)
     }
 
-    /// A JSON document that a descriptor points at.
-    fn json<T: DeserializeOwned>(&self, blob: &Descriptor) -> Result<T, OciError> {
-        let bytes = self.read_blob(blob)?;
-        serde_json::from_slice(&bytes).map_err(|cause| OciError::Json {
-            what: format!("{} ({})", blob.digest, blob.media_type),
-            cause,
+    /// What an entry of an index leads to, by what it is: also where its media type is that of neither a manifest nor an index,
+    /// as engines do not go by that. Nothing when it is neither.
+    fn listed(&self, entry: &Descriptor) -> Result<Option<Listed>, OciError> {
+        let is_said = entry.is_index() || entry.is_manifest();
+        if !is_said && (entry.size > MAXIMUM_DOCUMENT || !self.begins_object(entry)?) {
+            return Ok(None);
+        }
+        let document = match read_listed(entry, &self.read_blob(entry)?) {
+            // Something else in JSON, as the layout's own entries may be.
+            Err(OciError::Malformed { .. }) if !is_said => return Ok(None),
+            other => other?,
+        };
+        Ok(match document.kind {
+            Kind::Index => Index::of(document)?.map(Listed::Index),
+            Kind::Manifest => Manifest::of(document)?.map(Listed::Manifest),
         })
     }
 
-    /// A JSON document of the layout itself.
-    fn document<T: DeserializeOwned>(&self, name: &str) -> Result<T, OciError> {
+    /// Whether a blob that is there begins as a JSON object does.
+    fn begins_object(&self, entry: &Descriptor) -> Result<bool, OciError> {
+        let mut first = [0];
+        let count = match self.open_blob(entry) {
+            Err(OciError::Missing { .. }) => 0,
+            other => other?.read(&mut first)?,
+        };
+        Ok(first.get(..count) == Some(b"{"))
+    }
+
+    /// Whether an engine could run a manifest of this layout.
+    fn is_image(&self, entry: &Descriptor) -> Result<bool, OciError> {
+        let covered = basalt_manifest::runnable(
+            &entry.digest.to_string(),
+            Limits::default(),
+            &mut Reader(self),
+        );
+        match covered {
+            Ok(covered) => Ok(!covered.images.is_empty()),
+            Err(refusal) => Err(crate::refused(&entry.digest, refusal)),
+        }
+    }
+
+    /// The bytes of a document of the layout itself.
+    fn own(&self, name: &str) -> Result<Vec<u8>, OciError> {
         let (file, size) = match self.member(name) {
             Err(OciError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(self.refuse(&format!("it has no `{name}`")));
@@ -332,10 +429,7 @@ impl Layout {
         }
         let mut bytes = Vec::new();
         file.take(size).read_to_end(&mut bytes)?;
-        serde_json::from_slice(&bytes).map_err(|cause| OciError::Json {
-            what: format!("{} of {}", name, self.path.display()),
-            cause,
-        })
+        Ok(bytes)
     }
 
     /// A member, open at its beginning, and its length.

@@ -192,9 +192,11 @@ impl From<OciError> for Failure {
                 Ok(cause) => (*cause).into(),
                 Err(cause) => Self::new(Status::Failed, OciError::Store { cause, place }),
             },
-            OciError::WrongDigest { .. } | OciError::WrongSize { .. } => {
-                Self::new(Status::Trust, error)
-            }
+            OciError::WrongDigest { .. }
+            | OciError::WrongSize { .. }
+            | OciError::Malformed { .. }
+            | OciError::OtherKind { .. }
+            | OciError::TooLarge { .. } => Self::new(Status::Trust, error),
             _ => Self::new(Status::Failed, error),
         }
     }
@@ -204,6 +206,7 @@ impl From<AttestError> for Failure {
     fn from(error: AttestError) -> Self {
         match error {
             AttestError::Store(error) => error.into(),
+            error @ AttestError::OtherKind { .. } => Self::new(Status::Trust, error),
             error => Self::new(Status::Failed, error),
         }
     }

@@ -42,9 +42,14 @@ pub struct Unmet {
 pub struct Judged<'a> {
     /// What is judged.
     pub target: &'a Descriptor,
-    /// The images within.
+    /// Every manifest within that an engine could run, also in indexes within ([`basalt_oci::covered`]).
     pub images: &'a [Descriptor],
+    /// The digests of those that cannot be verified by themselves: only what is said of the index covers them.
+    pub uncovered: &'a [String],
 }
+
+/// The most digests that a message names.
+const NAMED: usize = 5;
 
 /// Verifies all that is signed and attached to an image or the images within it.
 ///
@@ -132,7 +137,8 @@ impl Policy {
                 .join(", ")
         };
         let lacking: Vec<usize> = counted
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|one| !good.contains(one))
             .collect();
         let problem = match good.len() {
@@ -143,10 +149,12 @@ impl Policy {
             Some(age) if old => format!(" within the last {age}"),
             _ => String::new(),
         };
+        let signed = |subject: &Digest| case.found(subject, kind, &counted).next().is_some();
+        let left = case.left(signed);
         Some(Unmet {
             rule: "signatures".to_owned(),
             digest: case.judged.target.digest,
-            problem: format!("{problem}{age}, where {threshold} must"),
+            problem: format!("{problem}{age}, where {threshold} must{left}"),
             remedy: format!("a signature by {} (`basalt sign`)", names(&lacking)),
         })
     }
@@ -306,12 +314,33 @@ impl Case<'_> {
         if has(&target) {
             return None;
         }
+        if !self.judged.uncovered.is_empty() {
+            return Some(target);
+        }
         match self.judged.images.iter().find(|image| !has(&image.digest)) {
             Some(image) if self.judged.images.iter().any(|one| has(&one.digest)) => {
                 Some(image.digest)
             }
             None if !self.judged.images.is_empty() => None,
             _ => Some(target),
+        }
+    }
+
+    /// The manifests within that lack what others have, in words; nothing when none has it, or there are none.
+    fn left(&self, has: impl Fn(&Digest) -> bool) -> String {
+        let images = self.judged.images;
+        let lacking = images.iter().filter(|image| !has(&image.digest));
+        let mut left: Vec<String> = lacking.map(|image| image.digest.to_string()).collect();
+        if left.len() == images.len() && self.judged.uncovered.is_empty() {
+            return String::new();
+        }
+        left.extend(self.judged.uncovered.iter().cloned());
+        let more = left.len().saturating_sub(NAMED);
+        left.truncate(NAMED);
+        match (left.is_empty(), more) {
+            (true, _) => String::new(),
+            (_, 0) => format!("; not covered: {}", left.join(", ")),
+            _ => format!("; not covered: {}, and {more} more", left.join(", ")),
         }
     }
 

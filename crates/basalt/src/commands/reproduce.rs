@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use basalt_attest::images;
 use basalt_build::{BuildRequest, Recipe};
 use basalt_digest::Digest;
-use basalt_oci::{ContentLimits, Descriptor, FileKind, Image, Layout, filesystem};
+use basalt_oci::{ContentLimits, Descriptor, FileKind, Image, Layout, covered, filesystem};
 use clap::Args;
 
 use super::session;
@@ -173,7 +172,8 @@ impl Published<'_> {
 
     /// Its images, in a layout that may have others.
     fn images(&self, named: &Named, layout: &Layout) -> Result<Vec<Image>, Failure> {
-        let mut wanted = images(named.store.as_ref(), self.target)?;
+        let covered = covered(named.store.as_ref(), &self.target.digest)?;
+        let mut wanted = covered.within().to_vec();
         wanted.push(self.target.clone());
         let mut found = layout.images()?;
         found.retain(|image| {

@@ -1,7 +1,7 @@
 //! `basalt sign REF`.
 
-use basalt_attest::{Format, Subject, images};
-use basalt_oci::Descriptor;
+use basalt_attest::{Format, Subject};
+use basalt_oci::{Descriptor, covered};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -58,7 +58,8 @@ pub(super) fn subjects(named: &Named, recursive: bool) -> Result<Vec<Descriptor>
     let target = named.target()?;
     let mut subjects = vec![target.clone()];
     if recursive {
-        subjects.extend(images(named.store.as_ref(), &target)?);
+        let covered = covered(named.store.as_ref(), &target.digest)?;
+        subjects.extend_from_slice(covered.within());
     }
     Ok(subjects)
 }

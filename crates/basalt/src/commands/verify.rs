@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use basalt_attest::policy::{Evidence, Judged, Policy, Signers, Unmet, gather, predicate_name};
-use basalt_attest::{Authority, Form, Identity, TrustedRoot, images};
-use basalt_oci::Descriptor;
+use basalt_attest::{Authority, Form, Identity, TrustedRoot};
+use basalt_oci::{Covered, Descriptor, covered};
 use clap::Args;
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ Exit codes:
     0  every rule is met
     2  the command line or a key is wrong
     3  the policy is wrong
-    4  what is there has another content than its digest says
+    4  what is there has another content than its digest says, or could be different
+       things to different programs
    10  a rule is not met")]
 pub struct VerifyArguments {
     /// The image: PATH[:TAG][@DIGEST] of a layout, or HOST/REPOSITORY[:TAG][@DIGEST]
@@ -62,18 +63,16 @@ pub(super) fn run(own: &VerifyArguments, terminal: &Terminal) -> Result<Status, 
     let named = signing::image(&own.reference, &own.registries)?;
     let target = named.target()?;
     let store = named.store.as_ref();
-    let inner = images(store, &target)?;
-    // The bytes of each manifest are compared with its digest, not only what is said of them.
-    for image in std::iter::once(&target).chain(&inner) {
-        store.manifest(&image.digest)?;
-    }
+    // Every manifest is read on the way, and so compared with its digest.
+    let covered = covered(store, &target.digest)?;
     let judged = Judged {
         target: &target,
-        images: &inner,
+        images: covered.within(),
+        uncovered: &covered.uncovered,
     };
     let evidence = gather(store, &judged, &signers)?;
     let unmet = policy.judge(&judged, &signers, &evidence, signing::now());
-    let document = document(&target, &signers, &evidence, &unmet);
+    let document = document(&target, &covered, &signers, &evidence, &unmet);
     terminal.answer(&document, || text(&target, &signers, &evidence, &unmet))?;
     match unmet.is_empty() {
         true => Ok(Status::Done),
@@ -170,6 +169,7 @@ pub(super) fn form(form: Form) -> &'static str {
 
 fn document(
     target: &Descriptor,
+    covered: &Covered,
     signers: &Signers,
     evidence: &[Evidence],
     unmet: &[Unmet],
@@ -210,6 +210,7 @@ fn document(
     json!({
         "digest": target.digest,
         "verified": unmet.is_empty(),
+        "images": covered.images.iter().map(|image| image.digest.to_string()).chain(covered.uncovered.iter().cloned()).collect::<Vec<_>>(),
         "unmet": unmet,
         "evidence": evidence,
     })

@@ -1,0 +1,46 @@
+//! The media types by which engines tell documents apart.
+
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+/// What engines take for the configuration of what they run. The last four are those that old clients wrote.
+const CONFIGS: [&str; 8] = [
+    OCI_CONFIG,
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.docker.plugin.v1+json",
+    "application/vnd.docker.plugin.v0+json",
+    "application/octet-stream",
+    "application/json",
+    "text/html",
+    "",
+];
+
+/// What media types of layers begin with that engines start without the config of an image: Docker's layers (podman takes
+/// any config beside them), WebAssembly (containerd's shims) and SIF (Apptainer).
+const STARTED: [&str; 4] = [
+    "application/vnd.docker.image.rootfs.",
+    "application/wasm",
+    "application/vnd.wasm.",
+    "application/vnd.sylabs.sif.",
+];
+
+/// A media type without its parameters, in lower case.
+pub(crate) fn plain(media_type: &str) -> String {
+    let plain = media_type.split(';').next().unwrap_or_default();
+    plain.trim().to_ascii_lowercase()
+}
+
+/// Whether an engine takes this for the configuration of something it runs.
+pub(crate) fn is_config(media_type: &str) -> bool {
+    let kind = plain(media_type);
+    CONFIGS.contains(&kind.as_str()) || kind.starts_with("application/vnd.wasm.")
+}
+
+/// Whether a layer of this media type is started also beside a config that is no image's.
+pub(crate) fn is_started(media_type: &str) -> bool {
+    let kind = plain(media_type);
+    STARTED.iter().any(|start| kind.starts_with(start))
+}
