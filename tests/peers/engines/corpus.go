@@ -10,9 +10,9 @@ import (
 
 // How many cases at random are looked through for kinds that no case of the corpus has yet, how long one may be, and how many are taken.
 const (
-	corpusDraws  = 600
+	corpusDraws  = 800
 	corpusLength = 3000
-	corpusRandom = 55
+	corpusRandom = 40
 )
 
 // corpus writes the cases that ./test reads: those below by name, and of random ones each that the engines disagree about in a new way.
@@ -278,6 +278,27 @@ func namedCases() []*Case {
 			add(fmt.Sprintf("config-typed-docker-%d", number), image(recipe{manifestType: dockerManifest, configType: kind, layerType: dockerLayer0}, nothing))
 		}
 	}
+	add("config-without-rootfs", func(s *shop) *members {
+		s.changeConfig = func(config *members) { config.drop("rootfs") }
+		return s.image(recipe{layers: []string{"f"}})
+	})
+	add("config-without-rootfs-docker", func(s *shop) *members {
+		s.changeConfig = func(config *members) { config.drop("rootfs") }
+		return s.image(recipe{manifestType: dockerManifest, configType: "application/x-artifact", layerType: dockerLayer0, layers: []string{"f"}})
+	})
+	add("config-without-rootfs-listed-as-docker", func(s *shop) *members {
+		s.changeConfig = func(config *members) { config.drop("rootfs") }
+		hidden := on("arm64", s.image(recipe{platform: "arm64", configType: "application/x-artifact", layerType: dockerLayer0, layers: []string{"f"}}))
+		hidden.set("mediaType", dockerManifest)
+		return s.index(dockerList, good(s), hidden)
+	})
+	add("config-that-is-no-json", func(s *shop) *members {
+		body, _ := tree("f", "gzip")
+		config := s.blob(imageConfig, []byte("x"))
+		return s.document(ociManifest, manifestOf(ociManifest, config, []any{s.blob(imageLayer, body)}))
+	})
+	add("layers-of-two-types", image(recipe{layers: []string{"f", "g"}, layerType: imageLayer, upperType: "application/x-layer"}, nothing))
+	add("layers-attached-and-not", image(recipe{layers: []string{"f", "g"}, layerType: inToto, upperType: simple}, nothing))
 	add("both-typed", image(recipe{configType: "application/x-artifact", layerType: "application/x-layer"}, nothing))
 	add("helm-that-is-an-image", image(recipe{configType: "application/vnd.cncf.helm.config.v1+json", layerType: "application/vnd.cncf.helm.chart.content.v1.tar+gzip"}, nothing))
 	add("signature-that-is-an-image", image(recipe{layerType: simple}, func(body *members) {

@@ -23,11 +23,14 @@ const (
 // shop makes the blobs of a case.
 type shop struct {
 	blobs map[string][]byte
-	// change may change a document before it is written; nothing by default.
-	change func(*members)
+	// They may change a document, or the config of an image, before it is written; nothing by default.
+	change, changeConfig func(*members)
 }
 
-func newShop() *shop { return &shop{blobs: map[string][]byte{}, change: func(*members) {}} }
+func newShop() *shop {
+	nothing := func(*members) {}
+	return &shop{blobs: map[string][]byte{}, change: nothing, changeConfig: nothing}
+}
 
 func (s *shop) put(body []byte) (string, int) {
 	name := digest.FromBytes(body).String()
@@ -78,7 +81,7 @@ type recipe struct {
 	manifestType, configType string
 	platform                 string // architecture
 	layers                   []string
-	layerType                string
+	layerType, upperType     string // of the first layer, and of those above if it is another
 	compression              string
 }
 
@@ -113,11 +116,15 @@ func (s *shop) image(r recipe) *members {
 		body, diff := tree(name, r.compression)
 		diffs = append(diffs, diff)
 		layers = append(layers, s.blob(typed(r.layerType), body))
+		if r.upperType != "" {
+			r.layerType = r.upperType
+		}
 	}
 	config := value(pairs{
 		"architecture", r.platform, "os", "linux", "config", pairs{"Entrypoint", []any{"/" + r.layers[0]}},
 		"rootfs", pairs{"type", "layers", "diff_ids", diffs},
 	}).(*members)
+	s.changeConfig(config)
 	return s.document(r.manifestType, manifestOf(r.manifestType, s.blob(typed(r.configType), text(config)), layers))
 }
 
