@@ -6,7 +6,7 @@ use std::io::Read;
 
 use basalt_digest::Digest;
 use basalt_manifest::Document;
-use basalt_oci::{Descriptor, ImageStore, Index, Manifest, read_document};
+use basalt_oci::{Descriptor, ImageStore, Manifest, read_document};
 
 use crate::bundle::is_bundle;
 use crate::claim::{Claim, SignedClaim};
@@ -103,27 +103,19 @@ pub fn attached_within(
     target: &Descriptor,
 ) -> Result<Vec<Attached>, AttestError> {
     let mut found = Vec::new();
-    for inner in index(store, target)?.manifests {
+    for inner in document(store, &target.digest)?.manifests {
         let about = inner.annotations.get(BUILDKIT_SUBJECT);
         let is_attestation =
             inner.annotations.get(BUILDKIT_TYPE).map(String::as_str) == Some(BUILDKIT_ATTESTATION);
-        if let (true, Some(about)) = (is_attestation, about) {
-            let about = about.parse().map_err(|error| {
-                AttestError::malformed("BuildKit's attestation", format!("{error}"))
-            })?;
-            let form = Some(Form::BuildKit);
-            add(store, &inner.digest, about, form, &mut found)?;
+        let (true, Some(about)) = (is_attestation, about) else {
+            continue;
+        };
+        // What names another digest than one of SHA-256 is about nothing that is verified here.
+        if let (Ok(about), Ok(digest)) = (about.parse(), inner.digest.parse()) {
+            add(store, &digest, about, Some(Form::BuildKit), &mut found)?;
         }
     }
     Ok(found)
-}
-
-fn index(store: &dyn ImageStore, target: &Descriptor) -> Result<Index, AttestError> {
-    let document = document(store, &target.digest)?;
-    Index::of(document)?.ok_or_else(|| AttestError::OtherKind {
-        digest: target.digest,
-        wanted: "an index",
-    })
 }
 
 /// The manifest of this digest.

@@ -8,7 +8,10 @@ use std::thread;
 
 use basalt_digest::Digest;
 use basalt_fetch::{Event, Observer};
-use basalt_oci::{Descriptor, ImageStore, Index, Manifest, OciError, Platform, annotation};
+use basalt_manifest::Kind;
+use basalt_oci::{
+    Descriptor, ImageStore, Index, Manifest, OciError, Platform, annotation, read_listed,
+};
 
 use crate::error::ClientError;
 use crate::layout_target::LayoutTarget;
@@ -75,36 +78,32 @@ pub(crate) struct Children {
 impl Children {
     /// Reads what a manifest or an index leads to. Layers that are to be had elsewhere only are left out.
     pub fn of(descriptor: &Descriptor, bytes: &[u8]) -> Result<Self, OciError> {
-        let wrong = |cause| OciError::Json {
-            what: format!("{} ({})", descriptor.digest, descriptor.media_type),
-            cause,
-        };
         let elsewhere = |layer: &Descriptor| {
             layer.media_type.contains(".nondistributable.")
                 || layer.media_type.contains(".foreign.diff.")
         };
-        if descriptor.is_index() {
-            let index: Index = serde_json::from_slice(bytes).map_err(wrong)?;
-            let (manifests, blobs) = index
-                .manifests
-                .into_iter()
-                .partition(|one| one.is_index() || one.is_manifest());
-            return Ok(Self { blobs, manifests });
-        }
-        if !descriptor.is_manifest() {
+        if !descriptor.is_index() && !descriptor.is_manifest() {
             return Err(OciError::MediaType {
                 what: format!("manifest {}", descriptor.digest),
                 media_type: descriptor.media_type.clone(),
             });
         }
-        let manifest: Manifest = serde_json::from_slice(bytes).map_err(wrong)?;
-        let mut blobs = vec![manifest.config];
-        blobs.extend(
-            manifest
-                .layers
+        let document = read_listed(descriptor, bytes)?;
+        if document.kind == Kind::Index {
+            let listed = Index::of(document)?.map(|index| index.manifests);
+            let (manifests, blobs) = listed
+                .unwrap_or_default()
                 .into_iter()
-                .filter(|layer| !elsewhere(layer)),
-        );
+                .partition(|one| one.is_index() || one.is_manifest());
+            return Ok(Self { blobs, manifests });
+        }
+        let manifest = Manifest::of(document)?;
+        let mut blobs = Vec::new();
+        if let Some(manifest) = manifest {
+            blobs.push(manifest.config);
+            let layers = manifest.layers.into_iter();
+            blobs.extend(layers.filter(|layer| !elsewhere(layer)));
+        }
         Ok(Self {
             blobs,
             manifests: Vec::new(),

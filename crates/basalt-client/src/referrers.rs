@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use basalt_digest::Digest;
 use basalt_fetch::address;
-use basalt_oci::{Descriptor, Index, media_type};
+use basalt_oci::{Descriptor, Index, media_type, read_document};
 use ureq::http::Method;
 
 use crate::error::ClientError;
@@ -198,10 +198,14 @@ fn tag_of(subject: &Digest) -> String {
 }
 
 fn index_of(bytes: &[u8], url: &str) -> Result<Index, ClientError> {
-    serde_json::from_slice(bytes).map_err(|error| ClientError::Protocol {
+    let wrong = |cause: String| ClientError::Protocol {
         url: url.to_owned(),
-        cause: format!("its list of referrers is none: {error}"),
-    })
+        cause: format!("its list of referrers is none: {cause}"),
+    };
+    let document = read_document(|| "the list".to_owned(), bytes);
+    let index = document.and_then(Index::of);
+    let index = index.map_err(|error| wrong(error.to_string()))?;
+    index.ok_or_else(|| wrong("it is an image manifest".to_owned()))
 }
 
 /// What a list says of a manifest.

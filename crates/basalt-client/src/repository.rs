@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use basalt_digest::Digest;
 use basalt_fetch::address;
-use basalt_oci::{Descriptor, media_type};
+use basalt_oci::{Descriptor, OciError, media_type, read_document};
 use serde::Deserialize;
 use ureq::http::Method;
 
@@ -58,20 +58,12 @@ pub(crate) enum Right {
 }
 
 /// What of a manifest or index matters to a registry.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 pub(crate) struct Facts {
     pub media_type: Option<String>,
-    pub artifact_type: Option<String>,
-    pub config: Option<Config>,
     pub subject: Option<Descriptor>,
     pub annotations: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Config {
-    media_type: String,
+    kind: Option<String>,
 }
 
 impl Source {
@@ -150,9 +142,13 @@ impl Source {
                 cause: format!("the bytes are {found}, not {promised} as promised"),
             });
         }
-        let facts = Facts::of(&bytes).map_err(|cause| ClientError::Protocol {
-            url: url.clone(),
-            cause,
+        let facts = Facts::of(&bytes).map_err(|error| {
+            let (url, cause) = (url.clone(), format!("what it gives as a manifest: {error}"));
+            match bytes.first() {
+                Some(b'{') => ClientError::Untrusted { url, cause },
+                // A page for people, say.
+                _ => ClientError::Protocol { url, cause },
+            }
         })?;
         // Who is shown one kind must not be handed another (CVE-2021-41190).
         let media_type = match (said, facts.media_type) {
@@ -189,19 +185,21 @@ impl Source {
 
 impl Facts {
     /// Reads what matters of a manifest or index.
-    pub fn of(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| format!("what it gives as a manifest is none: {error}"))
+    pub fn of(bytes: &[u8]) -> Result<Self, OciError> {
+        let document = read_document(|| format!("manifest {}", Digest::of(bytes)), bytes)?;
+        let config = document.config.map(|config| config.media_type);
+        let kind = document.artifact_type.or(config);
+        Ok(Self {
+            media_type: document.media_type,
+            subject: document.subject.map(Descriptor::try_from).transpose()?,
+            annotations: document.annotations,
+            kind: kind.filter(|kind| !kind.is_empty()),
+        })
     }
 
     /// What kind of artifact it is (OCI distribution specification, *Listing Referrers*).
     pub fn kind(&self) -> Option<String> {
-        let config = || self.config.as_ref().map(|config| config.media_type.clone());
-        self.artifact_type
-            .clone()
-            .filter(|kind| !kind.is_empty())
-            .or_else(config)
-            .filter(|kind| !kind.is_empty())
+        self.kind.clone()
     }
 }
 

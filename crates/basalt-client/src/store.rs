@@ -28,10 +28,7 @@ impl Repository {
             }));
         }
         let descriptor = Descriptor::of(media_type, bytes);
-        let facts = Facts::of(bytes).map_err(|cause| ClientError::Protocol {
-            url: descriptor.digest.to_string(),
-            cause,
-        })?;
+        let facts = Facts::of(bytes).map_err(ClientError::Source)?;
         let noted = self.send_manifest(media_type, bytes, tag)?;
         if let Some(subject) = &facts.subject {
             match noted {

@@ -1,5 +1,6 @@
 //! What is attached to images and never unpacked: signatures, attestations, bills of materials.
 
+use crate::config::begins_object;
 use crate::media_type::{OCI_CONFIG, plain};
 
 /// The media types of what is attached. The list is closed: what is not on it is taken for something that can be run.
@@ -31,6 +32,13 @@ const ATTACHED: [&str; 22] = [
     "application/vnd.dev.cosign.artifact.sbom.v1+json",
     "application/jose+json",
 ];
+/// Those of them that need not be JSON.
+const TEXTS: [&str; 4] = [
+    "text/spdx",
+    "text/spdx+xml",
+    "application/vnd.cyclonedx",
+    "application/vnd.cyclonedx+xml",
+];
 /// The configs that a manifest of such things has besides: an image's (cosign's older format, BuildKit), or an empty one.
 const CONFIGS: [&str; 3] = [
     OCI_CONFIG,
@@ -48,9 +56,21 @@ pub(crate) fn is_config_of_attached(media_type: &str) -> bool {
     CONFIGS.contains(&plain(media_type).as_str()) || is_attached_type(media_type)
 }
 
+/// Whether these bytes are what an attached thing of this media type is: JSON, or with some types another text.
+pub fn is_document(media_type: &str, bytes: &[u8]) -> bool {
+    let kind = plain(media_type);
+    let may_be_text = TEXTS.contains(&kind.as_str());
+    is_text(bytes) && (may_be_text || begins_object(bytes) && is_json(bytes))
+}
+
+/// Whether some JSON document stands here and nothing else. What it says does not matter.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
 /// Whether these bytes are a text, and nothing that an engine unpacks: engines go by the bytes of a layer, whatever its media
 /// type says. A text has no NUL, so that it holds no program either.
-pub fn is_document(bytes: &[u8]) -> bool {
+fn is_text(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
@@ -122,7 +142,12 @@ mod tests {
             b"{\"a\":\"\x7fELF\"}",
             b"{\"a\":\0}",
         ] {
-            assert!(!is_document(bytes), "{}", String::from_utf8_lossy(bytes));
+            let shown = String::from_utf8_lossy(bytes);
+            assert!(!is_document("text/spdx", bytes), "{shown}");
+            assert!(
+                !is_document("application/vnd.in-toto+json", bytes),
+                "{shown}"
+            );
         }
         let long = format!("{{\"payload\":\"{}\"}}", "A".repeat(2000));
         for bytes in [
@@ -132,7 +157,11 @@ mod tests {
             "<?xml version=\"1.0\"?><bom>\u{e4}</bom>".as_bytes(),
             long.as_bytes(),
         ] {
-            assert!(is_document(bytes), "{}", String::from_utf8_lossy(bytes));
+            let shown = String::from_utf8_lossy(bytes);
+            assert!(is_document("text/spdx", bytes), "{shown}");
+            let is_json = bytes.contains(&b'{');
+            let kind = "application/vnd.dsse.envelope.v1+json";
+            assert_eq!(is_document(kind, bytes), is_json, "{shown}");
         }
     }
 

@@ -7,8 +7,8 @@
 //! - bytes that do not begin as a JSON object are no manifest;
 //! - a manifest whose config is no image's, neither by its media type nor by its bytes (no `rootfs`), is an artifact:
 //!   a Helm chart, a signature, a file;
-//! - one that has nothing but types of attached things, and whose layers are all text, is an attachment: cosign's older
-//!   signatures, BuildKit's attestations. Unpacking a text fails in every engine.
+//! - one that has nothing but types of attached things, and whose layers are all JSON or text, is an attachment: cosign's
+//!   older signatures, BuildKit's attestations. Unpacking a text fails in every engine.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -284,7 +284,7 @@ impl<S: Source> Judge<'_, S> {
         for layer in &manifest.layers {
             if seen.insert(&layer.digest) {
                 let bytes = self.blob(layer, MAXIMUM_ATTACHED)?;
-                if !bytes.is_some_and(|bytes| is_document(&bytes)) {
+                if !bytes.is_some_and(|bytes| is_document(&layer.media_type, &bytes)) {
                     return Ok(true);
                 }
             }

@@ -259,7 +259,11 @@ impl ImageStore for LayoutStore {
             if !entry.is_manifest() && !entry.is_index() || found.contains_key(&entry.digest) {
                 continue;
             }
-            let facts = read(&entry.digest, &layout.read_blob(&entry)?)?;
+            let facts = match read(&entry.digest, &layout.read_blob(&entry)?) {
+                // It refers to nothing of which two readers would agree.
+                Err(OciError::Malformed { .. }) => continue,
+                other => other?,
+            };
             if !is_about(&facts, subject) {
                 continue;
             }

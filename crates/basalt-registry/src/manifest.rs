@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use basalt_manifest::{Descriptor, Document, Kind};
 
 use crate::bills::{self, IN_INDEX};
 use crate::digest::Digest;
@@ -10,10 +10,6 @@ use crate::fault::{Code, Fault};
 
 /// The longest manifest that is taken, in bytes. The specification asks for 4 MiB at least.
 pub const MAXIMUM_MANIFEST: usize = 8 << 20;
-/// The most descriptors that a manifest may have.
-const MAXIMUM_DESCRIPTORS: usize = 20_000;
-/// The longest media type, in bytes.
-const MAXIMUM_TYPE: usize = 255;
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -56,102 +52,44 @@ pub struct Needed {
     pub size: u64,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    schema_version: u64,
-    media_type: Option<String>,
-    artifact_type: Option<String>,
-    config: Option<Descriptor>,
-    layers: Option<Vec<Descriptor>>,
-    manifests: Option<Vec<Descriptor>>,
-    subject: Option<Descriptor>,
-    annotations: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: String,
-    digest: String,
-    size: u64,
-}
-
 /// Reads a manifest that was sent as of this media type.
 ///
 /// # Errors
 /// When it is none that the registry takes, or could be read as two kinds at once.
 pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Facts, Fault> {
-    let document: Document = serde_json::from_slice(bytes)
-        .map_err(|error| invalid(format!("the manifest cannot be read: {error}")))?;
-    if document.schema_version != 2 {
-        return Err(invalid("only manifests of schemaVersion 2 are taken"));
-    }
+    let document = basalt_manifest::read(bytes).map_err(|error| invalid(error.to_string()))?;
     let media_type = media_type(content_type, &document)?;
-    let is_index = [OCI_INDEX, DOCKER_LIST].contains(&media_type.as_str());
-    let count = document.layers.as_ref().map_or(0, Vec::len)
-        + document.manifests.as_ref().map_or(0, Vec::len);
-    if count > MAXIMUM_DESCRIPTORS {
-        return Err(invalid(format!(
-            "a manifest has {MAXIMUM_DESCRIPTORS} descriptors at most"
-        )));
-    }
     let mut facts = Facts {
         media_type,
         blobs: Vec::new(),
         foreign: Vec::new(),
         children: Vec::new(),
-        subject: document
-            .subject
-            .as_ref()
-            .map(Descriptor::digest)
-            .transpose()?,
-        artifact_type: document
-            .artifact_type
-            .clone()
-            .filter(|text| !text.is_empty()),
-        annotations: document.annotations.unwrap_or_default(),
+        subject: document.subject.as_ref().map(digest).transpose()?,
+        artifact_type: document.artifact_type,
+        annotations: document.annotations,
         may_have_bills: false,
     };
-    // One that can be read as either kind would be another thing to another client (CVE-2021-41190).
-    if is_index {
-        let (Some(manifests), None, None) = (document.manifests, document.config, document.layers)
-        else {
-            return Err(invalid(
-                "an index has manifests, and neither config nor layers",
-            ));
-        };
-        facts.children = manifests
-            .iter()
-            .map(Descriptor::needed)
-            .collect::<Result<_, _>>()?;
-        // It is read in full later: this only keeps most indexes from being so.
-        facts.may_have_bills = std::str::from_utf8(bytes).is_ok_and(|t| t.contains(IN_INDEX));
-    } else {
-        let (None, Some(config)) = (document.manifests, document.config) else {
-            return Err(invalid("an image manifest has a config, and no manifests"));
-        };
-        facts.blobs.push(config.needed()?);
-        for layer in document.layers.unwrap_or_default() {
-            facts.may_have_bills |= bills::Form::of(&layer.media_type).is_some();
-            let plain = layer.media_type.split_once('+');
-            let plain = plain.map_or(layer.media_type.as_str(), |(plain, _)| plain);
-            if FOREIGN.contains(&plain) {
-                facts.foreign.push(layer.digest()?);
-            } else {
-                facts.blobs.push(layer.needed()?);
-            }
+    match document.config {
+        None => {
+            let manifests = document.manifests.iter();
+            facts.children = manifests.map(needed).collect::<Result<_, _>>()?;
+            // It is read in full later: this only keeps most indexes from being so.
+            facts.may_have_bills = std::str::from_utf8(bytes).is_ok_and(|t| t.contains(IN_INDEX));
         }
-        facts.artifact_type = facts.artifact_type.or(Some(config.media_type));
-    }
-    if facts
-        .artifact_type
-        .as_ref()
-        .is_some_and(|text| text.len() > MAXIMUM_TYPE)
-    {
-        return Err(invalid(format!(
-            "a media type has {MAXIMUM_TYPE} bytes at most"
-        )));
+        Some(config) => {
+            facts.blobs.push(needed(&config)?);
+            for layer in &document.layers {
+                facts.may_have_bills |= bills::Form::of(&layer.media_type).is_some();
+                let plain = layer.media_type.split_once('+');
+                let plain = plain.map_or(layer.media_type.as_str(), |(plain, _)| plain);
+                if FOREIGN.contains(&plain) {
+                    facts.foreign.push(digest(layer)?);
+                } else {
+                    facts.blobs.push(needed(layer)?);
+                }
+            }
+            facts.artifact_type = facts.artifact_type.or(Some(config.media_type));
+        }
     }
     Ok(facts)
 }
@@ -167,7 +105,7 @@ fn media_type(content_type: Option<&str>, document: &Document) -> Result<String,
                 .to_ascii_lowercase()
         })
         .filter(|text| !text.is_empty() && text != "application/json");
-    let own = document.media_type.clone().filter(|text| !text.is_empty());
+    let own = document.media_type.clone();
     if let (Some(sent), Some(own)) = (&sent, &own)
         && sent != own
     {
@@ -175,13 +113,17 @@ fn media_type(content_type: Option<&str>, document: &Document) -> Result<String,
             "the manifest's mediaType is {own}, the request's Content-Type another"
         )));
     }
-    let guessed = match document.manifests {
-        Some(_) => OCI_INDEX,
-        None => OCI_MANIFEST,
+    let media_type = sent.unwrap_or_else(|| document.media_type().to_owned());
+    let (kind, other) = match document.kind {
+        Kind::Manifest => ([OCI_MANIFEST, DOCKER_MANIFEST], [OCI_INDEX, DOCKER_LIST]),
+        Kind::Index => ([OCI_INDEX, DOCKER_LIST], [OCI_MANIFEST, DOCKER_MANIFEST]),
     };
-    let media_type = sent.or(own).unwrap_or_else(|| guessed.to_owned());
-    let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
-    if !known.contains(&media_type.as_str()) {
+    // One that can be read as either kind would be another thing to another client (CVE-2021-41190).
+    if other.contains(&media_type.as_str()) {
+        let message = format!("it is sent as {media_type}, and is of another kind");
+        return Err(invalid(message));
+    }
+    if !kind.contains(&media_type.as_str()) {
         let message = "manifests of this media type are not taken; taken are OCI's image manifest and index, and Docker's \
                        schema 2 and its lists";
         return Err(invalid(message));
@@ -189,19 +131,16 @@ fn media_type(content_type: Option<&str>, document: &Document) -> Result<String,
     Ok(media_type)
 }
 
-impl Descriptor {
-    fn digest(&self) -> Result<Digest, Fault> {
-        self.digest
-            .parse()
-            .map_err(|error| invalid(format!("the manifest names a digest that is none: {error}")))
-    }
+fn digest(descriptor: &Descriptor) -> Result<Digest, Fault> {
+    let digest = descriptor.digest.parse();
+    digest.map_err(|error| invalid(format!("the manifest names a digest that is none: {error}")))
+}
 
-    fn needed(&self) -> Result<Needed, Fault> {
-        Ok(Needed {
-            digest: self.digest()?,
-            size: self.size,
-        })
-    }
+fn needed(descriptor: &Descriptor) -> Result<Needed, Fault> {
+    Ok(Needed {
+        digest: digest(descriptor)?,
+        size: descriptor.size,
+    })
 }
 
 fn invalid(message: impl Into<String>) -> Fault {
@@ -279,8 +218,31 @@ mod tests {
         ] {
             assert!(read_value(Some(content_type), &value).is_err(), "{value}");
         }
-        let twice = br#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#;
-        assert!(read(Some(OCI_INDEX), twice).is_err());
+    }
+
+    #[test]
+    fn what_another_reader_could_take_for_something_else_is_refused() {
+        let config = descriptor("application/x-config").to_string();
+        let layer = descriptor("application/x-layer").to_string();
+        for text in [
+            r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#.to_owned(),
+            r#"{"schemaVersion":2,"manifests":[],"Manifests":[]}"#.to_owned(),
+            r#"{"schemaVersion":2,"manifests":[],"manifest\u017f":[]}"#.to_owned(),
+            format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"Config":{config}}}"#),
+            format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"Layers":[{layer}]}}"#),
+            format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"fsLayers":[]}}"#),
+            format!(
+                r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#,
+                config.replace("\"digest\"", "\"mediaType\":\"x\",\"digest\"")
+            ),
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                layer.replace("\"digest\"", "\"Digest\":\"x\",\"digest\"")
+            ),
+        ] {
+            let fault = read(None, text.as_bytes()).expect_err(&text);
+            assert_eq!(fault.code, Code::ManifestInvalid, "{text}");
+        }
     }
 
     #[test]

@@ -537,3 +537,141 @@ fn the_schema_of_a_policy_names_every_key_that_is_read() {
     }
     assert_eq!(schema["additionalProperties"], false);
 }
+
+/// Adds a manifest of another image, which nobody signed; what points at it.
+fn unsigned(store: &LayoutStore) -> Descriptor {
+    let config = json!({"architecture": "amd64", "os": "linux", "author": "x", "rootfs": {"type": "layers", "diff_ids": []}});
+    let config = store.put_blob(media_type::CONFIG, config.to_string().as_bytes());
+    let layer = store
+        .put_blob(media_type::LAYER, &[0; 1024])
+        .expect("added");
+    let manifest = Manifest::new(config.expect("added"), vec![layer]);
+    let bytes = basalt_oci::to_bytes(&manifest).expect("JSON");
+    let added = store.put_manifest(media_type::MANIFEST, &bytes, None);
+    added.expect("added")
+}
+
+#[test]
+fn an_index_is_verified_only_when_all_that_could_be_run_of_it_is() {
+    let folder = folder();
+    let path = folder.path();
+    let sign = ["sign", "app", "--key", "ours.key", "--recursive"];
+    assert_eq!(basalt(path, &sign).status, 0);
+    let store = LayoutStore::open(&path.join("app")).expect("a layout");
+    let (_, bytes) = store
+        .manifest(&image(path).digest)
+        .expect("read")
+        .expect("there");
+    let signed: Index = serde_json::from_slice(&bytes).expect("an index");
+    let good = serde_json::to_value(&signed.manifests[0]).expect("JSON");
+    let bad = serde_json::to_value(unsigned(&store)).expect("JSON");
+    let add = |tag: &str, text: String| {
+        // As another program would write it.
+        let digest = basalt_digest::Digest::of(text.as_bytes());
+        std::fs::write(path.join("app/blobs/sha256").join(digest.hex()), &text).expect("written");
+        let file = path.join("app/index.json");
+        let mut index: Value =
+            serde_json::from_slice(&std::fs::read(&file).expect("read")).expect("JSON");
+        let entry = json!({"mediaType": media_type::INDEX, "digest": digest.to_string(), "size": text.len(),
+            "annotations": {annotation::REFERENCE_NAME: tag}});
+        index["manifests"]
+            .as_array_mut()
+            .expect("a list")
+            .push(entry.clone());
+        std::fs::write(&file, index.to_string()).expect("written");
+        entry
+    };
+    let index = |entries: &[&Value]| json!({"schemaVersion": 2, "manifests": entries}).to_string();
+    let verify = |tag: &str| {
+        let name = format!("app:{tag}");
+        basalt(path, &["verify", &name, "--key", "ours.pub"])
+    };
+    add("good", index(&[&good]));
+    assert_eq!(verify("good").status, 0);
+    let with = |key: &str, value: Value| {
+        let mut entry = bad.clone();
+        entry[key] = value;
+        entry
+    };
+    let nested = add("inner", index(&[&bad]));
+    for (tag, entry) in [
+        ("plain", bad.clone()),
+        (
+            "marked",
+            with(
+                "annotations",
+                json!({"vnd.docker.reference.type": "attestation-manifest"}),
+            ),
+        ),
+        (
+            "marked-so",
+            with(
+                "annotations",
+                json!({"vnd.docker.reference.type": "anything"}),
+            ),
+        ),
+        (
+            "typed",
+            with("mediaType", json!("application/octet-stream")),
+        ),
+        ("empty", with("mediaType", json!(""))),
+        ("lying", with("mediaType", json!(media_type::INDEX))),
+        ("nested", nested),
+        (
+            "gone",
+            with("digest", json!(format!("sha256:{}", "0".repeat(64)))),
+        ),
+        (
+            "long",
+            with("digest", json!(format!("sha512:{}", "0".repeat(128)))),
+        ),
+    ] {
+        add(tag, index(&[&good, &entry]));
+        let run = verify(tag);
+        assert_eq!(run.status, 10, "{tag}: {}{}", run.out, run.error);
+        let left = match tag {
+            "gone" | "long" => entry["digest"].as_str().expect("a text"),
+            _ => bad["digest"].as_str().expect("a text"),
+        };
+        assert!(
+            run.out.contains("not covered") && run.out.contains(left),
+            "{tag}: {}",
+            run.out
+        );
+    }
+    let (good, bad) = (good.to_string(), bad.to_string());
+    for (tag, text) in [
+        (
+            "folded",
+            format!(r#"{{"schemaVersion":2,"manifests":[{good}],"Manifests":[{bad}]}}"#),
+        ),
+        (
+            "long-s",
+            format!(r#"{{"schemaVersion":2,"manifests":[{good}],"manifest\u017f":[{bad}]}}"#),
+        ),
+        (
+            "twice",
+            format!(r#"{{"schemaVersion":2,"manifests":[{bad}],"manifests":[{good}]}}"#),
+        ),
+        (
+            "digest",
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                good.replacen('{', r#"{"Digest":"x","#, 1)
+            ),
+        ),
+        (
+            "kinds",
+            format!(r#"{{"schemaVersion":2,"manifests":[{good}],"config":{bad},"layers":[]}}"#),
+        ),
+    ] {
+        add(tag, text);
+        let run = verify(tag);
+        assert_eq!(run.status, 4, "{tag}: {}{}", run.out, run.error);
+        assert!(run.error.contains("sha256:"), "{tag}: {}", run.error);
+    }
+    // What is said of the index is said of all of it, whatever it lists.
+    let whole = ["sign", "app:plain", "--key", "ours.key"];
+    assert_eq!(basalt(path, &whole).status, 0);
+    assert_eq!(verify("plain").status, 0);
+}

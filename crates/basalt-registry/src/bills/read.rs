@@ -1,7 +1,6 @@
 //! From a manifest to the documents it carries, and from a document to packages.
 
-use std::collections::BTreeMap;
-
+use basalt_manifest::{Descriptor, Kind};
 use basalt_sbom::{Format, SummaryComponent};
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -29,46 +28,19 @@ pub struct Wanted {
     pub form: Form,
 }
 
-#[derive(Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    subject: Option<Descriptor>,
-}
-
-#[derive(Deserialize)]
-struct Index {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: String,
-    digest: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, serde_json::Value>,
-}
-
-impl Descriptor {
-    fn annotation(&self, name: &str) -> Option<&str> {
-        self.annotations.get(name)?.as_str()
-    }
-}
-
 /// The documents that a manifest of these bytes and tags carries, and for an index the manifests of attestations in it,
 /// each with the image it is about.
 pub fn documents(bytes: &[u8], tags: &[&str]) -> (Vec<Wanted>, Vec<(Digest, Digest)>) {
-    if let Ok(Index { manifests }) = serde_json::from_slice(bytes)
-        && !manifests.is_empty()
-    {
+    let Ok(document) = basalt_manifest::read(bytes) else {
+        return (Vec::new(), Vec::new());
+    };
+    if document.kind == Kind::Index {
+        let manifests = &document.manifests;
         let attestations = manifests.iter().filter(|one| {
-            one.annotation("vnd.docker.reference.type") == Some("attestation-manifest")
+            annotation(one, "vnd.docker.reference.type") == Some("attestation-manifest")
         });
         let pairs = attestations.filter_map(|one| {
-            let about: Digest = one
-                .annotation("vnd.docker.reference.digest")?
+            let about: Digest = annotation(one, "vnd.docker.reference.digest")?
                 .parse()
                 .ok()?;
             let is_here = manifests.iter().any(|other| other.digest == about.as_str());
@@ -76,19 +48,20 @@ pub fn documents(bytes: &[u8], tags: &[&str]) -> (Vec<Wanted>, Vec<(Digest, Dige
         });
         return (Vec::new(), pairs.take(MAXIMUM_DOCUMENTS).collect());
     }
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else {
-        return (Vec::new(), Vec::new());
-    };
-    let own = manifest.subject.and_then(|one| one.digest.parse().ok());
+    let own = document.subject.and_then(|one| one.digest.parse().ok());
     let subject = own.or_else(|| tags.iter().find_map(|tag| subject_of_tag(tag)));
-    let wanted = subject.map(|subject| wanted(&manifest.layers, &subject));
+    let wanted = subject.map(|subject| wanted(&document.layers, &subject));
     (wanted.unwrap_or_default(), Vec::new())
+}
+
+fn annotation<'d>(descriptor: &'d Descriptor, name: &str) -> Option<&'d str> {
+    descriptor.annotations.get(name).map(String::as_str)
 }
 
 impl Wanted {
     /// The documents of a manifest of attestations about an image of the same index.
     pub fn within(bytes: &[u8], subject: &Digest) -> Vec<Self> {
-        match serde_json::from_slice::<Manifest>(bytes) {
+        match basalt_manifest::read(bytes) {
             Ok(manifest) => wanted(&manifest.layers, subject),
             Err(_) => Vec::new(),
         }

@@ -26,7 +26,7 @@ pub(super) async fn read(
     if request.is_head() {
         let head = metadata.manifest_head(repository, reference).await?;
         let head = head.ok_or_else(unknown)?;
-        let warnings = verdict::on_pull(request, repository, reference, &head).await?;
+        let warnings = verdict::on_pull(request, repository, &head).await?;
         let mut reply = described(Reply::empty(StatusCode::OK), &head);
         reply.length = Some(head.size);
         return Ok(with_warnings(reply, warnings));
@@ -42,7 +42,7 @@ pub(super) async fn read(
         ));
         return Err(Fault::internal());
     }
-    let warnings = verdict::on_pull(request, repository, reference, &record.head).await?;
+    let warnings = verdict::on_pull(request, repository, &record.head).await?;
     let is_known = request
         .text(IF_NONE_MATCH)
         .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag(digest)));
@@ -87,8 +87,7 @@ pub(super) async fn put(
             .policy
             .movable(&request.identity.caller, repository, tag),
     };
-    let own_tags = named.into_iter().chain(tags);
-    let judged = verdict::on_push(request, repository, &digest, &bytes, &facts, own_tags);
+    let judged = verdict::on_push(request, repository, &digest, &bytes, &facts);
     let warnings = judged.await?;
     let subject = facts.subject.clone();
     let new = NewManifest {

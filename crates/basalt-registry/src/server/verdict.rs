@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Registry;
+use super::proxy;
 use super::remembered::Remembered;
 use super::request::Request;
 use super::warning;
@@ -16,24 +16,26 @@ use crate::digest::Digest;
 use crate::fault::{Code, Fault};
 use crate::manifest::Facts;
 use crate::metadata::ManifestHead;
-use crate::name::{RepositoryName, Tag};
+use crate::name::RepositoryName;
 use crate::route::Reference;
-use crate::verdict::{Breach, Consequence, Occasion, Policies, Subject, is_attachment_tag, judge};
+use crate::verdict::{Breach, Consequence, Occasion, Policies, Stores, Subject, judge};
 
 /// How long a verdict counts.
 const LIFE: Duration = Duration::from_secs(60);
 /// How many manifests are judged at once: the rest of the machine is for those that need no judging.
 const AT_ONCE: usize = 2;
+/// Of how many blobs of a pushed manifest it is asked whether they are here, before it is judged.
+const CHECKED: usize = 64;
 
 /// Policies, and what they said of late.
 pub struct Verdicts {
     policies: Arc<Policies>,
     known: Remembered<Key, Known>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
-/// In which repository, which manifest, and whether it is called by a tag that is none of cosign's.
-type Key = (RepositoryName, Digest, bool);
+/// In which repository, and which manifest.
+type Key = (RepositoryName, Digest);
 
 /// What policies said.
 #[derive(Clone)]
@@ -62,24 +64,24 @@ impl Verdicts {
         Self {
             policies: Arc::new(policies),
             known: Remembered::new(),
-            turns: Semaphore::new(AT_ONCE),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
     /// What policies say of a manifest that is pulled, whoever asks.
     pub(super) async fn on_pull(
         &self,
-        registry: &Registry,
+        request: &Request,
         repository: &RepositoryName,
         digest: &Digest,
-        is_named: bool,
     ) -> Result<Arc<[Breach]>, Fault> {
+        let registry = &request.registry;
         if !self.policies.fit(repository, Occasion::Pull) {
             return Ok(Arc::new([]));
         }
         // Asked first: what changes while it is judged makes the verdict an old one.
         let changes = registry.metadata.changes(repository).await?;
-        let key = (repository.clone(), digest.clone(), is_named);
+        let key = (repository.clone(), digest.clone());
         let known = || {
             let known = self.known.get(&key)?;
             (known.changes == changes && known.is_good()).then_some(known.breaches)
@@ -87,7 +89,7 @@ impl Verdicts {
         if let Some(breaches) = known() {
             return Ok(breaches);
         }
-        let _turn = self.turns.acquire().await.map_err(|_| Fault::internal())?;
+        let turn = self.turn().await?;
         // Many may have waited for the same.
         if let Some(breaches) = known() {
             return Ok(breaches);
@@ -101,9 +103,8 @@ impl Verdicts {
             digest: digest.clone(),
             media_type: record.head.media_type,
             bytes: record.bytes,
-            is_named,
         };
-        let breaches = self.judge(registry, subject, Occasion::Pull).await?;
+        let breaches = self.judge(request, subject, Occasion::Pull, turn).await?;
         let known = Known {
             changes,
             since: Instant::now(),
@@ -114,16 +115,27 @@ impl Verdicts {
         Ok(breaches)
     }
 
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        turn.map_err(|_| Fault::internal())
+    }
+
     async fn judge(
         &self,
-        registry: &Registry,
+        request: &Request,
         subject: Subject,
         occasion: Occasion,
+        turn: OwnedSemaphorePermit,
     ) -> Result<Vec<Breach>, Fault> {
-        let metadata = Arc::clone(&registry.metadata);
-        let blobs = Arc::clone(&registry.blobs);
+        let registry = &request.registry;
+        let stores = Stores {
+            metadata: Arc::clone(&registry.metadata),
+            blobs: Arc::clone(&registry.blobs),
+            bring: proxy::bring(request, &subject.repository),
+        };
         let now = super::now();
-        Ok(judge(&self.policies, metadata, blobs, subject, occasion, now).await?)
+        let judged = judge(&self.policies, stores, subject, occasion, now, Some(turn));
+        Ok(judged.await?)
     }
 
     /// The warnings of policies that are for this caller.
@@ -158,9 +170,8 @@ pub(super) async fn shown(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Vec<Breach>, Fault> {
-    let registry = &request.registry;
-    let verdicts = &registry.verdicts;
-    let breaches = verdicts.on_pull(registry, repository, digest, false);
+    let verdicts = &request.registry.verdicts;
+    let breaches = verdicts.on_pull(request, repository, digest);
     Ok(breaches.await?.to_vec())
 }
 
@@ -171,20 +182,14 @@ pub(super) async fn shown(
 pub(super) async fn on_pull(
     request: &Request,
     repository: &RepositoryName,
-    reference: &Reference,
     head: &ManifestHead,
 ) -> Result<Vec<String>, Fault> {
-    let registry = &request.registry;
-    let verdicts = &registry.verdicts;
-    let is_named = match reference {
-        Reference::Tag(tag) => !is_attachment_tag(tag),
-        Reference::Digest(_) => false,
-    };
-    let breaches = verdicts.on_pull(registry, repository, &head.digest, is_named);
+    let verdicts = &request.registry.verdicts;
+    let breaches = verdicts.on_pull(request, repository, &head.digest);
     verdicts.apply(request, &breaches.await?)
 }
 
-/// The warnings for who pushes a manifest with these tags.
+/// The warnings for who pushes a manifest.
 ///
 /// # Errors
 /// When a policy denies it, or the metadata fail.
@@ -194,16 +199,14 @@ pub(super) async fn on_push(
     digest: &Digest,
     bytes: &Bytes,
     facts: &Facts,
-    tags: impl Iterator<Item = &Tag>,
 ) -> Result<Vec<String>, Fault> {
     let registry = &request.registry;
     let verdicts = &registry.verdicts;
     if !verdicts.policies.fit(repository, Occasion::Push) {
         return verdicts.apply(request, &[]);
     }
-    // What is not whole is refused for that, before anything is said of it.
-    // The configuration comes first, and is the only one that is read.
-    if let Some(needed) = facts.blobs.first() {
+    // What is not whole is refused for that, before anything is said of it. What is read to judge it stands first.
+    for needed in facts.blobs.iter().take(CHECKED) {
         let found = registry.metadata.blob(repository, &needed.digest).await?;
         if found.is_none() {
             let message = format!("push first what the manifest needs: {}", needed.digest);
@@ -215,12 +218,10 @@ pub(super) async fn on_push(
         digest: digest.clone(),
         media_type: facts.media_type.clone(),
         bytes: bytes.clone(),
-        is_named: tags.into_iter().any(|tag| !is_attachment_tag(tag)),
     };
-    let breaches = {
-        let _turn = verdicts.turns.acquire().await;
-        verdicts.judge(registry, subject, Occasion::Push).await?
-    };
+    let turn = verdicts.turn().await?;
+    let judged = verdicts.judge(request, subject, Occasion::Push, turn);
+    let breaches = judged.await?;
     verdicts.apply(request, &breaches)
 }
 

@@ -169,7 +169,7 @@ pub(super) fn unmet(shelf: &Shelf, target: &Target, bases: &[Base]) -> Option<Un
 }
 
 fn annotation<'a>(target: &'a Target, image: &'a Image, name: &str) -> Option<&'a str> {
-    let own = image.manifest.annotation(name);
+    let own = image.annotation(name);
     own.or_else(|| target.annotations.get(name).map(String::as_str))
 }
 
@@ -185,7 +185,7 @@ fn is_on(shelf: &Shelf, target: &Target, image: &Image, bases: &[Base]) -> bool 
 
 /// Whether the layers of an image begin with those of a base that is here.
 fn has_layers(shelf: &Shelf, image: &Image, bases: &[Base]) -> bool {
-    let layers: Vec<&str> = image.manifest.layers().collect();
+    let layers: Vec<&str> = image.layers().collect();
     let Some(Ok(first)) = layers.first().map(|first| first.parse::<Digest>()) else {
         return false;
     };
@@ -223,9 +223,11 @@ fn begins_with(
     let Some(record) = record.flatten() else {
         return false;
     };
-    let manifest: super::image::Manifest =
-        serde_json::from_slice(&record.bytes).unwrap_or_default();
-    let own: Vec<&str> = manifest.layers().collect();
+    let Ok(manifest) = basalt_manifest::read(&record.bytes) else {
+        return false;
+    };
+    let layers_of = manifest.layers.iter();
+    let own: Vec<&str> = layers_of.map(|layer| layer.digest.as_str()).collect();
     // One without layers would be the base of everything.
     !own.is_empty() && layers.starts_with(&own)
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::image::{Subject, Target};
 use super::policy::Policy;
 use super::rule::{Consequence, Occasion};
-use super::shelf::Shelf;
+use super::shelf::{MOST, Shelf};
 use super::{base, created};
 use crate::metadata::Moment;
 
@@ -48,23 +48,28 @@ pub(super) fn judge<'a>(
     occasion: Occasion,
     now: Moment,
 ) -> Vec<Breach> {
-    let Some(target) = Target::of(shelf, subject) else {
+    let Some(mut target) = Target::of(shelf, subject) else {
         return Vec::new();
     };
     let now = now.div_euclid(1000);
-    let fitting = policies.filter(|policy| policy.fits(&subject.repository, occasion));
-    let breaches = fitting.filter_map(|policy| {
-        let (requirement, unmet) = first_unmet(policy, shelf, &target, now)?;
-        Some(Breach {
+    let mut breaches = Vec::new();
+    for policy in policies.filter(|policy| policy.fits(&subject.repository, occasion)) {
+        let mut unmet = first_unmet(policy, shelf, &target, now);
+        if shelf.is_exhausted() && target.problem.is_none() {
+            // What was found with a part of the evidence does not count.
+            target.problem = Some(format!("more is attached to it than is looked at: {MOST}"));
+            unmet = first_unmet(policy, shelf, &target, now);
+        }
+        breaches.extend(unmet.map(|(requirement, unmet)| Breach {
             policy: policy.name.clone(),
             consequence: policy.consequence,
             requirement,
             digest: unmet.digest,
             found: unmet.found,
             wanted: unmet.wanted,
-        })
-    });
-    breaches.collect()
+        }));
+    }
+    breaches
 }
 
 fn first_unmet(
@@ -77,11 +82,11 @@ fn first_unmet(
     let signature = policy.signatures.as_ref();
     let within = policy.created_within.as_ref();
     let vulnerabilities = policy.vulnerabilities.as_ref();
-    if target.is_too_much {
+    if let Some(problem) = &target.problem {
         let unmet = Unmet {
             digest: target.digest.to_string(),
-            found: "it lists more images, or deeper, than are looked at".to_owned(),
-            wanted: "an index of fewer images".to_owned(),
+            found: problem.chars().take(500).collect(),
+            wanted: "an image, or an index of fewer, that every program reads alike".to_owned(),
         };
         return Some((policy.first_requirement(), unmet));
     }

@@ -13,12 +13,16 @@ mod rule;
 mod scan;
 mod shelf;
 mod signature;
+#[cfg(test)]
+mod tests;
 mod vulnerability;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use base::Base;
 pub use image::{Subject, is_attachment_tag};
@@ -29,6 +33,7 @@ pub use rule::{
     Consequence, Except, IdentityRule, Occasion, Require, Rule, Scanned, SignedBy, Wrong,
 };
 pub use scan::{Fixable, Severity, fixable};
+pub use shelf::Bring;
 
 use crate::blobs::Blobs;
 use crate::metadata::{Metadata, Moment};
@@ -72,26 +77,58 @@ impl Policies {
     }
 }
 
-/// Every policy that a manifest does not meet, whoever asks. It is judged by a thread that may wait.
+/// Where a manifest and what belongs to it are.
+#[derive(Clone)]
+pub struct Stores {
+    /// The metadata.
+    pub metadata: Arc<dyn Metadata>,
+    /// The blobs.
+    pub blobs: Arc<dyn Blobs>,
+    /// Brings a blob here that an upstream has, where the repository is an upstream's.
+    pub bring: Option<Bring>,
+}
+
+/// Ends the work when nobody waits for it any more.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Every policy that a manifest does not meet, whoever asks. It is judged by a thread that may wait, which keeps `turn` until it
+/// ends; it ends soon after this future is dropped.
 ///
 /// # Errors
 /// When the metadata or the store of blobs fail: then nothing is known.
 pub async fn judge(
     policies: &Arc<Policies>,
-    metadata: Arc<dyn Metadata>,
-    blobs: Arc<dyn Blobs>,
+    stores: Stores,
     subject: Subject,
     occasion: Occasion,
     now: Moment,
+    turn: Option<OwnedSemaphorePermit>,
 ) -> Result<Vec<Breach>, Unfinished> {
     let (policies, runtime) = (Arc::clone(policies), Handle::current());
+    let waiting = Waiting(Arc::new(AtomicBool::new(false)));
+    let stop = Arc::clone(&waiting.0);
     let judged = tokio::task::spawn_blocking(move || {
-        let shelf = Shelf::new(metadata, blobs, subject.repository.clone(), runtime);
+        let _turn = turn;
+        let Stores {
+            metadata,
+            blobs,
+            bring,
+        } = stores;
+        let repository = subject.repository.clone();
+        let shelf = Shelf::new(metadata, blobs, repository, bring, (runtime, stop));
         let breaches = judge::judge(policies.0.iter(), &shelf, &subject, occasion, now);
         match shelf.failure() {
             Some(failure) => Err(failure),
             None => Ok(breaches),
         }
     });
-    judged.await?
+    let breaches = judged.await?;
+    drop(waiting);
+    breaches
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Breach, Occasion, Policies, Subject, is_attachment_tag, judge};
+use super::{Breach, Occasion, Policies, Stores, Subject, is_attachment_tag, judge};
 use crate::blobs::Blobs;
 use crate::metadata::{Metadata, Moment, all_repositories};
 use crate::name::{RepositoryName, Tag};
@@ -74,7 +74,7 @@ async fn decide(
             };
             let reference = Reference::Tag(tag.clone());
             let record = metadata.manifest(repository, &reference).await?;
-            let Some(record) = record.filter(|_| !is_attachment_tag(&tag)) else {
+            let Some(record) = record else {
                 continue;
             };
             let subject = Subject {
@@ -82,10 +82,17 @@ async fn decide(
                 digest: record.head.digest.clone(),
                 media_type: record.head.media_type,
                 bytes: record.bytes,
-                is_named: true,
             };
-            let stores = (Arc::clone(metadata), Arc::clone(blobs));
-            let breaches = judge(policies, stores.0, stores.1, subject, on, now).await?;
+            let stores = Stores {
+                metadata: Arc::clone(metadata),
+                blobs: Arc::clone(blobs),
+                bring: None,
+            };
+            let breaches = judge(policies, stores, subject, on, now, None).await?;
+            // A signature is no image; something else under its tag may be one.
+            if breaches.is_empty() && is_attachment_tag(&tag) {
+                continue;
+            }
             decisions.push(Decision {
                 repository: repository.to_string(),
                 tag: tag.to_string(),

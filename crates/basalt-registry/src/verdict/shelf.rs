@@ -1,12 +1,16 @@
 //! A repository as those see it who verify what is attached to images: read from the metadata and the store of blobs
 //! themselves, by a thread that may wait.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use basalt_oci::{Descriptor, ImageStore, OciError};
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::blobs::{Blobs, whole};
 use crate::digest::{Algorithm, Digest};
@@ -21,6 +25,19 @@ const MAXIMUM_REFERRERS: usize = 2000;
 /// The longest blob that is read, in bytes.
 const MAXIMUM_BLOB: u64 = 64 << 20;
 
+/// How often the metadata and the store are asked for one manifest, at most.
+pub(super) const MOST: usize = 20_000;
+/// How long one manifest is judged.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Brings a blob here that an upstream has, if it can.
+pub type Bring = Arc<dyn Fn(Digest) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Nothing is read any more: something failed, it took too long, or nobody waits for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it could not be looked through")]
+pub(super) struct Gone;
+
 /// A repository that is read.
 pub(super) struct Shelf {
     pub metadata: Arc<dyn Metadata>,
@@ -28,6 +45,11 @@ pub(super) struct Shelf {
     pub repository: RepositoryName,
     runtime: Handle,
     failure: Mutex<Option<Unfinished>>,
+    bring: Option<Bring>,
+    /// Set when nobody waits for the answer any more.
+    stop: Arc<AtomicBool>,
+    asked: AtomicUsize,
+    ends: Instant,
 }
 
 impl Shelf {
@@ -36,7 +58,8 @@ impl Shelf {
         metadata: Arc<dyn Metadata>,
         blobs: Arc<dyn Blobs>,
         repository: RepositoryName,
-        runtime: Handle,
+        bring: Option<Bring>,
+        (runtime, stop): (Handle, Arc<AtomicBool>),
     ) -> Self {
         Self {
             metadata,
@@ -44,6 +67,10 @@ impl Shelf {
             repository,
             runtime,
             failure: Mutex::new(None),
+            bring,
+            stop,
+            asked: AtomicUsize::new(0),
+            ends: Instant::now() + PATIENCE,
         }
     }
 
@@ -52,13 +79,49 @@ impl Shelf {
         &self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Option<T> {
-        match self.runtime.block_on(answer) {
-            Ok(found) => Some(found),
-            Err(error) => {
-                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                failure.get_or_insert(error.into());
+        if self.stop.load(Ordering::Relaxed) {
+            self.fail(io::Error::from(io::ErrorKind::Interrupted).into());
+            return None;
+        }
+        if self.asked.fetch_add(1, Ordering::Relaxed) >= MOST {
+            return None;
+        }
+        let left = self.ends.saturating_duration_since(Instant::now());
+        let answer = self.runtime.block_on(async { timeout(left, answer).await });
+        match answer {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                self.fail(error.into());
                 None
             }
+            Err(_) => {
+                let message = format!(
+                    "an image of {} is judged for longer than {} s",
+                    self.repository,
+                    PATIENCE.as_secs()
+                );
+                self.fail(io::Error::new(io::ErrorKind::TimedOut, message).into());
+                None
+            }
+        }
+    }
+
+    fn fail(&self, failure: Unfinished) {
+        let mut kept = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert(failure);
+    }
+
+    /// Whether all was asked that may be asked for one manifest.
+    pub fn is_exhausted(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) > MOST
+    }
+
+    /// Whether it is still read.
+    pub fn check(&self) -> Result<(), Gone> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure.is_some() || self.is_exhausted() {
+            true => Err(Gone),
+            false => Ok(()),
         }
     }
 
@@ -75,10 +138,23 @@ impl Shelf {
         (Digest::of(digest.algorithm(), &record.bytes) == *digest).then_some(record)
     }
 
-    /// A blob of at most so many bytes, compared with its digest.
+    /// A blob of at most so many bytes, compared with its digest. One that only an upstream has is brought here.
     pub fn bytes(&self, digest: &Digest, limit: u64) -> Option<Bytes> {
         let (metadata, blobs) = (self.metadata.as_ref(), self.blobs.as_ref());
-        self.wait(whole(metadata, blobs, &self.repository, digest, limit))?
+        let read = || self.wait(whole(metadata, blobs, &self.repository, digest, limit))?;
+        if let Some(bytes) = read() {
+            return Some(bytes);
+        }
+        let bring = self.bring.as_ref()?;
+        let is_here = self
+            .wait(metadata.blob(&self.repository, digest))?
+            .is_some();
+        if is_here {
+            return None;
+        }
+        let brought = bring(digest.clone());
+        self.wait(async { Ok::<_, Unfinished>(brought.await) })?;
+        read()
     }
 
     /// The indexes that list a manifest, at most so many.

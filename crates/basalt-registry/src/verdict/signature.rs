@@ -66,7 +66,11 @@ impl Signatures {
         images: &[Descriptor],
         now: i64,
     ) -> Option<Unmet> {
-        let judged = Judged { target, images };
+        let judged = Judged {
+            target,
+            images,
+            uncovered: &[],
+        };
         let found = evidence(shelf, &judged, &self.signers, SIGNED, MAXIMUM_SIGNATURE);
         let unmet = match found {
             Ok(found) => self.policy.judge(&judged, &self.signers, &found, now),

@@ -697,3 +697,160 @@ fn what_a_registry_warns_of_cannot_command_the_terminal() {
     assert!(out.contains("one"), "{out}");
     assert_eq!(error, format!("warning: {address}: evil \\u{{9b}}2J\n"));
 }
+
+/// What an index says of a manifest.
+fn listed(digest: &str, document: &Value) -> Value {
+    json!({"mediaType": MANIFEST, "digest": digest, "size": document.to_string().len(),
+        "platform": {"os": "linux", "architecture": "amd64"}})
+}
+
+#[test]
+fn an_unsigned_image_is_not_pulled_behind_any_annotation_type_tag_or_depth() {
+    let (home, server) = serve(SIGNED);
+    let place = "prod/app";
+    let (good, document) = push(&server, (place, "good"), &today(), &["good"]);
+    let good = listed(&good, &document);
+    sign(&home, &server, "prod/app:good", "ours.key", "bundle");
+    pull(&server, place, "good").is(200);
+    let (bad, document) = push(&server, (place, "bad"), &today(), &["bad"]);
+    let bad = listed(&bad, &document);
+    let index = |tag: &str, entries: &[&Value]| {
+        let document = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+        let pushed = put(&server, "ann", (place, tag), INDEX, &document).is(201);
+        listed(pushed.header("docker-content-digest"), &document)
+    };
+    let mut marked = bad.clone();
+    marked["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
+    let mut typed = bad.clone();
+    typed["mediaType"] = json!("application/octet-stream");
+    let mut nested = index("inner", &[&bad]);
+    nested["mediaType"] = json!(INDEX);
+    for (tag, entry) in [("a", &marked), ("b", &typed), ("c", &nested)] {
+        index(tag, &[&good, entry]);
+        pull(&server, place, tag).refused(403, "DENIED");
+    }
+    // Layers of an image under types that are none, and under those of signatures: by tag, by cosign's tag and by digest.
+    let config =
+        json!({"created": today(), "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}})
+            .to_string();
+    for (config_type, layer_type) in [
+        (CONFIG, "application/x-layer"),
+        (CONFIG, "application/vnd.dev.cosign.simplesigning.v1+json"),
+        ("application/x-artifact", LAYER),
+    ] {
+        let config = blob(&server, place, config_type, config.as_bytes());
+        let layer = blob(&server, place, layer_type, &[0; 1024]);
+        let document = manifest(&config, &[layer]);
+        let tag = format!("sha256-{}.sig", "0".repeat(64));
+        let pushed = put(&server, "ann", (place, &tag), MANIFEST, &document).is(201);
+        let digest = pushed.header("docker-content-digest");
+        pull(&server, place, &tag).refused(403, "DENIED");
+        pull(&server, place, digest).refused(403, "DENIED");
+        let mut entry = listed(digest, &document);
+        entry["annotations"] = marked["annotations"].clone();
+        index("d", &[&good, &entry]);
+        pull(&server, place, "d").refused(403, "DENIED");
+    }
+    // What BuildKit attests, and a chart of Helm's, are neither run nor kept from anybody.
+    let config = blob(&server, place, CONFIG, config.as_bytes());
+    let statement = blob(
+        &server,
+        place,
+        "application/vnd.in-toto+json",
+        b"{\"_type\":\"x\"}",
+    );
+    let document = manifest(&config, &[statement]);
+    let pushed = put(&server, "ann", (place, "statements"), MANIFEST, &document).is(201);
+    let digest = pushed.header("docker-content-digest");
+    pull(&server, place, digest).is(200);
+    let mut entry = listed(digest, &document);
+    entry["annotations"] = marked["annotations"].clone();
+    index("e", &[&good, &entry]);
+    pull(&server, place, "e").is(200);
+    let config = blob(
+        &server,
+        place,
+        "application/vnd.cncf.helm.config.v1+json",
+        b"{\"name\":\"chart\"}",
+    );
+    let chart = blob(
+        &server,
+        place,
+        "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+        b"\x1f\x8b",
+    );
+    put(
+        &server,
+        "ann",
+        (place, "chart"),
+        MANIFEST,
+        &manifest(&config, &[chart]),
+    )
+    .is(201);
+    pull(&server, place, "chart").is(200);
+}
+
+#[test]
+fn a_manifest_that_two_programs_read_differently_is_not_taken() {
+    let (_home, server) = serve("");
+    let (digest, document) = push(&server, ("team/app", "one"), &today(), &["layer"]);
+    let text = document.to_string();
+    let entry = listed(&digest, &document).to_string();
+    for (kind, text) in [
+        (MANIFEST, text.replacen('{', r#"{"Config":{},"#, 1)),
+        (MANIFEST, text.replacen('{', r#"{"Layers":[],"#, 1)),
+        (MANIFEST, text.replacen('{', r#"{"layers":[],"#, 1)),
+        (MANIFEST, text.replacen('{', r#"{"fsLayers":[],"#, 1)),
+        (
+            MANIFEST,
+            text.replacen(r#""size""#, r#""MediaType":"x","size""#, 1),
+        ),
+        (
+            INDEX,
+            format!(r#"{{"schemaVersion":2,"manifests":[{entry}],"Manifests":[]}}"#),
+        ),
+        (
+            INDEX,
+            format!(r#"{{"schemaVersion":2,"manifests":[{entry}],"manifest\u017f":[]}}"#),
+        ),
+        (
+            INDEX,
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                entry.replacen('{', r#"{"Digest":"x","#, 1)
+            ),
+        ),
+        (
+            INDEX,
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                entry.replacen(r#""os""#, r#""OS":"x","os""#, 1)
+            ),
+        ),
+    ] {
+        let target = "/v2/team/app/manifests/odd";
+        let asked = as_user(&server, "ann", "PUT", target).kind(kind);
+        asked
+            .body(text.as_bytes())
+            .send()
+            .refused(400, "MANIFEST_INVALID");
+    }
+}
+
+#[test]
+fn one_child_on_three_levels_four_hundred_times_each_keeps_nobody_waiting() {
+    let (_home, server) = serve(SIGNED);
+    let (digest, document) = push(&server, ("prod/app", "one"), &today(), &["layer"]);
+    let mut entry = listed(&digest, &document);
+    for tag in ["two", "three", "four"] {
+        let document =
+            json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": vec![entry; 400]});
+        let pushed = put(&server, "ann", ("prod/app", tag), INDEX, &document).is(201);
+        entry = listed(pushed.header("docker-content-digest"), &document);
+        entry["mediaType"] = json!(INDEX);
+    }
+    let began = std::time::Instant::now();
+    pull(&server, "prod/app", "four").refused(403, "DENIED");
+    pull(&server, "prod/app", &digest).refused(403, "DENIED");
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use basalt_manifest::Descriptor;
 
-use super::platform::{Named, check_image, check_listed};
+use super::platform::{check_image, check_listed, text};
 use super::{author, is_to_be_noted, warned};
 use crate::digest::{Algorithm, Digest};
 use crate::fault::{Code, Fault};
-use crate::manifest::{self, Facts};
+use crate::manifest;
 use crate::metadata::{
     CopyRecord, MetadataError, Movable, NewCopy, NewManifest, Refusal, TagWrite,
 };
@@ -216,7 +216,7 @@ impl Asking {
             Reference::Digest(_) => None,
         };
         let copy = NewCopy {
-            children: children(&facts, &given.bytes),
+            children: children(&given.bytes),
             ends: now.saturating_add(self.remote.upstream.keep),
             manifest: NewManifest {
                 repository: self.repository.clone(),
@@ -247,26 +247,16 @@ fn failed(error: MetadataError) -> Trouble {
 }
 
 /// What an index lists, with platforms (OCI image specification, *Image Index*).
-fn children(facts: &Facts, bytes: &[u8]) -> Vec<(Digest, Option<String>)> {
-    #[derive(Deserialize)]
-    struct Index {
-        #[serde(default)]
-        manifests: Vec<Listed>,
-    }
-    #[derive(Deserialize)]
-    struct Listed {
-        digest: String,
-        platform: Option<Named>,
-    }
-    if facts.children.is_empty() {
+fn children(bytes: &[u8]) -> Vec<(Digest, Option<String>)> {
+    // It was read when it came, and is again as it was.
+    let Ok(index) = basalt_manifest::read(bytes) else {
         return Vec::new();
-    }
-    // One whose platforms cannot be read lists none.
-    let index: Index = serde_json::from_slice(bytes).unwrap_or(Index {
-        manifests: Vec::new(),
-    });
-    let read = |one: Listed| {
-        let platform = one.platform.map(Named::text);
+    };
+    let read = |one: Descriptor| {
+        let platform = one.platform.map(|platform| {
+            let names = (platform.os, platform.architecture, platform.variant);
+            text(&names.0, &names.1, names.2.as_deref())
+        });
         Some((one.digest.parse().ok()?, platform))
     };
     index.manifests.into_iter().filter_map(read).collect()
@@ -289,11 +279,7 @@ mod tests {
             ],
         });
         let bytes = index.to_string().into_bytes();
-        let facts = manifest::read(None, &bytes).expect("it is sound");
-        let platforms: Vec<_> = children(&facts, &bytes)
-            .into_iter()
-            .map(|(_, one)| one)
-            .collect();
+        let platforms: Vec<_> = children(&bytes).into_iter().map(|(_, one)| one).collect();
         assert_eq!(platforms, [Some("linux/arm64/v8".to_owned()), None]);
     }
 }

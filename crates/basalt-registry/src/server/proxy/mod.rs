@@ -21,9 +21,11 @@ use super::remembered::Remembered;
 use super::request::{Outcome, Reply, Request};
 use crate::fault::{Code, Fault};
 use crate::metadata::{Author, Moment};
+use crate::name::RepositoryName;
 use crate::route::Route;
 use crate::upstream::{Remote, Trouble};
-use download::Downloads;
+use crate::verdict::Bring;
+use download::{Downloads, Wanted};
 
 pub use follow::Following;
 pub use traffic::Traffic;
@@ -116,6 +118,29 @@ pub(super) async fn answer(request: &mut Request, route: &Route) -> Option<Outco
         // What is deleted is the copy.
         _ => return None,
     })
+}
+
+/// Brings blobs of a repository here that its upstream has; nothing for a repository that is no upstream's.
+pub(super) fn bring(request: &Request, repository: &RepositoryName) -> Option<Bring> {
+    let remote = request.registry.upstreams.find(repository)?;
+    let (registry, repository) = (Arc::clone(&request.registry), repository.clone());
+    let address = request.peer.address.to_string();
+    Some(Arc::new(move |digest| {
+        let registry = Arc::clone(&registry);
+        let wanted = Wanted {
+            registry: Arc::clone(&registry),
+            remote: remote.clone(),
+            repository: repository.clone(),
+            digest,
+            address: address.clone(),
+        };
+        Box::pin(async move {
+            // What cannot be had is not here, which is all that is asked.
+            if let Ok(download) = registry.proxying.downloads.join(wanted) {
+                let _ = download.ended().await;
+            }
+        })
+    }))
 }
 
 fn only_read(remote: &Remote) -> Fault {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use basalt_manifest::read_config;
 
 use super::download::Wanted;
 use crate::digest::Digest;
@@ -20,21 +20,11 @@ const CONFIGS: [&str; 2] = [
     "application/vnd.docker.container.image.v1+json",
 ];
 
-/// A platform, as indexes and images name it (OCI image specification).
-#[derive(Deserialize)]
-pub(super) struct Named {
-    os: String,
-    architecture: String,
-    variant: Option<String>,
-}
-
-impl Named {
-    /// As it is written: `linux/arm64/v8`.
-    pub fn text(self) -> String {
-        let variant = self.variant.filter(|variant| !variant.is_empty());
-        let variant = variant.map_or(String::new(), |variant| format!("/{variant}"));
-        format!("{}/{}{variant}", self.os, self.architecture)
-    }
+/// A platform as it is written: `linux/arm64/v8`.
+pub(super) fn text(os: &str, architecture: &str, variant: Option<&str>) -> String {
+    let variant = variant.filter(|variant| !variant.is_empty());
+    let variant = variant.map_or(String::new(), |variant| format!("/{variant}"));
+    format!("{os}/{architecture}{variant}")
 }
 
 /// Refuses an image that indexes list for platforms alone which are not had here. Whether one lists it at all.
@@ -81,9 +71,13 @@ pub(super) async fn check_image(
     download.ended().await?;
     let bytes = read_blob(registry, repository, &digest, MAXIMUM_CONFIG).await;
     let bytes = bytes.map_err(|_| Fault::internal())?.unwrap_or_default();
+    let named = read_config(&bytes).ok().and_then(|config| {
+        let variant = config.variant.as_deref();
+        Some(text(&config.os?, &config.architecture?, variant))
+    });
     // One that names no platform is for none.
-    match serde_json::from_slice(&bytes).map(Named::text) {
-        Ok(platform)
+    match named {
+        Some(platform)
             if !remote
                 .upstream
                 .has_platform(std::slice::from_ref(&platform)) =>
@@ -96,18 +90,7 @@ pub(super) async fn check_image(
 
 /// The configuration of an image that runs.
 fn config_of(manifest: &[u8]) -> Option<Digest> {
-    #[derive(Deserialize)]
-    struct Document {
-        config: Option<Descriptor>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Descriptor {
-        media_type: String,
-        digest: String,
-    }
-    let document: Document = serde_json::from_slice(manifest).ok()?;
-    let config = document.config?;
+    let config = basalt_manifest::read(manifest).ok()?.config?;
     let is_image = CONFIGS.contains(&config.media_type.as_str());
     is_image.then(|| config.digest.parse().ok())?
 }

@@ -1,0 +1,245 @@
+//! Which manifests policies are held against, and how long.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::blobs::Folder;
+use crate::digest::{Algorithm, Digest};
+use crate::manifest::Facts;
+use crate::metadata::sqlite::Sqlite;
+use crate::metadata::{Author, Grace, NewBlob, NewManifest, Place};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const TAR: &[u8] = &[0; 1024];
+const GRACE: Grace = Grace {
+    blob: i64::MAX,
+    untagged: None,
+};
+
+/// A registry whose policy no image meets.
+struct Case {
+    _folder: tempfile::TempDir,
+    stores: Stores,
+    policies: Arc<Policies>,
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let metadata = Sqlite::open(&folder.path().join("registry.db"), GRACE).expect("it opens");
+        let rule = json!({"name": "young", "repositories": ["**"], "on": ["pull", "push"], "else": "deny",
+            "require": {"created-within": "1 days"}});
+        let rule = serde_json::from_value(rule).expect("a rule");
+        let read = |_: &'static str, _: &Path| -> Result<String, ServeError> { Ok(String::new()) };
+        Self {
+            stores: Stores {
+                metadata: Arc::new(metadata),
+                blobs: Arc::new(Folder::open(folder.path()).expect("it opens")),
+                bring: None,
+            },
+            policies: Arc::new(Policies::new(vec![rule], None, read).expect("a policy")),
+            _folder: folder,
+        }
+    }
+
+    async fn blob(&self, kind: &str, bytes: &[u8]) -> Value {
+        let digest = Digest::of(Algorithm::Sha256, bytes);
+        let blob = NewBlob {
+            repository: name(),
+            digest: digest.clone(),
+            size: bytes.len() as u64,
+            place: Place::Inside(Bytes::copy_from_slice(bytes)),
+            upload: None,
+            lease: i64::MAX,
+            quota: None,
+            author: author(),
+        };
+        let published = self.stores.metadata.publish_blob(blob).await;
+        published.expect("it is there");
+        json!({"mediaType": kind, "digest": digest.as_str(), "size": bytes.len()})
+    }
+
+    /// Puts a manifest there as a registry of before would have, whatever it says.
+    async fn put(&self, kind: &str, text: &str) -> Value {
+        let digest = Digest::of(Algorithm::Sha256, text.as_bytes());
+        let manifest = NewManifest {
+            repository: name(),
+            digest: digest.clone(),
+            bytes: Bytes::copy_from_slice(text.as_bytes()),
+            facts: Facts {
+                media_type: kind.to_owned(),
+                blobs: Vec::new(),
+                foreign: Vec::new(),
+                children: Vec::new(),
+                subject: None,
+                artifact_type: None,
+                annotations: Default::default(),
+                may_have_bills: false,
+            },
+            tags: Vec::new(),
+            quota: None,
+            author: author(),
+        };
+        let put = self.stores.metadata.put_manifest(manifest).await;
+        put.expect("the database answers").expect("it is taken");
+        json!({"mediaType": kind, "digest": digest.as_str(), "size": text.len()})
+    }
+
+    async fn image(&self, config: (&str, &str), layers: &[(&str, &[u8])]) -> Value {
+        let config = self.blob(config.0, config.1.as_bytes()).await;
+        let mut all = Vec::new();
+        for (kind, bytes) in layers {
+            all.push(self.blob(kind, bytes).await);
+        }
+        let document =
+            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": all});
+        self.put(MANIFEST, &document.to_string()).await
+    }
+
+    async fn index(&self, entries: &[Value]) -> Value {
+        let document = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+        self.put(INDEX, &document.to_string()).await
+    }
+
+    async fn subject(&self, entry: &Value) -> Subject {
+        let digest: Digest = entry["digest"]
+            .as_str()
+            .expect("a text")
+            .parse()
+            .expect("one");
+        let reference = crate::route::Reference::Digest(digest.clone());
+        let record = self.stores.metadata.manifest(&name(), &reference).await;
+        let record = record.expect("it is read").expect("it is there");
+        Subject {
+            repository: name(),
+            digest,
+            media_type: record.head.media_type,
+            bytes: record.bytes,
+        }
+    }
+
+    /// What is found of a manifest, if the policy is held against it.
+    async fn found(&self, entry: &Value) -> Option<String> {
+        let (stores, subject) = (self.stores.clone(), self.subject(entry).await);
+        let judged = judge(&self.policies, stores, subject, Occasion::Pull, 0, None);
+        let breaches = judged.await.expect("nothing fails");
+        breaches.into_iter().next().map(|breach| breach.found)
+    }
+}
+
+fn name() -> RepositoryName {
+    "app".parse().expect("a name")
+}
+
+fn author() -> Author {
+    Author {
+        name: "ann".to_owned(),
+        address: String::new(),
+        moment: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_held_against_whatever_could_be_run_and_nothing_else() {
+    let case = Case::new();
+    let image = r#"{"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    for (config, layers, is_image) in [
+        ((CONFIG, image), vec![(LAYER, TAR)], true),
+        ((CONFIG, image), vec![("application/x-layer", TAR)], true),
+        ((CONFIG, image), vec![(SIMPLE_SIGNING, TAR)], true),
+        (("application/x-artifact", image), vec![(LAYER, TAR)], true),
+        (
+            (CONFIG, image),
+            vec![(SIMPLE_SIGNING, b"{}".as_slice())],
+            false,
+        ),
+        (
+            ("application/x-artifact", "{}"),
+            vec![("application/x-file", TAR)],
+            false,
+        ),
+    ] {
+        let entry = case.image(config, &layers).await;
+        let mut marked = entry.clone();
+        marked["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
+        marked["mediaType"] = json!("application/octet-stream");
+        let nested = case.index(&[marked.clone()]).await;
+        let nested = case.index(&[nested]).await;
+        for entry in [entry, case.index(&[marked]).await, nested] {
+            let found = case.found(&entry).await;
+            assert_eq!(found.is_some(), is_image, "{config:?} {layers:?} {found:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_and_could_be_two_things_meets_no_policy() {
+    let case = Case::new();
+    let config = case.blob(CONFIG, b"{}").await;
+    let odd = format!(
+        r#"{{"schemaVersion":2,"config":{},"Config":{config},"layers":[]}}"#,
+        json!({"mediaType": "application/x-artifact", "digest": config["digest"], "size": 2})
+    );
+    let odd = case.put(MANIFEST, &odd).await;
+    let index = case.index(&[odd.clone()]).await;
+    for entry in [odd, index] {
+        let found = case.found(&entry).await.expect("it meets none");
+        assert!(found.contains("`Config` is taken for `config`"), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_what_is_not_here_is_no_image_unless_it_has_its_bytes() {
+    let case = Case::new();
+    let mut gone =
+        json!({"mediaType": MANIFEST, "size": 2, "digest": format!("sha256:{}", "0".repeat(64))});
+    let index = case.index(&[gone.clone()]).await;
+    assert_eq!(case.found(&index).await, None);
+    gone["data"] = json!("e30=");
+    let index = case.index(&[gone]).await;
+    let found = case.found(&index).await.expect("it meets none");
+    assert!(found.contains("in the index itself"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_child_four_hundred_times_on_three_levels_is_one() {
+    let case = Case::new();
+    let mut entry = case.image((CONFIG, "{}"), &[(LAYER, TAR)]).await;
+    for _ in 0..3 {
+        entry = case.index(&vec![entry; 400]).await;
+    }
+    let began = std::time::Instant::now();
+    let found = case.found(&entry).await.expect("it has no date");
+    assert!(found.contains("does not say when"), "{found}");
+    assert!(began.elapsed().as_secs() < 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_is_read_when_nobody_waits() {
+    let case = Case::new();
+    let entry = case.image((CONFIG, "{}"), &[(LAYER, TAR)]).await;
+    let index = case.index(&[entry]).await;
+    let subject = case.subject(&index).await;
+    let waiting = Waiting(Arc::new(AtomicBool::new(false)));
+    let stop = Arc::clone(&waiting.0);
+    drop(waiting);
+    let Stores {
+        metadata, blobs, ..
+    } = case.stores.clone();
+    let runtime = Handle::current();
+    let policies = Arc::clone(&case.policies);
+    let judged = tokio::task::spawn_blocking(move || {
+        let shelf = Shelf::new(metadata, blobs, name(), None, (runtime, stop));
+        let _ = judge::judge(policies.0.iter(), &shelf, &subject, Occasion::Pull, 0);
+        shelf.failure()
+    });
+    let failure = judged.await.expect("it ends").expect("it was stopped");
+    assert!(
+        matches!(failure, Unfinished::Store(error) if error.kind() == std::io::ErrorKind::Interrupted)
+    );
+}
