@@ -310,6 +310,11 @@ func namedCases() []*Case {
 		hidden.set("annotations", pairs{"vnd.docker.reference.type", "attestation-manifest"})
 		return s.index(ociIndex, good(s), hidden)
 	})
+	add("signature-that-is-a-textual-archive", func(s *shop) *members {
+		body, diff := textualTree()
+		config := s.blob(imageConfig, text(value(pairs{"architecture", "amd64", "os", "linux", "rootfs", pairs{"type", "layers", "diff_ids", []any{diff}}})))
+		return s.document(ociManifest, manifestOf(ociManifest, config, []any{s.blob(simple, body)}))
+	})
 	add("layer-of-text-among-images", func(s *shop) *members {
 		body, diff := tree("f", "gzip")
 		config := s.blob(imageConfig, text(value(pairs{"architecture", "amd64", "os", "linux", "rootfs", pairs{"type", "layers", "diff_ids", []any{diff}}})))

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
@@ -74,6 +75,23 @@ func tree(name, compression string) (layer []byte, diff string) {
 		return plain.Bytes(), diff
 	}
 	return packed.Bytes(), diff
+}
+
+// textualTree is a layer of one file that is JSON as well: 1024 characters, none of which is a control character.
+func textualTree() (layer []byte, diff string) {
+	header := bytes.Repeat([]byte(" "), 512)
+	field := func(at int, text string) { copy(header[at:], text) }
+	field(0, `{"critical":"`)
+	field(100, "0000755 0000000 0000000 00000001000 00000000000 ")
+	field(156, "0")
+	sum := 0
+	for _, one := range header {
+		sum += int(one)
+	}
+	field(148, fmt.Sprintf("%06o  ", sum))
+	layer = append(header, bytes.Repeat([]byte("x"), 512)...)
+	copy(layer[1022:], `"}`)
+	return layer, digest.FromBytes(layer).String()
 }
 
 // recipe is an image before it is written.
