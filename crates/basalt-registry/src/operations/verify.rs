@@ -188,13 +188,17 @@ fn look_at(stored: &StoredManifest, report: &mut Report) {
     };
     let is_whole = Digest::of(head.digest.algorithm(), bytes) == head.digest
         && bytes.len() as u64 == head.size;
-    let facts = match is_whole {
-        true => manifest::read(Some(&head.media_type), bytes).ok(),
-        false => None,
-    };
-    let Some(facts) = facts else {
+    if !is_whole {
         let detail = "its bytes are not those of its digest; push it again";
         return report.add(Kind::Manifest, object, detail, hurts);
+    }
+    let facts = match manifest::read(Some(&head.media_type), bytes) {
+        Ok(facts) => facts,
+        Err(fault) => {
+            // A registry of before took it.
+            let detail = format!("it is not taken any more ({}); delete it", fault.message);
+            return report.add(Kind::Manifest, object, detail, hurts);
+        }
     };
     let needed: BTreeSet<&Digest> = facts.blobs.iter().map(|one| &one.digest).collect();
     let known: BTreeSet<&Digest> = stored.blobs.iter().map(|one| &one.digest).collect();

@@ -157,10 +157,29 @@ impl Shelf {
         read()
     }
 
-    /// The indexes that list a manifest, at most so many.
-    pub fn parents(&self, digest: &Digest, limit: u64) -> Vec<Digest> {
-        let parents = self.metadata.parents(&self.repository, digest, limit);
-        self.wait(parents).unwrap_or_default()
+    /// The indexes that lead to a manifest, the nearest first, each once and at most so many.
+    pub fn indexes_over(&self, digest: &Digest, limit: u64) -> Vec<Digest> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut found: Vec<Digest> = Vec::new();
+        let mut below = Some(digest.clone());
+        let mut next = 0;
+        while let Some(digest) = below {
+            let left = limit.saturating_sub(found.len());
+            if left == 0 {
+                break;
+            }
+            let parents = self
+                .metadata
+                .parents(&self.repository, &digest, left as u64);
+            for parent in self.wait(parents).unwrap_or_default() {
+                if !found.contains(&parent) {
+                    found.push(parent);
+                }
+            }
+            below = found.get(next).cloned();
+            next += 1;
+        }
+        found
     }
 
     fn refuse(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OciError {

@@ -13,7 +13,7 @@ use super::shelf::{Shelf, verified_form};
 const MAXIMUM_DOCUMENTS: usize = 2000;
 /// The longest document that has a signature and nothing besides, in bytes.
 const MAXIMUM_SIGNATURE: u64 = 1 << 20;
-/// How many of the indexes that list an image are asked whether they are signed.
+/// How many of the indexes that lead to an image are asked whether they are signed.
 pub(super) const PARENTS: u64 = 500;
 /// What bundles are annotated with: the type of what they state.
 const BUNDLE_TYPE: &str = "dev.sigstore.bundle.predicateType";
@@ -28,8 +28,8 @@ pub(super) struct Signatures {
 }
 
 impl Signatures {
-    /// Why an image is not signed as it must be. A signature of an index is one of all that it lists: also of an image
-    /// that is asked for by its own digest.
+    /// Why an image is not signed as it must be. A signature of an index is one of all that it leads to: also of an image or
+    /// an index that is asked for by its own digest.
     pub fn unmet(&self, shelf: &Shelf, target: &Target, now: i64) -> Option<Unmet> {
         let Some(own) = descriptor(target) else {
             return Some(self.not_verified(target));
@@ -42,10 +42,7 @@ impl Signatures {
             return Some(self.not_verified(target));
         };
         let unmet = self.judge(shelf, &own, &images, now)?;
-        if target.is_index {
-            return Some(unmet);
-        }
-        for parent in shelf.parents(&target.digest, PARENTS) {
+        for parent in shelf.indexes_over(&target.digest, PARENTS) {
             let Some(record) = shelf.record(&parent) else {
                 continue;
             };

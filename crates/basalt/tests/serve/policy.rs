@@ -854,3 +854,33 @@ fn one_child_on_three_levels_four_hundred_times_each_keeps_nobody_waiting() {
     pull(&server, "prod/app", &digest).refused(403, "DENIED");
     assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
 }
+
+#[test]
+fn a_signature_that_only_an_upstream_has_is_brought_to_be_judged_and_nothing_passes_for_one() {
+    let (there, upstream) = serve("");
+    let (digest, _) = push(&upstream, ("prod/app", "one"), &today(), &["layer"]);
+    sign(&there, &upstream, "prod/app:one", "ours.key", "legacy");
+    let config = json!({"created": today(), "rootfs": {"type": "layers", "diff_ids": []}});
+    let config = blob(&upstream, "prod/app", CONFIG, config.to_string().as_bytes());
+    let kind = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let layer = blob(&upstream, "prod/app", kind, &[0; 1024]);
+    let fake = format!("sha256-{}.sig", "0".repeat(64));
+    let document = manifest(&config, &[layer]);
+    put(&upstream, "ann", ("prod/app", &fake), MANIFEST, &document).is(201);
+    let here = Home::new();
+    let key = fs::read(there.path("ours.pub")).expect("it is there");
+    here.write("ours.pub", key);
+    here.write("password", "secret\n");
+    let policy = SIGNED.replace("prod/**", "up/**");
+    let policy = policy.replace("    except: {groups: [signers]}\n", "");
+    let server = here.serve_as(&format!(
+        "upstreams:\n  - {{url: \"http://{}\", prefix: up, username: ann, password: password}}\n{policy}",
+        upstream.address
+    ));
+    let get = |reference: &str| server.get(&format!("/v2/up/prod/app/manifests/{reference}"));
+    get("one").refused(403, "DENIED");
+    get(&fake).refused(403, "DENIED");
+    get(&format!("{}.sig", digest.replace(':', "-"))).is(200);
+    get("one").is(200);
+    get(&digest).is(200);
+}
