@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 )
 
 // How many cases at random are looked through for kinds that no case of the corpus has yet, how long one may be, and how many are taken.
 const (
-	corpusDraws  = 800
+	corpusDraws  = 600
 	corpusLength = 3000
-	corpusRandom = 40
+	corpusRandom = 35
 )
 
 // corpus writes the cases that ./test reads: those below by name, and of random ones each that the engines disagree about in a new way.
@@ -29,23 +30,37 @@ func corpus(folder string, seed uint64) error {
 			return err
 		}
 	}
-	named := namedCases()
-	for _, one := range named {
-		judge(one)
-		if err := save(folder, one); err != nil {
-			return err
+	drawn := make(chan *Case)
+	go func() {
+		defer close(drawn)
+		for _, one := range namedCases() {
+			drawn <- one
 		}
+		for number := range corpusDraws {
+			drawn <- random(seed, number)
+		}
+	}()
+	var draws []*Case
+	err = each(drawn, func(one *Case) error {
+		if strings.HasPrefix(one.Name, randomName) {
+			draws = append(draws, one)
+			return nil
+		}
+		return save(folder, one)
+	})
+	if err != nil {
+		return err
 	}
+	// They come in the order in which they were done.
+	sort.Slice(draws, func(left, right int) bool { return draws[left].Name < draws[right].Name })
 	kinds, taken := map[string]bool{}, 0
-	for number := 0; number < corpusDraws && taken < corpusRandom; number++ {
-		one := random(seed, number)
-		judge(one)
+	for _, one := range draws {
 		body, err := json.Marshal(one)
 		if err != nil {
 			return err
 		}
 		kind := kindOf(one)
-		if len(body) > corpusLength || kinds[kind] || !disagree(one) {
+		if taken >= corpusRandom || len(body) > corpusLength || kinds[kind] || !disagree(one) {
 			continue
 		}
 		kinds[kind] = true

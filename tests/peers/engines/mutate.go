@@ -130,6 +130,8 @@ func (m *mutator) mutate(document *members, spare []node) {
 	}
 }
 
+const randomName = "random"
+
 // random is the case of a seed and a number.
 func random(seed uint64, number int) *Case {
 	m := newMutator(seed, number)
@@ -231,7 +233,7 @@ func random(seed uint64, number int) *Case {
 	if m.chance(5) { // something is not there
 		delete(shop.blobs, pick(m, sorted(shop.blobs)))
 	}
-	one := shop.asCase(fmt.Sprintf("random-%d-%d", seed, number), root)
+	one := shop.asCase(fmt.Sprintf("%s-%d-%d", randomName, seed, number), root)
 	if names := sorted(shop.blobs); len(names) > 0 && m.chance(25) { // by the digest of anything else that is there
 		chosen := pick(m, names)
 		one.Entry = Entry{MediaType: pick(m, manifestTypes), Digest: chosen, Size: int64(len(shop.blobs[chosen]))}
