@@ -128,8 +128,8 @@ func namedCases() []*Case {
 	add("index-empty", func(s *shop) *members { return s.index(ociIndex) })
 
 	// Entries that say they are something else.
-	for _, kind := range []string{"attestation-manifest", "image", ""} {
-		add("entry-annotated-"+strings.Trim(kind+"-", "-"), func(s *shop) *members {
+	for name, kind := range map[string]string{"attestation": "attestation-manifest", "image": "image", "empty": ""} {
+		add("entry-annotated-"+name, func(s *shop) *members {
 			hidden := evil(s)
 			hidden.set("annotations", pairs{"vnd.docker.reference.type", kind})
 			return s.index(ociIndex, good(s), hidden)
