@@ -43,7 +43,7 @@ var engines = map[string]func(*shelf, ocispec.Platform) string{
 }
 
 // judge asks each engine what it would run of a case, for each platform that could be wanted, and under each media type that a server
-// could give to what the entry lists: digests bind bytes, not their Content-Type.
+// could give: digests bind bytes, not their Content-Type.
 func judge(c *Case) {
 	runs := map[string]map[string]bool{"ggcr": {}, "containerd": {}, "podman": {}, "docker": {}}
 	views := views(c)
@@ -131,10 +131,11 @@ type shelf struct {
 func (s *shelf) fresh() *shelf { return &shelf{entry: s.entry, blobs: s.blobs, served: s.served} }
 
 func (s *shelf) descriptor() ocispec.Descriptor {
-	return ocispec.Descriptor{MediaType: s.entry.MediaType, Digest: digest.Digest(s.entry.Digest), Size: s.entry.Size}
+	return ocispec.Descriptor{MediaType: s.served[s.entry.Digest], Digest: digest.Digest(s.entry.Digest), Size: s.entry.Size}
 }
 
-// views are the shelves of a case: what is listed is served as what it calls itself, as its descriptor does, or as any type of a manifest.
+// views are the shelves of a case: the entry is served as the case says, or as any type of a manifest; what is listed as what it calls itself,
+// as its descriptor does, or as any type.
 func views(c *Case) []*shelf {
 	var listed = map[string]string{}
 	var documents []string
@@ -161,16 +162,20 @@ func views(c *Case) []*shelf {
 		}
 		return ociManifest
 	}
-	rules := []func(string) string{own, func(digest string) string { return listed[digest] }}
+	entry := func(string) string { return c.Entry.MediaType }
+	type rule struct{ entry, listed func(string) string }
+	rules := []rule{{entry, own}, {entry, func(digest string) string { return listed[digest] }}}
 	for _, one := range manifestTypes {
-		rules = append(rules, func(string) string { return one })
+		any := func(string) string { return one }
+		rules = append(rules, rule{entry, any}, rule{any, own})
 	}
 	var found []*shelf
 	seen := map[string]bool{}
 	for _, rule := range rules {
-		served, key := map[string]string{c.Entry.Digest: c.Entry.MediaType}, ""
+		served := map[string]string{c.Entry.Digest: rule.entry(c.Entry.Digest)}
+		key := served[c.Entry.Digest] + "\n"
 		for _, digest := range documents {
-			served[digest] = rule(digest)
+			served[digest] = rule.listed(digest)
 			key += served[digest] + "\n"
 		}
 		if !seen[key] {

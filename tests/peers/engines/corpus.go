@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ import (
 const (
 	corpusDraws  = 600
 	corpusLength = 3000
-	corpusRandom = 55
+	corpusRandom = 35
 )
 
 // corpus writes the cases that ./test reads: those below by name, and of random ones each that the engines disagree about in a new way.
@@ -29,23 +30,37 @@ func corpus(folder string, seed uint64) error {
 			return err
 		}
 	}
-	named := namedCases()
-	for _, one := range named {
-		judge(one)
-		if err := save(folder, one); err != nil {
-			return err
+	drawn := make(chan *Case)
+	go func() {
+		defer close(drawn)
+		for _, one := range namedCases() {
+			drawn <- one
 		}
+		for number := range corpusDraws {
+			drawn <- random(seed, number)
+		}
+	}()
+	var draws []*Case
+	err = each(drawn, func(one *Case) error {
+		if strings.HasPrefix(one.Name, randomName) {
+			draws = append(draws, one)
+			return nil
+		}
+		return save(folder, one)
+	})
+	if err != nil {
+		return err
 	}
+	// They come in the order in which they were done.
+	sort.Slice(draws, func(left, right int) bool { return draws[left].Name < draws[right].Name })
 	kinds, taken := map[string]bool{}, 0
-	for number := 0; number < corpusDraws && taken < corpusRandom; number++ {
-		one := random(seed, number)
-		judge(one)
+	for _, one := range draws {
 		body, err := json.Marshal(one)
 		if err != nil {
 			return err
 		}
 		kind := kindOf(one)
-		if len(body) > corpusLength || kinds[kind] || !disagree(one) {
+		if taken >= corpusRandom || len(body) > corpusLength || kinds[kind] || !disagree(one) {
 			continue
 		}
 		kinds[kind] = true
@@ -113,8 +128,8 @@ func namedCases() []*Case {
 	add("index-empty", func(s *shop) *members { return s.index(ociIndex) })
 
 	// Entries that say they are something else.
-	for _, kind := range []string{"attestation-manifest", "image", ""} {
-		add("entry-annotated-"+strings.Trim(kind+"-", "-"), func(s *shop) *members {
+	for name, kind := range map[string]string{"attestation": "attestation-manifest", "image": "image", "empty": ""} {
+		add("entry-annotated-"+name, func(s *shop) *members {
 			hidden := evil(s)
 			hidden.set("annotations", pairs{"vnd.docker.reference.type", kind})
 			return s.index(ociIndex, good(s), hidden)
@@ -278,6 +293,27 @@ func namedCases() []*Case {
 			add(fmt.Sprintf("config-typed-docker-%d", number), image(recipe{manifestType: dockerManifest, configType: kind, layerType: dockerLayer0}, nothing))
 		}
 	}
+	add("config-without-rootfs", func(s *shop) *members {
+		s.changeConfig = func(config *members) { config.drop("rootfs") }
+		return s.image(recipe{layers: []string{"f"}})
+	})
+	add("config-without-rootfs-docker", func(s *shop) *members {
+		s.changeConfig = func(config *members) { config.drop("rootfs") }
+		return s.image(recipe{manifestType: dockerManifest, configType: "application/x-artifact", layerType: dockerLayer0, layers: []string{"f"}})
+	})
+	add("config-without-rootfs-listed-as-docker", func(s *shop) *members {
+		s.changeConfig = func(config *members) { config.drop("rootfs") }
+		hidden := on("arm64", s.image(recipe{platform: "arm64", configType: "application/x-artifact", layerType: dockerLayer0, layers: []string{"f"}}))
+		hidden.set("mediaType", dockerManifest)
+		return s.index(dockerList, good(s), hidden)
+	})
+	add("config-that-is-no-json", func(s *shop) *members {
+		body, _ := tree("f", "gzip")
+		config := s.blob(imageConfig, []byte("x"))
+		return s.document(ociManifest, manifestOf(ociManifest, config, []any{s.blob(imageLayer, body)}))
+	})
+	add("layers-of-two-types", image(recipe{layers: []string{"f", "g"}, layerType: imageLayer, upperType: "application/x-layer"}, nothing))
+	add("layers-attached-and-not", image(recipe{layers: []string{"f", "g"}, layerType: inToto, upperType: simple}, nothing))
 	add("both-typed", image(recipe{configType: "application/x-artifact", layerType: "application/x-layer"}, nothing))
 	add("helm-that-is-an-image", image(recipe{configType: "application/vnd.cncf.helm.config.v1+json", layerType: "application/vnd.cncf.helm.chart.content.v1.tar+gzip"}, nothing))
 	add("signature-that-is-an-image", image(recipe{layerType: simple}, func(body *members) {
@@ -288,6 +324,11 @@ func namedCases() []*Case {
 		hidden := on("arm64", s.image(recipe{platform: "arm64", layerType: inToto, layers: []string{"evil"}}))
 		hidden.set("annotations", pairs{"vnd.docker.reference.type", "attestation-manifest"})
 		return s.index(ociIndex, good(s), hidden)
+	})
+	add("signature-that-is-a-textual-archive", func(s *shop) *members {
+		body, diff := textualTree()
+		config := s.blob(imageConfig, text(value(pairs{"architecture", "amd64", "os", "linux", "rootfs", pairs{"type", "layers", "diff_ids", []any{diff}}})))
+		return s.document(ociManifest, manifestOf(ociManifest, config, []any{s.blob(simple, body)}))
 	})
 	add("layer-of-text-among-images", func(s *shop) *members {
 		body, diff := tree("f", "gzip")

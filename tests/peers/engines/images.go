@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
@@ -23,11 +24,14 @@ const (
 // shop makes the blobs of a case.
 type shop struct {
 	blobs map[string][]byte
-	// change may change a document before it is written; nothing by default.
-	change func(*members)
+	// They may change a document, or the config of an image, before it is written; nothing by default.
+	change, changeConfig func(*members)
 }
 
-func newShop() *shop { return &shop{blobs: map[string][]byte{}, change: func(*members) {}} }
+func newShop() *shop {
+	nothing := func(*members) {}
+	return &shop{blobs: map[string][]byte{}, change: nothing, changeConfig: nothing}
+}
 
 func (s *shop) put(body []byte) (string, int) {
 	name := digest.FromBytes(body).String()
@@ -73,12 +77,29 @@ func tree(name, compression string) (layer []byte, diff string) {
 	return packed.Bytes(), diff
 }
 
+// textualTree is a layer of one file that is JSON as well: 1024 characters, none of which is a control character.
+func textualTree() (layer []byte, diff string) {
+	header := bytes.Repeat([]byte(" "), 512)
+	field := func(at int, text string) { copy(header[at:], text) }
+	field(0, `{"critical":"`)
+	field(100, "0000755 0000000 0000000 00000001000 00000000000 ")
+	field(156, "0")
+	sum := 0
+	for _, one := range header {
+		sum += int(one)
+	}
+	field(148, fmt.Sprintf("%06o  ", sum))
+	layer = append(header, bytes.Repeat([]byte("x"), 512)...)
+	copy(layer[1022:], `"}`)
+	return layer, digest.FromBytes(layer).String()
+}
+
 // recipe is an image before it is written.
 type recipe struct {
 	manifestType, configType string
 	platform                 string // architecture
 	layers                   []string
-	layerType                string
+	layerType, upperType     string // of the first layer, and of those above if it is another
 	compression              string
 }
 
@@ -113,11 +134,15 @@ func (s *shop) image(r recipe) *members {
 		body, diff := tree(name, r.compression)
 		diffs = append(diffs, diff)
 		layers = append(layers, s.blob(typed(r.layerType), body))
+		if r.upperType != "" {
+			r.layerType = r.upperType
+		}
 	}
 	config := value(pairs{
 		"architecture", r.platform, "os", "linux", "config", pairs{"Entrypoint", []any{"/" + r.layers[0]}},
 		"rootfs", pairs{"type", "layers", "diff_ids", diffs},
 	}).(*members)
+	s.changeConfig(config)
 	return s.document(r.manifestType, manifestOf(r.manifestType, s.blob(typed(r.configType), text(config)), layers))
 }
 

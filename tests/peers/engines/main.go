@@ -23,7 +23,8 @@ var scratch string
 
 const usage = `usage:
   engines judge                reads cases, one JSON a line, and writes them with what each engine would run
-  engines random SEED COUNT    writes so many cases made at random, with what each engine would run
+  engines random SEED COUNT FOLDER
+                               writes into a folder those of so many cases made at random of which an engine would run something
   engines corpus FOLDER SEED   writes the corpus anew
   engines serve FOLDER ADDRESS serves each case of a folder as case/NAME:tag, for engines themselves`
 
@@ -46,9 +47,10 @@ func run(arguments []string) (err error) {
 		return err
 	}
 	if len(arguments) == 1 && arguments[0] == "judge" {
-		return each(read(os.Stdin), os.Stdout)
+		lines := json.NewEncoder(os.Stdout)
+		return each(read(os.Stdin), func(one *Case) error { return lines.Encode(one) })
 	}
-	if len(arguments) == 3 && arguments[0] == "random" {
+	if len(arguments) == 4 && arguments[0] == "random" {
 		seed, err := strconv.ParseUint(arguments[1], 10, 64)
 		if err != nil {
 			return err
@@ -57,7 +59,17 @@ func run(arguments []string) (err error) {
 		if err != nil {
 			return err
 		}
-		return each(made(seed, count), os.Stdout)
+		if err := os.MkdirAll(arguments[3], 0o755); err != nil {
+			return err
+		}
+		return each(made(seed, count), func(one *Case) error {
+			for _, runs := range one.Runs {
+				if len(runs) > 0 {
+					return save(arguments[3], one)
+				}
+			}
+			return nil
+		})
 	}
 	if len(arguments) == 3 && arguments[0] == "corpus" {
 		seed, err := strconv.ParseUint(arguments[2], 10, 64)
@@ -121,18 +133,17 @@ func read(input io.Reader) <-chan *Case {
 	return cases
 }
 
-// each judges cases on all processors and writes them in the order in which they are done.
-func each(cases <-chan *Case, output io.Writer) error {
+// each judges cases, several at once since docker waits much, and hands them on in the order in which they are done.
+func each(cases <-chan *Case, then func(*Case) error) error {
 	var lock sync.Mutex
 	var workers sync.WaitGroup
 	var failure error
-	lines := json.NewEncoder(output)
 	for range 4 * runtime.NumCPU() {
 		workers.Go(func() {
 			for one := range cases {
 				judge(one)
 				lock.Lock()
-				if err := lines.Encode(one); err != nil {
+				if err := then(one); err != nil {
 					failure = err
 				}
 				lock.Unlock()

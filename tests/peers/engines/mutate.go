@@ -130,6 +130,8 @@ func (m *mutator) mutate(document *members, spare []node) {
 	}
 }
 
+const randomName = "random"
+
 // random is the case of a seed and a number.
 func random(seed uint64, number int) *Case {
 	m := newMutator(seed, number)
@@ -145,6 +147,14 @@ func random(seed uint64, number int) *Case {
 		for budget > 0 && m.chance(50) {
 			budget--
 			m.mutate(document, spare)
+		}
+	}
+	shop.changeConfig = func(config *members) {
+		if m.chance(8) {
+			m.mutate(config, nil)
+		}
+		if m.chance(4) {
+			config.drop("rootfs")
 		}
 	}
 	image := func() *members {
@@ -163,6 +173,9 @@ func random(seed uint64, number int) *Case {
 		}
 		if m.chance(20) {
 			r.layers = append(r.layers, "more")
+			if m.chance(50) {
+				r.upperType = pick(m, layerTypes)
+			}
 		}
 		entry := shop.image(r)
 		if m.chance(85) {
@@ -218,12 +231,10 @@ func random(seed uint64, number int) *Case {
 		root = leaf()
 	}
 	if m.chance(5) { // something is not there
-		names := sorted(shop.blobs)
-		delete(shop.blobs, pick(m, names))
+		delete(shop.blobs, pick(m, sorted(shop.blobs)))
 	}
-	one := shop.asCase(fmt.Sprintf("random-%d-%d", seed, number), root)
-	if m.chance(25) { // by the digest of anything else that is there
-		names := sorted(shop.blobs)
+	one := shop.asCase(fmt.Sprintf("%s-%d-%d", randomName, seed, number), root)
+	if names := sorted(shop.blobs); len(names) > 0 && m.chance(25) { // by the digest of anything else that is there
 		chosen := pick(m, names)
 		one.Entry = Entry{MediaType: pick(m, manifestTypes), Digest: chosen, Size: int64(len(shop.blobs[chosen]))}
 		if kind := ownType(shop.blobs[chosen]); kind != "" && m.chance(70) {
