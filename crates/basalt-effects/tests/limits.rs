@@ -352,7 +352,7 @@ fn what_stands_beside_scripts_is_bounded_too() {
 
     let snippet = "# Automatically added by dh_x/1\n:\n# End automatically added section\n";
     ends("snippets", &snippet.repeat(14_000));
-    let conffiles: Vec<u8> = (0..1_000_000).fold(Vec::new(), |mut text, number: u32| {
+    let conffiles: Vec<u8> = (0..200_000).fold(Vec::new(), |mut text, number: u32| {
         text.extend_from_slice(format!("/etc/{number}\n").as_bytes());
         text
     });

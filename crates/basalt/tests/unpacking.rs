@@ -66,7 +66,7 @@ fn image(packages: &[&str], more: &str, compatibility: Option<u32>) -> Workplace
 
 /// What dpkg makes of the packages in a root, in this order.
 fn unpacked_by_dpkg(root: &Path, packages: &[&str]) -> Files {
-    for folder in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
+    for folder in ["usr/bin", "var/lib/dpkg/info", "var/lib/dpkg/updates"] {
         fs::create_dir_all(root.join(folder)).expect("made");
     }
     fs::write(root.join("var/lib/dpkg/status"), "").expect("written");

@@ -248,10 +248,19 @@ fn unpacked() -> Vec<Deb> {
     ]
 }
 
-/// Files with their content, without directories.
+/// Files with their content, each after the directories that hold it: dpkg makes none by itself.
 fn data_of(files: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
+    let mut made = Vec::new();
     for (path, content) in files {
+        for (end, _) in path.match_indices('/').skip(1) {
+            let directory = &path[..=end];
+            if !made.contains(&directory) {
+                made.push(directory);
+                let path = directory.as_bytes();
+                append(&mut builder, path, EntryType::Directory, "", 0o755, b"");
+            }
+        }
         let (path, content) = (path.as_bytes(), content.as_bytes());
         append(&mut builder, path, EntryType::Regular, "", 0o755, content);
     }
