@@ -149,7 +149,6 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
         assert_ne!(output.status.code(), Some(0), "a blob {special}");
 
         // Keys, policies, and what else the command line names.
-        refused("a key", &[], &["sign", "layout", "--key", special]);
         refused("a key", &[], &["verify", "layout", "--key", special]);
         refused("a key", &[], &["key", "public", special]);
         refused("a policy", &[], &["verify", "layout", "--policy", special]);
@@ -173,7 +172,7 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
 
         // What the environment names.
         let auth = [("REGISTRY_AUTH_FILE", special)];
-        refused("credentials", &auth, &["tags", "127.0.0.1:9/a"]);
+        refused("credentials", &auth, &["logout", "127.0.0.1:9"]);
         let conf = [("CONTAINERS_REGISTRIES_CONF", special)];
         refused("registries.conf", &conf, &["tags", "127.0.0.1:9/a"]);
         put(special, &place.join("docker/config.json"));
@@ -181,7 +180,7 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
         refused(
             "credentials",
             &[("DOCKER_CONFIG", &docker)],
-            &["tags", "127.0.0.1:9/a"],
+            &["logout", "127.0.0.1:9"],
         );
     }
 }

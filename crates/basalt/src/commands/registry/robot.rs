@@ -115,9 +115,9 @@ fn create(own: &CreateArguments, terminal: &Terminal) -> Result<(), Failure> {
         "expires": own.expires,
     });
     let made = registry.send_document("/basalt/v1/robots", &wanted)?;
-    let text = |name: &str| made[name].as_str().unwrap_or_default();
+    let text = |name: &str| basalt_escape::line(made[name].as_str().unwrap_or_default());
     terminal.answer(&made, || {
-        let until = match text("expires") {
+        let until = match text("expires").as_ref() {
             "" => "it has no end".to_owned(),
             end => format!("it is good until {end}"),
         };
@@ -141,7 +141,8 @@ fn list(own: &ListArguments, terminal: &Terminal) -> Result<(), Failure> {
 fn line(robot: &Value) -> String {
     let words = |value: &Value| -> String {
         let all = value.as_array().into_iter().flatten();
-        all.filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+        let all: Vec<&str> = all.filter_map(Value::as_str).collect();
+        basalt_escape::line(&all.join(",")).into_owned()
     };
     let rules = robot["rules"].as_array().into_iter().flatten();
     let rules: Vec<String> = rules
@@ -153,7 +154,9 @@ fn line(robot: &Value) -> String {
             )
         })
         .collect();
-    let text = |name: &str, otherwise: &str| robot[name].as_str().unwrap_or(otherwise).to_owned();
+    let text = |name: &str, otherwise: &str| {
+        basalt_escape::line(robot[name].as_str().unwrap_or(otherwise)).into_owned()
+    };
     let end = match robot["expired"].as_bool() {
         Some(true) => "expired",
         _ => "until",
