@@ -99,7 +99,7 @@ pub fn current_lock(
     locked: bool,
 ) -> Result<Lock, BuildError> {
     let why = match read_lock(spec)? {
-        Some(lock) => match misfit(spec, &lock)? {
+        Some(lock) => match misfit(spec, &lock, session.options.clock)? {
             None => return Ok(lock),
             Some(why) => why,
         },

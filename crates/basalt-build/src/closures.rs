@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use basalt_deb::packages::PackageRecord;
 use basalt_slice::{Library, SliceError, Target};
-use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
+use basalt_solve::{Closure, Request as Wish, SolveError, Universe, Want, Why};
 use basalt_spec::{ImageSpec, LoadedSpec};
 use rayon::prelude::*;
 
@@ -85,6 +85,11 @@ pub(crate) fn solve_below(
         .collect()
 }
 
+/// What a suite is called in messages.
+fn label(suite: &Suite) -> String {
+    format!("{} {}", suite.archive, suite.suite)
+}
+
 /// What one image needs.
 struct Found {
     /// What the solver found.
@@ -105,23 +110,41 @@ fn solve(
     variant: &str,
     image: &ImageSpec,
 ) -> Result<Found, BuildError> {
-    let fail = |cause| BuildError::Unsolvable {
-        image: title(spec, architecture, variant),
-        cause: Box::new(cause),
-    };
     let ours: Vec<&Index> = indexes
         .iter()
         .filter(|index| index.architecture == architecture)
         .collect();
+    let fail = |cause| match cause {
+        // The archive is at fault, not the wishes.
+        SolveError::Unusable {
+            index,
+            fault,
+            consequence,
+            ..
+        } if index < ours.len() => {
+            let (path, suite) = (&ours[index].path, &suites[ours[index].suite]);
+            let consequence = match consequence.as_str() {
+                "" => String::new(),
+                text => format!("\n{text}"),
+            };
+            BuildError::Malformed {
+                archive: suite.archive.clone(),
+                suite: suite.suite.clone(),
+                cause: format!(
+                    "{path}: {fault}; ask for another version of it, or have the archive mended{consequence}"
+                ),
+            }
+        }
+        cause => BuildError::Unsolvable {
+            image: title(spec, architecture, variant),
+            cause: Box::new(cause),
+        },
+    };
     let labelled = ours
         .iter()
         .map(|index| {
             let suite = &suites[index.suite];
-            (
-                format!("{} {}", suite.archive, suite.suite),
-                &index.index,
-                suite.priority,
-            )
+            (label(suite), &index.index, suite.priority)
         })
         .collect();
     let wanted = || {
@@ -151,7 +174,11 @@ fn solve(
             .collect(),
         ..Wish::default()
     };
-    let universe = Universe::new(architecture, labelled);
+    let empty = (0..suites.len())
+        .filter(|number| ours.iter().all(|index| index.suite != *number))
+        .map(|number| label(&suites[number]))
+        .collect();
+    let universe = Universe::new(architecture, labelled).without(empty);
     let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
     let mut packages: Records = closure
         .packages

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use basalt_deb::deb::{self, Control};
 use basalt_deb::packages::PackageRecord;
+use basalt_digest::Digest;
 use basalt_effects::apply::{self, Context, Ids};
 use basalt_effects::{Effect, Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
@@ -132,12 +133,14 @@ pub(crate) fn resolve(
         let former = read_lock(spec)?;
         levels.push(Level::new(spec, solved, former.as_ref()));
     }
+    let clock = session.options.clock;
     let images = layering::plan(&levels, &Level::new(spec, &solved, former));
     Ok(Lock {
         format: FORMAT,
         compatibility: COMPATIBILITY,
         name: spec.base.name.clone(),
         release: spec.release.clone(),
+        as_of: clock.as_of.then_some(clock.now),
         spec: spec.digest(),
         archives: suites.into_iter().map(|suite| suite.snapshot).collect(),
         packages: controls.into_iter().map(|(package, _)| package).collect(),
@@ -153,7 +156,7 @@ pub(crate) fn request(record: &PackageRecord, suite: &Suite) -> Request {
     Request {
         archive: suite.archive.clone(),
         path: record.filename.clone(),
-        digest: record.sha256,
+        digest: record.digest,
         size: record.size,
         by_hash: false,
         state: None,
@@ -162,15 +165,12 @@ pub(crate) fn request(record: &PackageRecord, suite: &Suite) -> Request {
 
 /// Downloads what the cache does not have.
 pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), BuildError> {
-    let missing: Vec<Request> = requests
-        .iter()
-        .filter(|request| {
-            !session
-                .cache
-                .seems_to_have(&request.digest, Some(request.size))
-        })
-        .cloned()
-        .collect();
+    let mut missing: Vec<Request> = Vec::new();
+    for request in requests {
+        if !session.fetcher.seems_to_have(request)? {
+            missing.push(request.clone());
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -182,15 +182,19 @@ pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), Build
     })
 }
 
-/// A package's control member, as the cache remembers it, else read from its file.
-pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
+/// A package's control member, as the cache remembers it, else read from its file, of this digest.
+pub(crate) fn control(
+    session: &Session,
+    record: &PackageRecord,
+    digest: &Digest,
+) -> Result<Control, BuildError> {
     #[derive(Serialize, Deserialize)]
     struct Fact {
         stanza: String,
         members: BTreeMap<String, Vec<u8>>,
         date: i64,
     }
-    if let Some(bytes) = session.cache.fact("control", &record.sha256)?
+    if let Some(bytes) = session.cache.fact("control", digest)?
         && let Ok(Fact {
             stanza,
             members,
@@ -205,10 +209,8 @@ pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Contr
     }
     let blob = session
         .cache
-        .open_verified(&record.sha256, record.size)?
-        .ok_or(BuildError::LostBlob {
-            digest: record.sha256,
-        })?;
+        .open_verified(digest, record.size)?
+        .ok_or(BuildError::LostBlob { digest: *digest })?;
     let control = deb::read_control(blob, &deb::Limits::default())
         .map_err(|error| blame::of_package(&record.name, &record.version.to_string(), &error))?;
     let fact = Fact {
@@ -217,7 +219,7 @@ pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Contr
         date: control.date,
     };
     let bytes = postcard::to_stdvec(&fact).map_err(BuildError::record)?;
-    session.cache.put_fact("control", &record.sha256, &bytes)?;
+    session.cache.put_fact("control", digest, &bytes)?;
     Ok(control)
 }
 
@@ -227,7 +229,8 @@ fn locked(
     record: &PackageRecord,
     suite: &Suite,
 ) -> Result<(LockedPackage, Explanation), BuildError> {
-    let control = control(session, record)?;
+    let digest = session.fetcher.digest_of(&request(record, suite))?;
+    let control = control(session, record, &digest)?;
     let explanation = explain(
         &PackageScripts {
             package: &record.name,
@@ -266,7 +269,8 @@ fn locked(
         suite: suite.suite.clone(),
         path: record.filename.clone(),
         size: record.size,
-        sha256: record.sha256,
+        sha256: digest,
+        sha512: record.digest.sha512(),
         date: control.date,
         scripts,
     };

@@ -68,7 +68,7 @@ pub(crate) fn of_image(
     Sbom {
         tool: tool(),
         image: image(spec, job, &job.locked.architecture, manifest),
-        system: provenance::system(&job.image.distribution, &spec.release),
+        system: provenance::system(&job.image.distribution, lock.codename()),
         packages: all_packages(lock, job, packages, tree),
         files,
         links,

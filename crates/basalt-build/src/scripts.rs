@@ -70,8 +70,9 @@ pub fn explanations(
     fetch(session, &requests)?;
     records
         .values()
-        .map(|(record, _)| {
-            let control = control(session, record)?;
+        .map(|(record, suite)| {
+            let digest = session.fetcher.digest_of(&request(record, suite))?;
+            let control = control(session, record, &digest)?;
             let scripts = PackageScripts {
                 package: &record.name,
                 version: record.version.as_str(),

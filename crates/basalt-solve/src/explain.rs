@@ -45,6 +45,10 @@ pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility) -> Strin
             architecture => format!("{name} is not there for {architecture}"),
         };
     }
+    if let Some(blocked) = pool.blame(name) {
+        let label = pool.universe.label(blocked.index);
+        return format!("{label} cannot offer {name}: {}", blocked.fault);
+    }
     let versions: Vec<String> = pool
         .versions(name)
         .iter()

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use basalt_deb::relation::Possibility;
 
-use crate::universe::{Id, Pool};
+use crate::universe::{Blocked, Id, Pool};
 use crate::walk::Walk;
 
 /// Finds the closure of what is wanted.
@@ -28,9 +28,24 @@ use crate::walk::Walk;
 /// [`SolveError`] says in plain words which wanted package cannot be had, and
 /// the chain of reasons.
 pub fn solve(universe: &Universe<'_>, request: &Request) -> Result<Closure, SolveError> {
-    let mut pool = Pool::new(universe, &request.pins, &request.exclude);
-    let outcome = solve_in(&mut pool, universe, request);
+    let mut pool = Pool::new(universe, &request.pins, &request.exclude, &request.install);
+    let outcome = solve_in(&mut pool, universe, request).map_err(|error| match error {
+        SolveError::Unusable { .. } => error,
+        error => match pool.take_blame() {
+            Some(blocked) => unusable(universe, blocked, &error.to_string()),
+            None => error,
+        },
+    });
     pool.take_fault().map_or(outcome, Err)
+}
+
+fn unusable(universe: &Universe<'_>, blocked: Blocked, consequence: &str) -> SolveError {
+    SolveError::Unusable {
+        index: blocked.index,
+        label: universe.label(blocked.index).to_owned(),
+        fault: Box::new(blocked.fault),
+        consequence: consequence.to_owned(),
+    }
 }
 
 fn solve_in(
@@ -40,12 +55,16 @@ fn solve_in(
 ) -> Result<Closure, SolveError> {
     let mut wanted: Vec<(Id, Why)> = Vec::new();
     if request.include_essential {
-        for name in universe.essential()? {
+        for name in universe.essential() {
             // An older release's Essential may be gone from the newest version.
-            if let Some(id) = pool.versions(&name).first().copied()
-                && pool.get(id).record.essential
-            {
-                wanted.push((id, Why::Essential));
+            match pool.versions(&name).first().copied() {
+                Some(id) if pool.get(id).record.essential => wanted.push((id, Why::Essential)),
+                Some(_) => {}
+                None => {
+                    if let Some(blocked) = pool.blame(&name) {
+                        return Err(unusable(universe, blocked, ""));
+                    }
+                }
             }
         }
     }
@@ -91,6 +110,9 @@ fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
     });
     if let Some(id) = found {
         return Ok(id);
+    }
+    if let Some(blocked) = pool.blame(&want.name).filter(|_| versions.is_empty()) {
+        return Err(unusable(pool.universe, blocked, ""));
     }
     if pool.is_excluded(&want.name) {
         return Err(SolveError::Excluded {

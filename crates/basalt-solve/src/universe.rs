@@ -4,17 +4,19 @@
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use basalt_deb::packages::{CompiledIndex, IndexError, MultiArch, PackageRecord};
-use basalt_deb::relation::{Dependency, Possibility};
+use basalt_deb::packages::{CompiledIndex, Fault, Found, MultiArch, PackageRecord};
+use basalt_deb::relation::{Constraint, Dependency, Possibility};
 use basalt_deb::version::Version;
 
 use crate::error::SolveError;
-use crate::request::Pin;
+use crate::request::{Pin, Want};
 
 /// The indexes to choose from.
 pub struct Universe<'index> {
     architecture: String,
     archives: Vec<Archive<'index>>,
+    /// The labels of archives that have nothing for the architecture.
+    empty: Vec<String>,
 }
 
 struct Archive<'index> {
@@ -44,7 +46,15 @@ impl<'index> Universe<'index> {
         Self {
             architecture: architecture.into(),
             archives,
+            empty: Vec::new(),
         }
+    }
+
+    /// Names archives that have no index for the architecture, for errors to say so.
+    #[must_use]
+    pub fn without(mut self, labels: Vec<String>) -> Self {
+        self.empty = labels;
+        self
     }
 
     /// The label of an index, by the number in [`crate::Chosen::index`].
@@ -62,23 +72,24 @@ impl<'index> Universe<'index> {
             .iter()
             .map(|archive| archive.label.as_str())
             .collect();
-        labels.join(", ")
+        let labels = labels.join(", ");
+        match self.empty.as_slice() {
+            [] => labels,
+            empty => format!(
+                "{labels} ({} has nothing for {})",
+                empty.join(", "),
+                self.architecture
+            ),
+        }
     }
 
     /// The names of the packages marked `Essential: yes`, sorted.
-    pub(crate) fn essential(&self) -> Result<BTreeSet<String>, SolveError> {
-        let mut names = BTreeSet::new();
-        for archive in &self.archives {
-            let records = archive
-                .index
-                .essential()
-                .map_err(|source| SolveError::Index {
-                    label: archive.label.clone(),
-                    source,
-                })?;
-            names.extend(records.into_iter().map(|record| record.name));
-        }
-        Ok(names)
+    pub(crate) fn essential(&self) -> BTreeSet<String> {
+        self.archives
+            .iter()
+            .flat_map(|archive| archive.index.essential())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Up to three names one would have typed nearly so.
@@ -129,14 +140,27 @@ pub(crate) struct Loaded {
     pub(crate) is_candidate: bool,
 }
 
+/// A package that would be chosen, could its stanza be used; with the number of its index.
+#[derive(Clone)]
+pub(crate) struct Blocked {
+    pub(crate) index: usize,
+    pub(crate) fault: Fault,
+}
+
 /// What has been loaded so far, each version once.
 pub(crate) struct Pool<'universe> {
     pub(crate) universe: &'universe Universe<'universe>,
     pins: HashMap<String, Version>,
+    /// Demands that were made on a name in so many words.
+    demands: HashMap<String, Vec<Constraint>>,
     exclude: BTreeSet<String>,
     loaded: Vec<Rc<Loaded>>,
     by_name: HashMap<String, Rc<[Id]>>,
     providers: HashMap<String, Rc<[Id]>>,
+    /// Names of which the version to take is one whose stanza cannot be used.
+    blocked: HashMap<String, Blocked>,
+    /// The first of them that an explanation came to.
+    blame: Option<Blocked>,
     /// The first index that could not be read, so that a search need not stop
     /// in its midst: its outcome is not used then.
     fault: Option<SolveError>,
@@ -147,8 +171,17 @@ impl<'universe> Pool<'universe> {
         universe: &'universe Universe<'universe>,
         pins: &[Pin],
         exclude: &[String],
+        install: &[Want],
     ) -> Self {
+        let mut demands: HashMap<String, Vec<Constraint>> = HashMap::new();
+        for want in install {
+            if let Some(constraint) = &want.constraint {
+                let of_name = demands.entry(want.name.clone()).or_default();
+                of_name.push(constraint.clone());
+            }
+        }
         Self {
+            demands,
             universe,
             pins: pins
                 .iter()
@@ -158,6 +191,8 @@ impl<'universe> Pool<'universe> {
             loaded: Vec::new(),
             by_name: HashMap::new(),
             providers: HashMap::new(),
+            blocked: HashMap::new(),
+            blame: None,
             fault: None,
         }
     }
@@ -167,17 +202,53 @@ impl<'universe> Pool<'universe> {
         self.fault.take()
     }
 
-    fn read(
-        &mut self,
-        archive: &Archive<'_>,
-        read: Result<Vec<PackageRecord>, IndexError>,
-    ) -> Vec<PackageRecord> {
-        read.unwrap_or_else(|source| {
+    fn read(&mut self, archive: &Archive<'_>, name: &str) -> Found {
+        archive.index.find(name).unwrap_or_else(|source| {
             let label = archive.label.clone();
             self.fault
                 .get_or_insert(SolveError::Index { label, source });
-            Vec::new()
+            Found::default()
         })
+    }
+
+    /// Why a name, or one that alone provides it, cannot be had: the version to take has a stanza that
+    /// cannot be used. It is to blame if there is no closure.
+    pub(crate) fn blame(&mut self, name: &str) -> Option<Blocked> {
+        let _ = self.versions(name);
+        let _ = self.providers(name);
+        let universe = self.universe;
+        let providers = universe
+            .archives
+            .iter()
+            .flat_map(|archive| archive.index.providers(name));
+        let blocked = std::iter::once(name)
+            .chain(providers)
+            .find_map(|name| self.blocked.get(name))?
+            .clone();
+        self.blame.get_or_insert_with(|| blocked.clone());
+        Some(blocked)
+    }
+
+    /// What an explanation blamed, if it did.
+    pub(crate) fn take_blame(&mut self) -> Option<Blocked> {
+        self.blame.take()
+    }
+
+    /// Whether a stanza that cannot be used is that of a version which could be asked for.
+    fn may_be_wanted(&self, fault: &Fault) -> bool {
+        let name = &fault.package;
+        let meets = |version: &Version| {
+            self.pins.get(name).is_none_or(|pin| pin == version)
+                && self.demands.get(name).is_none_or(|demands| {
+                    demands
+                        .iter()
+                        .any(|constraint| constraint.is_met_by(version))
+                })
+        };
+        match &fault.version {
+            Some(version) => meets(version),
+            None => !self.pins.contains_key(name) && !self.demands.contains_key(name),
+        }
     }
 
     pub(crate) fn get(&self, id: Id) -> Rc<Loaded> {
@@ -195,10 +266,19 @@ impl<'universe> Pool<'universe> {
             return Rc::clone(known);
         }
         let mut found: Vec<(i32, usize, PackageRecord)> = Vec::new();
+        let mut faults: Vec<(i32, Blocked)> = Vec::new();
         if !self.exclude.contains(name) {
             let universe = self.universe;
             for (index, archive) in universe.archives.iter().enumerate() {
-                for record in self.read(archive, archive.index.records(name)) {
+                let of_archive = self.read(archive, name);
+                faults.extend(
+                    of_archive
+                        .faults
+                        .into_iter()
+                        .filter(|fault| self.may_be_wanted(fault))
+                        .map(|fault| (archive.priority, Blocked { index, fault })),
+                );
+                for record in of_archive.records {
                     let is_ours = record.architecture == "all"
                         || record.architecture == self.universe.architecture;
                     let is_pinned = self.pins.get(name).is_none_or(|pin| *pin == record.version);
@@ -216,6 +296,25 @@ impl<'universe> Pool<'universe> {
                 .then_with(|| right.2.version.cmp(&left.2.version))
                 .then_with(|| left.1.cmp(&right.1))
         });
+        // An older version in place of the one to take would be a step back that nobody is told of.
+        let best = found
+            .first()
+            .map(|(priority, _, record)| (*priority, &record.version));
+        let blocked = faults.into_iter().find(|(priority, blocked)| {
+            best.is_none_or(|(best, version)| {
+                *priority > best
+                    || *priority == best
+                        && blocked
+                            .fault
+                            .version
+                            .as_ref()
+                            .is_none_or(|own| own > version)
+            })
+        });
+        if let Some((_, blocked)) = blocked {
+            found.clear();
+            self.blocked.insert(name.to_owned(), blocked);
+        }
         let mut ids = Vec::with_capacity(found.len());
         for (place, (_, index, record)) in found.into_iter().enumerate() {
             ids.push(self.loaded.len());
@@ -269,9 +368,7 @@ impl<'universe> Pool<'universe> {
         let universe = self.universe;
         let mut names = BTreeSet::new();
         for archive in &universe.archives {
-            for record in self.read(archive, archive.index.providers(name)) {
-                names.insert(record.name);
-            }
+            names.extend(archive.index.providers(name).into_iter().map(str::to_owned));
         }
         names.remove(name);
         let mut ids = Vec::new();
