@@ -39,7 +39,7 @@ pub struct Expectation {
 pub enum FreshnessError {
     /// It calls itself neither by suite nor by codename what was asked for.
     #[error(
-        "the Release file is of {}, not `{expected}`: the mirror serves another suite in its place; if the archive itself calls it so, say that with `expect-suite` or `expect-codename`",
+        "the Release file is of {}, not `{expected}`: the mirror serves another release in its place; if the archive itself calls it so, say that with `expect-suite` or `expect-codename`",
         called(.suite, .codename)
     )]
     WrongName {
@@ -195,7 +195,8 @@ pub fn check_release(
 fn called(suite: &str, codename: &str) -> String {
     match (suite, codename) {
         ("", "") => "a suite without a name".to_owned(),
-        ("", one) | (one, "") => format!("`{one}`"),
-        (suite, codename) => format!("`{suite}` (`{codename}`)"),
+        (suite, "") => format!("suite `{suite}`"),
+        ("", codename) => format!("codename `{codename}`"),
+        (suite, codename) => format!("suite `{suite}`, codename `{codename}`"),
     }
 }

@@ -367,7 +367,7 @@ fn a_release_file_may_call_itself_otherwise_if_the_spec_says_so() {
     );
     takes(&nameless, ", expect-suite: \"\", expect-codename: \"\"");
     let other = served("Suite: stable\nCodename: jammy\n");
-    refuses(&other, "", &["`stable` (`jammy`), not `good`"]);
+    refuses(&other, "", &["suite `stable`, codename `jammy`, not `good`"]);
     refuses(&other, ", expect-suite: good", &["`stable`, not `good`"]);
     refuses(&other, ", expect-suite: \"\"", &["`stable`, not ``"]);
     let place = takes(&other, ", expect-codename: jammy");
