@@ -1,6 +1,6 @@
 //! Which packages each image of a spec needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_deb::packages::PackageRecord;
 use basalt_slice::{Library, SliceError, Target};
@@ -85,6 +85,37 @@ pub(crate) fn solve_below(
         .collect()
 }
 
+/// The foreign architectures from which an image of this one takes packages.
+fn foreign<'s>(spec: &LoadedSpec, image: &'s ImageSpec, architecture: &str) -> BTreeSet<&'s str> {
+    image
+        .packages
+        .iter()
+        .filter(|wanted| wanted.applies(architecture, &spec.release))
+        .filter_map(|wanted| wanted.foreign(architecture))
+        .collect()
+}
+
+/// The architectures of whose packages a spec's images have some, its own and foreign ones, sorted.
+pub(crate) fn architectures(spec: &LoadedSpec) -> Vec<String> {
+    let own = spec.base.architectures.iter().map(String::as_str);
+    let images: Vec<&ImageSpec> = spec.images().map(|(_, image)| image).collect();
+    let foreign = spec.base.architectures.iter().flat_map(|architecture| {
+        let of_image = |image: &&ImageSpec| foreign(spec, image, architecture);
+        let below = spec
+            .below
+            .iter()
+            .map(|below| foreign(below, &below.base, architecture));
+        Vec::from_iter(below)
+            .into_iter()
+            .chain(images.iter().map(of_image).collect::<Vec<_>>())
+            .flatten()
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    });
+    let all: BTreeSet<String> = own.map(str::to_owned).chain(foreign).collect();
+    all.into_iter().collect()
+}
+
 /// What a suite is called in messages.
 fn label(suite: &Suite) -> String {
     format!("{} {}", suite.archive, suite.suite)
@@ -110,9 +141,12 @@ fn solve(
     variant: &str,
     image: &ImageSpec,
 ) -> Result<Found, BuildError> {
+    let foreign = foreign(spec, image, architecture);
     let ours: Vec<&Index> = indexes
         .iter()
-        .filter(|index| index.architecture == architecture)
+        .filter(|index| {
+            index.architecture == architecture || foreign.contains(index.architecture.as_str())
+        })
         .collect();
     let fail = |cause| match cause {
         // The archive is at fault, not the wishes.
@@ -154,7 +188,10 @@ fn solve(
             .filter(|wanted| wanted.applies(architecture, &spec.release))
     };
     let want = |wanted: &basalt_spec::WantedPackage| Want {
-        name: wanted.name.to_string(),
+        name: match wanted.foreign(architecture) {
+            Some(foreign) => format!("{}:{foreign}", wanted.name),
+            None => wanted.name.to_string(),
+        },
         constraint: wanted
             .version
             .as_ref()
@@ -185,7 +222,7 @@ fn solve(
         .iter()
         .map(|chosen| {
             (
-                chosen.record.name.clone(),
+                chosen.name.clone(),
                 (chosen.record.clone(), ours[chosen.index].suite),
             )
         })
@@ -203,7 +240,7 @@ fn solve(
         let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
         if let Some(chosen) = closure.get(&name) {
             let record = (chosen.record.clone(), ours[chosen.index].suite);
-            packages.insert(chosen.record.name.clone(), record);
+            packages.insert(chosen.name.clone(), record);
         }
         Ok(())
     };
@@ -263,10 +300,9 @@ pub fn reasons(
         ))
     })?;
     let suites = archives::suites(session, spec, None)?;
-    let architectures = [architecture.to_owned()];
     let indexes = session
         .threads
-        .install(|| archives::indexes(session, &suites, &architectures))?;
+        .install(|| archives::indexes(session, &suites, &architectures(spec)))?;
     let library = slices::library(spec)?;
     let found = solve(
         spec,
@@ -304,12 +340,9 @@ pub fn reasons(
             Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
         });
         let why: Vec<String> = why.collect();
-        match found.slices.contains_key(&chosen.record.name) {
-            true => reasons
-                .entry(chosen.record.name.clone())
-                .or_default()
-                .extend(why),
-            false => drop(reasons.insert(chosen.record.name.clone(), why)),
+        match found.slices.contains_key(&chosen.name) {
+            true => reasons.entry(chosen.name.clone()).or_default().extend(why),
+            false => drop(reasons.insert(chosen.name.clone(), why)),
         }
     }
     Ok(reasons)

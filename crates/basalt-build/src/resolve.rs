@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::BuildError;
 use crate::archives::{self, Suite};
 use crate::blame;
-use crate::closures::{Solved, solve_all, solve_below};
+use crate::closures::{Solved, architectures, solve_all, solve_below};
 use crate::layering::{self, Level};
 use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
 use crate::minimize;
@@ -88,7 +88,7 @@ pub(crate) fn resolve(
     let suites = archives::suites(session, spec, former)?;
     let library = slices::library(spec)?;
     let (solved, below) = session.stage(Stage::Solve, 0, || {
-        let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
+        let indexes = archives::indexes(session, &suites, &architectures(spec))?;
         let solved = solve_all(spec, &suites, &indexes, &library)?;
         let count: BTreeSet<&String> = solved
             .iter()

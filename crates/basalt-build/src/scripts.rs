@@ -14,7 +14,7 @@ use fs_err::File;
 use crate::BuildError;
 use crate::archives::{self, Suite};
 use crate::blame;
-use crate::closures::solve_all;
+use crate::closures::{self, solve_all};
 use crate::report::Stage;
 use crate::resolve::{control, explain, fetch, request};
 use crate::session::Session;
@@ -41,7 +41,7 @@ pub fn explanations(
     let suites = archives::suites(session, spec, None)?;
     let library = slices::library(spec)?;
     let solved = session.stage(Stage::Solve, 0, || {
-        let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
+        let indexes = archives::indexes(session, &suites, &closures::architectures(spec))?;
         let solved = solve_all(spec, &suites, &indexes, &library)?;
         let result = format!("{} images", solved.len());
         Ok((solved, result))

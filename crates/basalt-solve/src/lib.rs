@@ -81,7 +81,7 @@ fn solve_in(
         Err((id, reasons)) => {
             let Some(solved) = solver::solve(pool, &ids) else {
                 return Err(SolveError::Unsatisfiable {
-                    wanted: pool.get(id).record.name.clone(),
+                    wanted: pool.get(id).key.clone(),
                     reasons,
                 });
             };
@@ -96,9 +96,14 @@ fn solve_in(
 
 /// The version a wanted name stands for.
 fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
+    let native = pool.universe.native().to_owned();
+    let (name, architecture) = match want.name.split_once(':') {
+        Some((name, architecture)) => (name.to_owned(), architecture.to_owned()),
+        None => (want.name.clone(), native.clone()),
+    };
     let possibility = Possibility {
-        name: want.name.clone(),
-        qualifier: None,
+        name,
+        qualifier: (architecture != native).then(|| architecture.clone()),
         constraint: want.constraint.clone(),
     };
     let versions = pool.versions(&want.name);
@@ -122,7 +127,7 @@ fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
     if !versions.is_empty() {
         return Err(SolveError::NoSuchVersion {
             wanted: possibility.to_string(),
-            available: explain::available(pool, &possibility),
+            available: explain::available(pool, &possibility, &native),
         });
     }
     if let Some(version) = pool.pinned_away(&want.name) {
@@ -131,7 +136,7 @@ fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
             available: pool.unpinned_versions(&want.name),
         });
     }
-    let mut providers = pool.targets(&possibility);
+    let mut providers = pool.targets(&possibility, &architecture);
     providers.retain(|id| pool.get(*id).is_candidate);
     match providers.as_slice() {
         [] => Err(SolveError::NotFound {
@@ -180,6 +185,7 @@ fn reasoned(pool: &Pool<'_>, marked: &[Id], wanted: &[(Id, Why)], recommends: bo
     for id in marked {
         let loaded = pool.get(*id);
         let record = &loaded.record;
+        let by = Some(pool.universe.counted_as(record));
         let hard = record
             .pre_depends
             .iter()
@@ -193,10 +199,10 @@ fn reasoned(pool: &Pool<'_>, marked: &[Id], wanted: &[(Id, Why)], recommends: bo
         for (relation, is_soft) in hard.chain(soft) {
             for possibility in &relation.alternatives {
                 for target in given.get(&possibility.name).into_iter().flatten() {
-                    if target == id || !pool.is_met_by(possibility, &pool.get(*target).record) {
+                    if target == id || !pool.is_met_by(possibility, by, &pool.get(*target).record) {
                         continue;
                     }
-                    let (package, relation) = (record.name.clone(), relation.to_string());
+                    let (package, relation) = (loaded.key.clone(), relation.to_string());
                     why.entry(*target).or_default().insert(if is_soft {
                         Why::RecommendsOf { package, relation }
                     } else {
@@ -211,12 +217,13 @@ fn reasoned(pool: &Pool<'_>, marked: &[Id], wanted: &[(Id, Why)], recommends: bo
         .map(|(id, why)| {
             let loaded = pool.get(id);
             Chosen {
+                name: loaded.key.clone(),
                 record: loaded.record.clone(),
                 index: loaded.index,
                 why: why.into_iter().collect(),
             }
         })
         .collect();
-    packages.sort_by(|left, right| left.record.name.cmp(&right.record.name));
+    packages.sort_by(|left, right| left.name.cmp(&right.name));
     Closure { packages }
 }
