@@ -97,22 +97,13 @@ fn foreign<'s>(spec: &LoadedSpec, image: &'s ImageSpec, architecture: &str) -> B
 
 /// The architectures of whose packages a spec's images have some, its own and foreign ones, sorted.
 pub(crate) fn architectures(spec: &LoadedSpec) -> Vec<String> {
-    let own = spec.base.architectures.iter().map(String::as_str);
-    let images: Vec<&ImageSpec> = spec.images().map(|(_, image)| image).collect();
-    let foreign = spec.base.architectures.iter().flat_map(|architecture| {
-        let of_image = |image: &&ImageSpec| foreign(spec, image, architecture);
-        let below = spec
-            .below
-            .iter()
-            .map(|below| foreign(below, &below.base, architecture));
-        Vec::from_iter(below)
-            .into_iter()
-            .chain(images.iter().map(of_image).collect::<Vec<_>>())
-            .flatten()
-            .map(str::to_owned)
-            .collect::<Vec<String>>()
-    });
-    let all: BTreeSet<String> = own.map(str::to_owned).chain(foreign).collect();
+    let mut all: BTreeSet<String> = spec.base.architectures.iter().cloned().collect();
+    let below = spec.below.iter().map(|below| &below.base);
+    for image in spec.images().map(|(_, image)| image).chain(below) {
+        for own in &spec.base.architectures {
+            all.extend(foreign(spec, image, own).into_iter().map(str::to_owned));
+        }
+    }
     all.into_iter().collect()
 }
 

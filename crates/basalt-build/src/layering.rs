@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use basalt_deb::packages::PackageRecord;
 use basalt_layer::plan::{self, PackageWeight};
 use basalt_lock::{Lock, LockedBelow, LockedImage};
 use basalt_spec::LoadedSpec;
