@@ -156,11 +156,10 @@ fn moment(text: &str) -> Result<i64, String> {
     let wrong =
         || "write a date as 2026-11-01, or a moment as 2026-11-01T12:00:00Z (RFC 3339)".to_owned();
     let moment = match text.len() {
-        10 => {
-            let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
-            let end = date.at(23, 59, 59, 0).to_zoned(jiff::tz::TimeZone::UTC);
-            end.map_err(|_| wrong())?.timestamp()
-        }
+        // A date stands for its end.
+        10 => format!("{text}T23:59:59Z")
+            .parse::<jiff::Timestamp>()
+            .map_err(|_| wrong())?,
         _ => text.parse::<jiff::Timestamp>().map_err(|_| wrong())?,
     };
     // The end of today is still to come, and today may be asked for.
