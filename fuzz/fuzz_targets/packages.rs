@@ -10,6 +10,10 @@ fn ask(index: &CompiledIndex) {
         let _ = index.records(name);
         let _ = index.providers(name);
     }
+    for fault in index.faults() {
+        let found = index.find(&fault.package);
+        assert!(found.is_ok_and(|found| found.faults.contains(fault)));
+    }
     let _ = index.essential();
 }
 

@@ -183,12 +183,12 @@ pub(crate) fn assemble(
         architecture,
     )?;
     let number =
-        distribution::find(&image.distribution, &spec.release).map_or("", |row| row.version);
+        distribution::find(&image.distribution, lock.codename()).map_or("", |row| row.version);
     let identity = Identity {
         name: &image.name,
         variant,
         distribution: &image.distribution,
-        release: &spec.release,
+        release: lock.codename(),
         number,
         epoch,
     };

@@ -99,7 +99,7 @@ pub fn current_lock(
     locked: bool,
 ) -> Result<Lock, BuildError> {
     let why = match read_lock(spec)? {
-        Some(lock) => match misfit(spec, &lock)? {
+        Some(lock) => match misfit(spec, &lock, session.options.clock)? {
             None => return Ok(lock),
             Some(why) => why,
         },
@@ -238,9 +238,10 @@ pub(crate) fn assemble_all(
     for job in jobs {
         let mut mine = BTreeMap::new();
         for package in lock.packages_of(job.locked) {
-            let policy = policy(job, &job.sliced, lock, &package.name)?;
+            let name = package.name_in(&job.locked.architecture);
+            let policy = policy(job, &job.sliced, lock, &name)?;
             let key = read::key(package, &policy)?;
-            mine.insert(package.name.clone(), key);
+            mine.insert(name, key);
             packages.insert(key, (package, policy, key));
         }
         // For what packs it: read here, beside the others.
@@ -308,10 +309,22 @@ fn assemble_one(
     Ok(assembled)
 }
 
+/// The packages of an image, with what it calls them.
+fn named<'l>(
+    lock: &'l Lock,
+    job: &Job<'l>,
+) -> impl Iterator<Item = (&'l str, &'l LockedPackage)> + use<'l> {
+    let locked = job.locked;
+    locked.packages.iter().filter_map(|name| {
+        let package = lock.package(name, &locked.architecture)?;
+        Some((name.as_str(), package))
+    })
+}
+
 /// The source of each package of an image.
 fn sources<'l>(lock: &'l Lock, job: &Job<'l>) -> BTreeMap<&'l str, &'l str> {
-    lock.packages_of(job.locked)
-        .map(|package| (package.name.as_str(), package.source.as_str()))
+    named(lock, job)
+        .map(|(name, package)| (name, package.source.as_str()))
         .collect()
 }
 
@@ -320,8 +333,8 @@ fn directory_times<'l>(lock: &'l Lock, job: &Job<'l>) -> DirectoryTimes<'l> {
     match lock.compatibility {
         1 => DirectoryTimes::OfImage,
         _ => DirectoryTimes::OfLayer(
-            lock.packages_of(job.locked)
-                .map(|package| (package.name.as_str(), package.date))
+            named(lock, job)
+                .map(|(name, package)| (name, package.date))
                 .collect(),
         ),
     }

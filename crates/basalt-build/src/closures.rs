@@ -1,10 +1,10 @@
 //! Which packages each image of a spec needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_deb::packages::PackageRecord;
 use basalt_slice::{Library, SliceError, Target};
-use basalt_solve::{Closure, Request as Wish, Universe, Want, Why};
+use basalt_solve::{Closure, Request as Wish, SolveError, Universe, Want, Why};
 use basalt_spec::{ImageSpec, LoadedSpec};
 use rayon::prelude::*;
 
@@ -85,6 +85,33 @@ pub(crate) fn solve_below(
         .collect()
 }
 
+/// The foreign architectures from which an image of this one takes packages.
+fn foreign<'s>(spec: &LoadedSpec, image: &'s ImageSpec, architecture: &str) -> BTreeSet<&'s str> {
+    image
+        .packages
+        .iter()
+        .filter(|wanted| wanted.applies(architecture, &spec.release))
+        .filter_map(|wanted| wanted.foreign(architecture))
+        .collect()
+}
+
+/// The architectures of whose packages a spec's images have some, its own and foreign ones, sorted.
+pub(crate) fn architectures(spec: &LoadedSpec) -> Vec<String> {
+    let mut all: BTreeSet<String> = spec.base.architectures.iter().cloned().collect();
+    let below = spec.below.iter().map(|below| &below.base);
+    for image in spec.images().map(|(_, image)| image).chain(below) {
+        for own in &spec.base.architectures {
+            all.extend(foreign(spec, image, own).into_iter().map(str::to_owned));
+        }
+    }
+    all.into_iter().collect()
+}
+
+/// What a suite is called in messages.
+fn label(suite: &Suite) -> String {
+    format!("{} {}", suite.archive, suite.suite)
+}
+
 /// What one image needs.
 struct Found {
     /// What the solver found.
@@ -105,23 +132,44 @@ fn solve(
     variant: &str,
     image: &ImageSpec,
 ) -> Result<Found, BuildError> {
-    let fail = |cause| BuildError::Unsolvable {
-        image: title(spec, architecture, variant),
-        cause: Box::new(cause),
-    };
+    let foreign = foreign(spec, image, architecture);
     let ours: Vec<&Index> = indexes
         .iter()
-        .filter(|index| index.architecture == architecture)
+        .filter(|index| {
+            index.architecture == architecture || foreign.contains(index.architecture.as_str())
+        })
         .collect();
+    let fail = |cause| match cause {
+        // The archive is at fault, not the wishes.
+        SolveError::Unusable {
+            index,
+            fault,
+            consequence,
+            ..
+        } if index < ours.len() => {
+            let (path, suite) = (&ours[index].path, &suites[ours[index].suite]);
+            let consequence = match consequence.as_str() {
+                "" => String::new(),
+                text => format!("\n{text}"),
+            };
+            BuildError::Malformed {
+                archive: suite.archive.clone(),
+                suite: suite.suite.clone(),
+                cause: format!(
+                    "{path}: {fault}; ask for another version of it, or have the archive mended{consequence}"
+                ),
+            }
+        }
+        cause => BuildError::Unsolvable {
+            image: title(spec, architecture, variant),
+            cause: Box::new(cause),
+        },
+    };
     let labelled = ours
         .iter()
         .map(|index| {
             let suite = &suites[index.suite];
-            (
-                format!("{} {}", suite.archive, suite.suite),
-                &index.index,
-                suite.priority,
-            )
+            (label(suite), &index.index, suite.priority)
         })
         .collect();
     let wanted = || {
@@ -131,7 +179,10 @@ fn solve(
             .filter(|wanted| wanted.applies(architecture, &spec.release))
     };
     let want = |wanted: &basalt_spec::WantedPackage| Want {
-        name: wanted.name.to_string(),
+        name: match wanted.foreign(architecture) {
+            Some(foreign) => format!("{}:{foreign}", wanted.name),
+            None => wanted.name.to_string(),
+        },
         constraint: wanted
             .version
             .as_ref()
@@ -151,14 +202,18 @@ fn solve(
             .collect(),
         ..Wish::default()
     };
-    let universe = Universe::new(architecture, labelled);
+    let empty = (0..suites.len())
+        .filter(|number| ours.iter().all(|index| index.suite != *number))
+        .map(|number| label(&suites[number]))
+        .collect();
+    let universe = Universe::new(architecture, labelled).without(empty);
     let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
     let mut packages: Records = closure
         .packages
         .iter()
         .map(|chosen| {
             (
-                chosen.record.name.clone(),
+                chosen.name.clone(),
                 (chosen.record.clone(), ours[chosen.index].suite),
             )
         })
@@ -176,7 +231,7 @@ fn solve(
         let closure = basalt_solve::solve(&universe, &wish).map_err(fail)?;
         if let Some(chosen) = closure.get(&name) {
             let record = (chosen.record.clone(), ours[chosen.index].suite);
-            packages.insert(chosen.record.name.clone(), record);
+            packages.insert(chosen.name.clone(), record);
         }
         Ok(())
     };
@@ -236,10 +291,9 @@ pub fn reasons(
         ))
     })?;
     let suites = archives::suites(session, spec, None)?;
-    let architectures = [architecture.to_owned()];
     let indexes = session
         .threads
-        .install(|| archives::indexes(session, &suites, &architectures))?;
+        .install(|| archives::indexes(session, &suites, &architectures(spec)))?;
     let library = slices::library(spec)?;
     let found = solve(
         spec,
@@ -277,12 +331,9 @@ pub fn reasons(
             Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
         });
         let why: Vec<String> = why.collect();
-        match found.slices.contains_key(&chosen.record.name) {
-            true => reasons
-                .entry(chosen.record.name.clone())
-                .or_default()
-                .extend(why),
-            false => drop(reasons.insert(chosen.record.name.clone(), why)),
+        match found.slices.contains_key(&chosen.name) {
+            true => reasons.entry(chosen.name.clone()).or_default().extend(why),
+            false => drop(reasons.insert(chosen.name.clone(), why)),
         }
     }
     Ok(reasons)

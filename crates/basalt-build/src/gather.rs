@@ -24,7 +24,7 @@ pub(crate) fn request_of(lock: &Lock, package: &LockedPackage) -> Request {
     Request {
         archive: package.archive.clone(),
         path: package.path.clone(),
-        digest: package.sha256,
+        digest: package.sha256.into(),
         size: package.size,
         by_hash: false,
         state: lock.moment_of(&package.archive),

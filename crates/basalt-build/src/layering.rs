@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use basalt_deb::packages::PackageRecord;
 use basalt_layer::plan::{self, PackageWeight};
 use basalt_lock::{Lock, LockedBelow, LockedImage};
 use basalt_spec::LoadedSpec;
@@ -161,11 +160,11 @@ fn weigh_more<'a>(
 
 /// What the plan needs to know of an image's packages, but for those that lower layers hold.
 fn weights(image: &Solved, held: &BTreeSet<&String>) -> Vec<PackageWeight> {
-    let records = image.packages.values().map(|(record, _)| record);
+    let records = image.packages.iter();
     records
-        .filter(|record| !held.contains(&record.name))
-        .map(|record: &PackageRecord| PackageWeight {
-            name: record.name.clone(),
+        .filter(|(name, _)| !held.contains(name))
+        .map(|(name, (record, _))| PackageWeight {
+            name: name.clone(),
             source: record.source.clone(),
             size: record.size,
             rate: plan::change_rate(&record.source),

@@ -41,6 +41,7 @@ mod standing;
 mod stated;
 mod vendor;
 
+pub use basalt_trust::Clock;
 pub use build::{BuildRequest, build, current_lock};
 pub use closures::reasons;
 pub use error::BuildError;

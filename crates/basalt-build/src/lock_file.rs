@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use basalt_digest::Digest;
 use basalt_lock::{Lock, LockedBelow, MAXIMUM_SIZE};
 use basalt_spec::LoadedSpec;
+use basalt_trust::Clock;
 
 use crate::BuildError;
 use crate::slices;
@@ -37,11 +38,26 @@ pub fn read_lock(spec: &LoadedSpec) -> Result<Option<Lock>, BuildError> {
         .map_err(|cause| BuildError::Lock { path, cause })
 }
 
-/// Why a lock does not fit a spec, if it does not.
+/// Why a lock does not fit a spec, or the moment that was asked for, if it does not.
 ///
 /// # Errors
 /// When a local file that the spec names cannot be read.
-pub(crate) fn misfit(spec: &LoadedSpec, lock: &Lock) -> Result<Option<String>, BuildError> {
+pub(crate) fn misfit(
+    spec: &LoadedSpec,
+    lock: &Lock,
+    clock: Clock,
+) -> Result<Option<String>, BuildError> {
+    if clock.as_of && lock.as_of != Some(clock.now) {
+        let of = |moment: Option<i64>| match moment {
+            Some(moment) => format!("as of {}", basalt_oci::date(moment)),
+            None => "as of the day it was made".to_owned(),
+        };
+        return Ok(Some(format!(
+            "it was locked {}, not {}",
+            of(lock.as_of),
+            of(Some(clock.now))
+        )));
+    }
     if lock.release != spec.release {
         return Ok(Some(format!(
             "it is for {}, not {}",

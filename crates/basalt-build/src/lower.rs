@@ -136,7 +136,12 @@ fn read_for(
     sliced: &BTreeMap<String, Sliced>,
     package: &LockedPackage,
 ) -> Result<ReadPackage, BuildError> {
-    let policy = policy(job, sliced, lock, &package.name)?;
+    let policy = policy(
+        job,
+        sliced,
+        lock,
+        &package.name_in(&job.locked.architecture),
+    )?;
     let key = read::key(package, &policy)?;
     if let Some(read) = read::remembered(&session.cache, &key)? {
         return Ok(read);

@@ -276,7 +276,7 @@ impl<'a> Materials<'a> {
         let distribution = jobs
             .first()
             .map_or("", |job| job.image.distribution.as_str());
-        let system = system(distribution, &self.spec.release);
+        let system = system(distribution, self.lock.codename());
         let packages = self.packages(jobs);
         let used: BTreeSet<(&str, &str)> = packages
             .iter()

@@ -127,7 +127,18 @@ impl Database<'_> {
                 self.tree.insert_file(&path, Vec::new(), mode, owner())?;
             }
         }
-        self.file("var/lib/dpkg/arch", format!("{architecture}\n"), 0o644)?;
+        // The machine's own architecture first, then those that dpkg was told of (`--add-architecture`).
+        let foreign: BTreeSet<&str> = packages
+            .values()
+            .map(|read| read.listing.architecture.as_str())
+            .filter(|own| ![architecture, "all"].contains(own))
+            .collect();
+        let mut known = format!("{architecture}\n");
+        for foreign in foreign {
+            known.push_str(foreign);
+            known.push('\n');
+        }
+        self.file("var/lib/dpkg/arch", known, 0o644)?;
         for folder in ["alternatives", "parts", "updates"] {
             self.tree
                 .ensure_directory(&TreePath::new(&format!("var/lib/dpkg/{folder}"))?, owner())?;

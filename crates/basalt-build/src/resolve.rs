@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use basalt_deb::deb::{self, Control};
 use basalt_deb::packages::PackageRecord;
+use basalt_digest::Digest;
 use basalt_effects::apply::{self, Context, Ids};
 use basalt_effects::{Effect, Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
@@ -20,7 +21,7 @@ use crate::BuildError;
 use crate::archives::{self, Suite};
 use crate::blame;
 use crate::claim::Promised;
-use crate::closures::{Solved, solve_all, solve_below};
+use crate::closures::{Solved, architectures, solve_all, solve_below};
 use crate::layering::{self, Level};
 use crate::lock_file::{local_files, lock_path, read_lock, write_lock};
 use crate::minimize;
@@ -90,7 +91,7 @@ pub(crate) fn resolve(
     let library = slices::library(spec)?;
     let suites = archives::suites(session, spec, former)?;
     let (solved, below) = session.stage(Stage::Solve, 0, || {
-        let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
+        let indexes = archives::indexes(session, &suites, &architectures(spec))?;
         let solved = solve_all(spec, &suites, &indexes, &library)?;
         let count: BTreeSet<&String> = solved
             .iter()
@@ -136,12 +137,14 @@ pub(crate) fn resolve(
         let former = read_lock(spec)?;
         levels.push(Level::new(spec, solved, former.as_ref()));
     }
+    let clock = session.options.clock;
     let images = layering::plan(&levels, &Level::new(spec, &solved, former));
     Ok(Lock {
         format: FORMAT,
         compatibility: COMPATIBILITY,
         name: spec.base.name.clone(),
         release: spec.release.clone(),
+        as_of: clock.as_of.then_some(clock.now),
         spec: spec.digest(),
         archives: suites.into_iter().map(|suite| suite.snapshot).collect(),
         packages: controls.into_iter().map(|(package, _)| package).collect(),
@@ -157,7 +160,7 @@ pub(crate) fn request(record: &PackageRecord, suite: &Suite) -> Request {
     Request {
         archive: suite.archive.clone(),
         path: record.filename.clone(),
-        digest: record.sha256,
+        digest: record.digest,
         size: record.size,
         by_hash: false,
         state: None,
@@ -166,15 +169,12 @@ pub(crate) fn request(record: &PackageRecord, suite: &Suite) -> Request {
 
 /// Downloads what the cache does not have.
 pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), BuildError> {
-    let missing: Vec<Request> = requests
-        .iter()
-        .filter(|request| {
-            !session
-                .cache
-                .seems_to_have(&request.digest, Some(request.size))
-        })
-        .cloned()
-        .collect();
+    let mut missing: Vec<Request> = Vec::new();
+    for request in requests {
+        if !session.fetcher.seems_to_have(request)? {
+            missing.push(request.clone());
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -186,9 +186,13 @@ pub(crate) fn fetch(session: &Session, requests: &[Request]) -> Result<(), Build
     })
 }
 
-/// A package's control member, as the cache remembers it, else read from its file.
-pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
-    let control = control_of(session, record)?;
+/// A package's control member, as the cache remembers it, else read from its file, of this digest.
+pub(crate) fn control(
+    session: &Session,
+    record: &PackageRecord,
+    digest: &Digest,
+) -> Result<Control, BuildError> {
+    let control = control_of(session, record, digest)?;
     let promised = Promised {
         name: &record.name,
         version: record.version.as_str(),
@@ -198,14 +202,18 @@ pub(crate) fn control(session: &Session, record: &PackageRecord) -> Result<Contr
     Ok(control)
 }
 
-fn control_of(session: &Session, record: &PackageRecord) -> Result<Control, BuildError> {
+fn control_of(
+    session: &Session,
+    record: &PackageRecord,
+    digest: &Digest,
+) -> Result<Control, BuildError> {
     #[derive(Serialize, Deserialize)]
     struct Fact {
         stanza: String,
         members: BTreeMap<String, Vec<u8>>,
         date: i64,
     }
-    if let Some(bytes) = session.cache.fact("control", &record.sha256)?
+    if let Some(bytes) = session.cache.fact("control", digest)?
         && let Ok(Fact {
             stanza,
             members,
@@ -220,10 +228,8 @@ fn control_of(session: &Session, record: &PackageRecord) -> Result<Control, Buil
     }
     let blob = session
         .cache
-        .open_verified(&record.sha256, record.size)?
-        .ok_or(BuildError::LostBlob {
-            digest: record.sha256,
-        })?;
+        .open_verified(digest, record.size)?
+        .ok_or(BuildError::LostBlob { digest: *digest })?;
     let control = deb::read_control(blob, &deb::Limits::default())
         .map_err(|error| blame::of_package(&record.name, &record.version.to_string(), &error))?;
     let fact = Fact {
@@ -232,7 +238,7 @@ fn control_of(session: &Session, record: &PackageRecord) -> Result<Control, Buil
         date: control.date,
     };
     let bytes = postcard::to_stdvec(&fact).map_err(BuildError::record)?;
-    session.cache.put_fact("control", &record.sha256, &bytes)?;
+    session.cache.put_fact("control", digest, &bytes)?;
     Ok(control)
 }
 
@@ -242,7 +248,8 @@ fn locked(
     record: &PackageRecord,
     suite: &Suite,
 ) -> Result<(LockedPackage, Explanation), BuildError> {
-    let control = control(session, record)?;
+    let digest = session.fetcher.digest_of(&request(record, suite))?;
+    let control = control(session, record, &digest)?;
     let explanation = explain(
         &PackageScripts {
             package: &record.name,
@@ -281,7 +288,8 @@ fn locked(
         suite: suite.suite.clone(),
         path: record.filename.clone(),
         size: record.size,
-        sha256: record.sha256,
+        sha256: digest,
+        sha512: record.digest.sha512(),
         date: control.date,
         scripts,
     };

@@ -68,7 +68,7 @@ pub(crate) fn of_image(
     Sbom {
         tool: tool(),
         image: image(spec, job, &job.locked.architecture, manifest),
-        system: provenance::system(&job.image.distribution, &spec.release),
+        system: provenance::system(&job.image.distribution, lock.codename()),
         packages: all_packages(lock, job, packages, tree),
         files,
         links,
@@ -81,18 +81,18 @@ fn all_packages(
     packages: &BTreeMap<String, ReadPackage>,
     tree: &Tree,
 ) -> Vec<Package> {
-    let locked: BTreeMap<&str, &LockedPackage> = lock
+    let locked: BTreeMap<String, &LockedPackage> = lock
         .packages_of(job.locked)
-        .map(|package| (package.name.as_str(), package))
+        .map(|package| (package.name_in(&job.locked.architecture), package))
         .collect();
     let known = Dependencies::new(packages);
     packages
         .iter()
-        .filter_map(|(name, read)| Some((locked.get(name.as_str())?, read)))
-        .map(|(locked, read)| {
+        .filter_map(|(name, read)| Some((name, locked.get(name)?, read)))
+        .map(|(name, locked, read)| {
             let stanza = Stanza::parse(&read.listing.stanza).ok();
             let field = |name| stanza.as_ref().and_then(|stanza| stanza.get(name));
-            let (slices, left_out) = in_part(job, read, tree);
+            let (slices, left_out) = in_part(job, name, read, tree);
             Package {
                 name: locked.name.clone(),
                 version: locked.version.clone(),
@@ -116,8 +116,13 @@ fn all_packages(
 }
 
 /// The slices of a package that is not whole in the image, and what they leave out.
-fn in_part(job: &Job<'_>, read: &ReadPackage, tree: &Tree) -> (Vec<String>, Vec<LeftOut>) {
-    let Some(sliced) = job.sliced.get(&read.listing.name) else {
+fn in_part(
+    job: &Job<'_>,
+    name: &str,
+    read: &ReadPackage,
+    tree: &Tree,
+) -> (Vec<String>, Vec<LeftOut>) {
+    let Some(sliced) = job.sliced.get(name) else {
         return (Vec::new(), Vec::new());
     };
     let mut paths = match job.locked.kept.is_empty() {
@@ -139,6 +144,7 @@ fn in_part(job: &Job<'_>, read: &ReadPackage, tree: &Tree) -> (Vec<String>, Vec<
 /// What packages are found by when others depend on them.
 struct Dependencies {
     versions: Vec<Option<Version>>,
+    architectures: Vec<String>,
     /// Packages by their own name, and then those that provide it.
     by_name: BTreeMap<String, Vec<(usize, Option<Provide>)>>,
 }
@@ -146,13 +152,13 @@ struct Dependencies {
 impl Dependencies {
     fn new(packages: &BTreeMap<String, ReadPackage>) -> Self {
         let mut versions = Vec::with_capacity(packages.len());
+        let mut architectures = Vec::with_capacity(packages.len());
         let mut by_name: BTreeMap<String, Vec<(usize, Option<Provide>)>> = BTreeMap::new();
         for (place, (name, read)) in packages.iter().enumerate() {
             versions.push(Version::new(&read.listing.version).ok());
-            by_name
-                .entry(name.clone())
-                .or_default()
-                .insert(0, (place, None));
+            architectures.push(read.listing.architecture.clone());
+            let name = name.split(':').next().unwrap_or_default().to_owned();
+            by_name.entry(name).or_default().insert(0, (place, None));
             let stanza = Stanza::parse(&read.listing.stanza).ok();
             let field = stanza.as_ref().and_then(|stanza| stanza.get("Provides"));
             let provides =
@@ -165,7 +171,11 @@ impl Dependencies {
                     .push((place, Some(provide)));
             }
         }
-        Self { versions, by_name }
+        Self {
+            versions,
+            architectures,
+            by_name,
+        }
     }
 
     /// The places of what a package depends on, as far as that is in the image: of each dependency, the alternative
@@ -173,6 +183,10 @@ impl Dependencies {
     fn of(&self, read: &ReadPackage, architecture: &str) -> Vec<usize> {
         let Ok(stanza) = Stanza::parse(&read.listing.stanza) else {
             return Vec::new();
+        };
+        let own = match read.listing.architecture.as_str() {
+            "all" => architecture,
+            own => own,
         };
         let mut found = BTreeSet::new();
         for field in ["Pre-Depends", "Depends"] {
@@ -183,27 +197,32 @@ impl Dependencies {
                     dependency
                         .alternatives
                         .iter()
-                        .find_map(|one| self.meets(one)),
+                        .find_map(|one| self.meets(one, own)),
                 );
             }
         }
         found.into_iter().collect()
     }
 
-    fn meets(&self, wanted: &Possibility) -> Option<usize> {
+    /// The place of what meets a wish of a package of this architecture: one of the same, if there is one.
+    fn meets(&self, wanted: &Possibility, architecture: &str) -> Option<usize> {
         let fits = |version: Option<&Version>, constraint: &Option<Constraint>| match constraint {
             None => true,
             Some(constraint) => version.is_some_and(|version| constraint.is_met_by(version)),
         };
         let candidates = self.by_name.get(&wanted.name)?;
-        let good = candidates.iter().find(|(place, provide)| {
+        let good = candidates.iter().filter(|(place, provide)| {
             let version = match provide {
                 Some(provide) => provide.version.as_ref(),
                 None => self.versions.get(*place).and_then(Option::as_ref),
             };
             fits(version, &wanted.constraint)
         });
-        good.map(|(place, _)| *place)
+        let is_other = |(place, _): &&(usize, Option<Provide>)| {
+            let own = self.architectures.get(*place).map(String::as_str);
+            own != Some(architecture) && own != Some("all")
+        };
+        good.min_by_key(is_other).map(|(place, _)| *place)
     }
 }
 

@@ -13,7 +13,7 @@ use basalt_spec::LoadedSpec;
 use crate::BuildError;
 use crate::archives::{self, Suite};
 use crate::blame;
-use crate::closures::solve_all;
+use crate::closures::{self, solve_all};
 use crate::report::Stage;
 use crate::resolve::{control, explain, fetch, request};
 use crate::session::Session;
@@ -40,7 +40,7 @@ pub fn explanations(
     let suites = archives::suites(session, spec, None)?;
     let library = slices::library(spec)?;
     let solved = session.stage(Stage::Solve, 0, || {
-        let indexes = archives::indexes(session, &suites, &spec.base.architectures)?;
+        let indexes = archives::indexes(session, &suites, &closures::architectures(spec))?;
         let solved = solve_all(spec, &suites, &indexes, &library)?;
         let result = format!("{} images", solved.len());
         Ok((solved, result))
@@ -69,8 +69,9 @@ pub fn explanations(
     fetch(session, &requests)?;
     records
         .values()
-        .map(|(record, _)| {
-            let control = control(session, record)?;
+        .map(|(record, suite)| {
+            let digest = session.fetcher.digest_of(&request(record, suite))?;
+            let control = control(session, record, &digest)?;
             let scripts = PackageScripts {
                 package: &record.name,
                 version: record.version.as_str(),

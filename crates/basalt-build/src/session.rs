@@ -10,6 +10,7 @@ use basalt_fetch::{
 };
 use basalt_layer::CompressionPool;
 use basalt_spec::LoadedSpec;
+use basalt_trust::Clock;
 
 use crate::BuildError;
 use crate::report::{Observer, Stage, StageTime};
@@ -33,8 +34,8 @@ pub struct Options {
     pub jobs: usize,
     /// The time of everything generated, in seconds since 1970; the newest package's when not given.
     pub source_date_epoch: Option<i64>,
-    /// The moment against which signatures and `Valid-Until` are checked, in seconds since 1970.
-    pub now: i64,
+    /// The moment against which signatures, keys and `Valid-Until` are judged.
+    pub clock: Clock,
 }
 
 /// One run: the cache, the downloads, the threads, who listens.

@@ -9,6 +9,7 @@ pub mod compression;
 pub mod deb;
 mod entries;
 pub mod packages;
+mod path;
 pub mod relation;
 pub mod release;
 pub mod stanza;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use basalt_digest::Digest;
+use basalt_digest::{Digest, DigestError, Promise, Sha512};
 
+use crate::path;
 use crate::stanza::{Field, Stanza, StanzaError};
 
 /// The most files taken from one `Release`.
@@ -14,8 +15,8 @@ pub const MAXIMUM_FILES: usize = 100_000;
 pub struct ReleaseFile {
     /// Its length in bytes.
     pub size: u64,
-    /// Its digest.
-    pub sha256: Digest,
+    /// Its digest: SHA-256 where the `Release` gives it, else SHA-512.
+    pub digest: Promise,
 }
 
 /// What a `Release` file says. Texts the archive leaves out are empty.
@@ -57,6 +58,12 @@ pub enum ReleaseError {
     /// A field it must have is not there.
     #[error("the Release file lacks the field `{0}`")]
     Lacks(&'static str),
+    /// It vouches for its files by digests alone that can be forged, or by none.
+    #[error(
+        "the Release file has neither `SHA256` nor `SHA512`{}; the archive must be made anew with one of them",
+        weaker(.0)
+    )]
+    WeakDigests(Vec<&'static str>),
     /// A field makes no sense.
     #[error("line {line} of the Release file has a bad `{field}`: {cause}")]
     Field {
@@ -72,11 +79,12 @@ pub enum ReleaseError {
 impl Release {
     /// Parses the text of a `Release` file, without the signature around it.
     ///
-    /// Only `SHA256` is read of the file lists; weaker digests are passed over.
+    /// Of the file lists `SHA256` is read, or `SHA512` where that is not there; weaker digests are
+    /// passed over.
     ///
     /// # Errors
-    /// When it is not one stanza, lacks `Date` or `SHA256`, a date cannot be read, or a line of the
-    /// file list is malformed, leads out of the archive, or contradicts another.
+    /// When it is not one stanza, lacks `Date` or both `SHA256` and `SHA512`, a date cannot be read, or
+    /// a line of the file list is malformed, leads out of the archive, or contradicts another.
     pub fn parse(text: &str) -> Result<Self, ReleaseError> {
         let stanza = Stanza::parse(text)?;
         let text_of = |name| stanza.get(name).unwrap_or_default().to_owned();
@@ -94,9 +102,17 @@ impl Release {
                 .map(|field| parse_date(field.value).map_err(|cause| bad(field, 0, cause)))
                 .transpose()
         };
-        let list = stanza
-            .field("SHA256")
-            .ok_or(ReleaseError::Lacks("SHA256"))?;
+        let files = match (stanza.field("SHA256"), stanza.field("SHA512")) {
+            (Some(list), _) => parse_files(list, |hex| Digest::from_hex(hex).map(Promise::from))?,
+            (None, Some(list)) => {
+                parse_files(list, |hex| Sha512::from_hex(hex).map(Promise::from))?
+            }
+            (None, None) => {
+                let weak = ["MD5Sum", "SHA1"].into_iter();
+                let weak = weak.filter(|name| stanza.field(name).is_some());
+                return Err(ReleaseError::WeakDigests(weak.collect()));
+            }
+        };
         Ok(Self {
             origin: text_of("Origin"),
             label: text_of("Label"),
@@ -111,7 +127,7 @@ impl Release {
             no_support_for_architecture_all: stanza
                 .get("No-Support-for-Architecture-all")
                 .is_some_and(|value| value.eq_ignore_ascii_case("Packages")),
-            files: parse_files(list)?,
+            files,
         })
     }
 }
@@ -124,7 +140,25 @@ fn bad(field: &Field<'_>, below: usize, cause: impl Into<String>) -> ReleaseErro
     }
 }
 
-fn parse_files(list: &Field<'_>) -> Result<BTreeMap<String, ReleaseFile>, ReleaseError> {
+/// What the digests say that there are in place of good ones.
+fn weaker(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!(
+            ", only {}, which can be forged",
+            names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        ),
+    }
+}
+
+fn parse_files(
+    list: &Field<'_>,
+    parse_digest: impl Fn(&str) -> Result<Promise, DigestError>,
+) -> Result<BTreeMap<String, ReleaseFile>, ReleaseError> {
     let mut files = BTreeMap::new();
     for (below, line) in list
         .lines()
@@ -139,22 +173,14 @@ fn parse_files(list: &Field<'_>) -> Result<BTreeMap<String, ReleaseFile>, Releas
         else {
             return Err(bad(list, below, "a line must have digest, size and path"));
         };
-        let sha256 =
-            Digest::from_hex(digest).map_err(|error| bad(list, below, error.to_string()))?;
+        let digest = parse_digest(digest).map_err(|error| bad(list, below, error.to_string()))?;
         let size = size
             .parse()
             .map_err(|_| bad(list, below, "the size is not a number"))?;
-        let plain = path.len() <= 4096
-            && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-            && !path
-                .bytes()
-                .any(|byte| byte < b' ' || byte == 0x7f || byte == b'\\');
-        if !plain {
-            return Err(bad(list, below, "the path is not a plain relative one"));
-        }
-        let file = ReleaseFile { size, sha256 };
+        let path = path::normal(path).map_err(|cause| bad(list, below, cause))?;
+        let file = ReleaseFile { size, digest };
         if files
-            .insert(path.to_owned(), file)
+            .insert(path.clone(), file)
             .is_some_and(|former| former != file)
         {
             return Err(bad(
@@ -277,8 +303,8 @@ e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855        0 main/b
         assert!(release.acquire_by_hash && release.no_support_for_architecture_all);
         assert_eq!(release.architectures, ["all", "amd64", "arm64"]);
         assert_eq!(
-            release.files["main/binary-amd64/Packages"].sha256,
-            Digest::of(b"")
+            release.files["main/binary-amd64/Packages"].digest,
+            Digest::of(b"").into()
         );
     }
 
@@ -308,9 +334,17 @@ e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855        0 main/b
     #[test]
     fn refuses_a_release_without_strong_digests_or_date() {
         let without = |field: &str| TEXT.replace(field, "X-Not");
+        let error = Release::parse(&without("SHA256")).expect_err("MD5 alone");
+        assert_eq!(error, ReleaseError::WeakDigests(vec!["MD5Sum"]));
+        assert!(
+            error
+                .to_string()
+                .contains("only `MD5Sum`, which can be forged"),
+            "{error}"
+        );
         assert_eq!(
-            Release::parse(&without("SHA256")),
-            Err(ReleaseError::Lacks("SHA256"))
+            Release::parse("Date: Sat, 15 Nov 2025 09:15:44 UTC\n"),
+            Err(ReleaseError::WeakDigests(Vec::new()))
         );
         assert_eq!(
             Release::parse(&without("Date")),
@@ -319,18 +353,48 @@ e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855        0 main/b
     }
 
     #[test]
+    fn a_release_may_vouch_by_sha512_alone() {
+        let head = "Date: Sat, 15 Nov 2025 09:15:44 UTC\n";
+        let strong = format!("SHA512:\n {} 0 main/x\n", Sha512::of(b"").hex());
+        let release = Release::parse(&format!("{head}{strong}")).expect("a Release");
+        assert_eq!(release.files["main/x"].digest, Sha512::of(b"").into());
+        // Where both are given, SHA-256 is what the cache knows files by.
+        let both = format!(
+            "{head}{strong}SHA256:\n {} 0 main/x\n",
+            Digest::of(b"").hex()
+        );
+        let release = Release::parse(&both).expect("a Release");
+        assert_eq!(release.files["main/x"].digest, Digest::of(b"").into());
+        // A short digest is not taken for the other one.
+        let wrong = format!("{head}SHA512:\n {} 0 main/x\n", Digest::of(b"").hex());
+        assert!(Release::parse(&wrong).is_err());
+    }
+
+    #[test]
+    fn paths_that_are_not_normal_are_made_so() {
+        for path in [
+            "./main/binary-amd64/x",
+            "main//binary-amd64/x",
+            "main/./binary-amd64/x",
+        ] {
+            let release = Release::parse(&TEXT.replace("main/binary-amd64/Packages", path));
+            let release = release.expect(path);
+            assert!(release.files.contains_key("main/binary-amd64/x"), "{path}");
+        }
+    }
+
+    #[test]
     fn refuses_paths_that_leave_the_archive_and_contradictions() {
-        for path in ["../x", "/etc/passwd", "a//b", "a/./b"] {
+        for path in ["../x", "/etc/passwd", "a/../../b", "a/..", "a/", "."] {
             assert!(
                 Release::parse(&TEXT.replace("main/binary-amd64/Packages", path)).is_err(),
                 "{path}"
             );
         }
-        let twice = format!(
-            "{TEXT} {} 1 main/binary-amd64/Packages\n",
-            Digest::of(b"x").hex()
-        );
-        let error = Release::parse(&twice).expect_err("a contradiction");
-        assert!(error.to_string().contains("line 16"), "{error}");
+        for path in ["main/binary-amd64/Packages", "./main/binary-amd64/Packages"] {
+            let twice = format!("{TEXT} {} 1 {path}\n", Digest::of(b"x").hex());
+            let error = Release::parse(&twice).expect_err("a contradiction");
+            assert!(error.to_string().contains("line 16"), "{error}");
+        }
     }
 }

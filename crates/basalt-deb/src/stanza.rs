@@ -92,11 +92,13 @@ impl<'a> Stanza<'a> {
     }
 }
 
-/// Iterates over the stanzas of a text. Stops after the first error.
+/// Iterates over the stanzas of a text. After an error it goes on with the stanza behind the next blank
+/// line.
 #[derive(Debug, Clone)]
 pub struct Stanzas<'a> {
     rest: &'a str,
     line: usize,
+    last: &'a str,
 }
 
 impl<'a> Stanzas<'a> {
@@ -107,7 +109,16 @@ impl<'a> Stanzas<'a> {
 
     /// The stanzas of a text whose first line has this number in the file it is from.
     pub fn from_line(text: &'a str, line: usize) -> Self {
-        Self { rest: text, line }
+        Self {
+            rest: text,
+            line,
+            last: "",
+        }
+    }
+
+    /// The text of the stanza given last, whole or malformed.
+    pub fn last_text(&self) -> &'a str {
+        self.last
     }
 
     /// Takes the next line, without its end.
@@ -128,7 +139,11 @@ impl<'a> Stanzas<'a> {
     }
 
     fn fail(&mut self, line: usize, cause: impl Into<String>) -> StanzaError {
-        self.rest = "";
+        while let Some(line) = self.take_line() {
+            if line.trim().is_empty() {
+                break;
+            }
+        }
         StanzaError {
             line,
             cause: cause.into(),
@@ -223,7 +238,10 @@ impl<'a> Iterator for Stanzas<'a> {
     type Item = Result<Stanza<'a>, StanzaError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.take_stanza().transpose()
+        let text = self.rest;
+        let stanza = self.take_stanza();
+        self.last = &text[..text.len() - self.rest.len()];
+        stanza.transpose()
     }
 }
 
@@ -265,6 +283,26 @@ mod tests {
             let error = Stanzas::new(text).find_map(Result::err).expect(text);
             assert_eq!(error.line, line, "{text}");
         }
+        let mut stanzas = Stanzas::new("A: 1\nnonsense\nB: 2\n\nA: 3\n\n x\n\nA: 4\n");
+        let read: Vec<_> = std::iter::from_fn(|| {
+            let stanza = stanzas.next()?;
+            Some((
+                stanza.map(|stanza| stanza.get("A").map(str::to_owned)).ok(),
+                stanzas.last_text().to_owned(),
+            ))
+        })
+        .collect();
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            read,
+            [
+                (None, text("A: 1\nnonsense\nB: 2\n\n")),
+                (Some(Some(text("3"))), text("A: 3\n\n")),
+                (None, text(" x\n\n")),
+                (Some(Some(text("4"))), text("A: 4\n")),
+            ],
+            "an error costs its own stanza and no other"
+        );
         assert!(Stanza::parse("").is_err());
         assert!(Stanza::parse("A: 1\n\nA: 2\n").is_err());
     }

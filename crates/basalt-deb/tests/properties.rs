@@ -189,7 +189,7 @@ proptest! {
         let release = Release::parse(&text).expect("a Release");
         prop_assert_eq!(release.files.len(), files.len());
         for (path, (digest, size)) in &files {
-            prop_assert_eq!(&release.files[path].sha256.hex().to_string(), digest);
+            prop_assert_eq!(&release.files[path].digest.hex(), digest);
             prop_assert_eq!(release.files[path].size, u64::from(*size));
         }
     }

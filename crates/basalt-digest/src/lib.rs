@@ -1,5 +1,9 @@
 //! SHA-256 digests as OCI writes them, and readers and writers that compute them on the way.
 
+mod promise;
+
+pub use promise::{Promise, Sha512, Sha512Hasher};
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
@@ -12,12 +16,58 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// A text that is not a SHA-256 digest.
+/// A text that is not a digest of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a SHA-256 digest: {cause}")]
+#[error("`{text}` is not a {kind} digest: {cause}")]
 pub struct DigestError {
+    kind: &'static str,
     text: String,
     cause: &'static str,
+}
+
+impl DigestError {
+    fn new(kind: &'static str, text: &str, cause: &'static str) -> Self {
+        Self {
+            kind,
+            text: text.chars().take(100).collect(),
+            cause,
+        }
+    }
+}
+
+/// The hex digits of these bytes, in lower case.
+fn hex_of(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
+    text
+}
+
+/// The bytes of a digest of this kind, from its hex digits.
+fn parse_hex<const LENGTH: usize>(
+    text: &str,
+    kind: &'static str,
+) -> Result<[u8; LENGTH], DigestError> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * LENGTH {
+        let cause = match LENGTH {
+            32 => "it must have 64 hex digits",
+            _ => "it must have 128 hex digits",
+        };
+        return Err(DigestError::new(kind, text, cause));
+    }
+    let value = |digit: u8| (digit as char).to_digit(16);
+    let mut bytes = [0; LENGTH];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        match (value(pair[0]), value(pair[1])) {
+            (Some(high), Some(low)) => *byte = (high * 16 + low) as u8,
+            _ => return Err(DigestError::new(kind, text, "it must have only hex digits")),
+        }
+    }
+    Ok(bytes)
 }
 
 impl Digest {
@@ -49,13 +99,7 @@ impl Digest {
 
     /// The 64 hex digits, without the `sha256:` in front.
     pub fn hex(&self) -> String {
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            for nibble in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-            }
-        }
-        text
+        hex_of(&self.0)
     }
 
     /// Parses 64 hex digits without a prefix, as Debian's indexes write them.
@@ -63,23 +107,7 @@ impl Digest {
     /// # Errors
     /// When the length is not 64 or a character is not a hex digit.
     pub fn from_hex(text: &str) -> Result<Self, DigestError> {
-        let fail = |cause| DigestError {
-            text: text.chars().take(100).collect(),
-            cause,
-        };
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(fail("it must have 64 hex digits"));
-        }
-        let value = |digit: u8| (digit as char).to_digit(16);
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            match (value(pair[0]), value(pair[1])) {
-                (Some(high), Some(low)) => *byte = (high * 16 + low) as u8,
-                _ => return Err(fail("it must have only hex digits")),
-            }
-        }
-        Ok(Self(bytes))
+        parse_hex(text, "SHA-256").map(Self)
     }
 }
 
@@ -99,10 +127,9 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let hex = text.strip_prefix("sha256:").ok_or_else(|| DigestError {
-            text: text.chars().take(100).collect(),
-            cause: "it must begin with `sha256:`",
-        })?;
+        let hex = text
+            .strip_prefix("sha256:")
+            .ok_or_else(|| DigestError::new("SHA-256", text, "it must begin with `sha256:`"))?;
         Self::from_hex(hex)
     }
 }
@@ -192,6 +219,11 @@ impl<W> HashingWriter<W> {
             inner,
             hasher: Hasher::new(),
         }
+    }
+
+    /// The number of bytes written.
+    pub fn length(&self) -> u64 {
+        self.hasher.length()
     }
 
     /// The writer, the digest and the number of bytes written.

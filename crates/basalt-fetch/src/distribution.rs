@@ -7,15 +7,17 @@ use crate::sources::Source;
 pub struct Distribution {
     /// Its name in a spec.
     pub name: &'static str,
-    /// Its releases, the newest first.
+    /// Its releases, the newest first, then those named by their place.
     pub releases: &'static [Release],
 }
 
-/// A release of a distribution.
+/// A release of a distribution, by its codename or by its place among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Release {
-    /// Its name in a spec, such as `trixie`.
-    pub codename: &'static str,
+    /// Its name in a spec: a codename such as `trixie`, or a suite such as `stable`.
+    pub name: &'static str,
+    /// Whether the name is that of a suite, which comes to another codename with the next release.
+    pub moves: bool,
     /// Its version as `os-release` gives it, such as `13`; empty when it has none.
     pub version: &'static str,
     /// Where its packages are.
@@ -35,10 +37,9 @@ pub struct Release {
 pub struct Suite {
     /// The archive that has it.
     pub archive: &'static str,
-    /// Its folder below `dists`.
+    /// Its folder below `dists`, and what its Release file must say: as `Suite` where the release's name
+    /// moves, else as `Suite` or `Codename`.
     pub name: &'static str,
-    /// What its Release file must say as `Codename`.
-    pub codename: &'static str,
     /// Whether packages of it are security updates.
     pub security: bool,
 }
@@ -58,9 +59,46 @@ const fn suite(archive: &'static str, name: &'static str, security: bool) -> Sui
     Suite {
         archive,
         name,
-        codename: name,
         security,
     }
+}
+
+/// A release with updates and security updates, named by the three suites that it has.
+const fn release(
+    name: &'static str,
+    version: &'static str,
+    keyring: &'static str,
+    suites: &'static [Suite],
+) -> Release {
+    Release {
+        name,
+        moves: false,
+        version,
+        suites,
+        components: COMPONENTS,
+        keyring,
+        end_of_life: None,
+        end_of_long_term_support: None,
+    }
+}
+
+/// A release that is named by its place among the others.
+const fn moving(name: &'static str, keyring: &'static str, suites: &'static [Suite]) -> Release {
+    Release {
+        moves: true,
+        ..release(name, "", keyring, suites)
+    }
+}
+
+/// The suites of a release.
+macro_rules! suites {
+    ($name:literal) => {
+        &[
+            suite("debian", $name, false),
+            suite("debian", concat!($name, "-updates"), false),
+            suite("debian-security", concat!($name, "-security"), true),
+        ]
+    };
 }
 
 const COMPONENTS: &[&str] = &["main", "contrib", "non-free", "non-free-firmware"];
@@ -69,54 +107,28 @@ const COMPONENTS: &[&str] = &["main", "contrib", "non-free", "non-free-firmware"
 pub const DISTRIBUTIONS: &[Distribution] = &[Distribution {
     name: "debian",
     releases: &[
+        release("sid", "", "sid", &[suite("debian", "sid", false)]),
+        release("forky", "", "forky", suites!("forky")),
         Release {
-            codename: "sid",
-            version: "",
-            suites: &[suite("debian", "sid", false)],
-            components: COMPONENTS,
-            keyring: "sid",
-            end_of_life: None,
-            end_of_long_term_support: None,
-        },
-        Release {
-            codename: "trixie",
-            version: "13",
-            suites: &[
-                suite("debian", "trixie", false),
-                suite("debian", "trixie-updates", false),
-                suite("debian-security", "trixie-security", true),
-            ],
-            components: COMPONENTS,
-            keyring: "trixie",
             end_of_life: Some("2028-08-09"),
             end_of_long_term_support: Some("2030-06-30"),
+            ..release("trixie", "13", "trixie", suites!("trixie"))
         },
         Release {
-            codename: "bookworm",
-            version: "12",
-            suites: &[
-                suite("debian", "bookworm", false),
-                suite("debian", "bookworm-updates", false),
-                suite("debian-security", "bookworm-security", true),
-            ],
-            components: COMPONENTS,
-            keyring: "bookworm",
             end_of_life: Some("2026-06-10"),
             end_of_long_term_support: Some("2028-06-30"),
+            ..release("bookworm", "12", "bookworm", suites!("bookworm"))
         },
         Release {
-            codename: "bullseye",
-            version: "11",
-            suites: &[
-                suite("debian", "bullseye", false),
-                suite("debian", "bullseye-updates", false),
-                suite("debian-security", "bullseye-security", true),
-            ],
             components: &["main", "contrib", "non-free"],
-            keyring: "bullseye",
             end_of_life: Some("2024-08-14"),
             end_of_long_term_support: Some("2026-08-31"),
+            ..release("bullseye", "11", "bullseye", suites!("bullseye"))
         },
+        moving("unstable", "sid", &[suite("debian", "unstable", false)]),
+        moving("testing", "testing", suites!("testing")),
+        moving("stable", "stable", suites!("stable")),
+        moving("oldstable", "oldstable", suites!("oldstable")),
     ],
 }];
 
@@ -137,11 +149,9 @@ pub const ARCHIVES: &[Archive] = &[
 ];
 
 /// The row of a release.
-pub fn find(distribution: &str, codename: &str) -> Option<&'static Release> {
+pub fn find(distribution: &str, name: &str) -> Option<&'static Release> {
     let row = DISTRIBUTIONS.iter().find(|row| row.name == distribution)?;
-    row.releases
-        .iter()
-        .find(|release| release.codename == codename)
+    row.releases.iter().find(|release| release.name == name)
 }
 
 /// Where an archive is when nobody names a nearer mirror.
@@ -177,4 +187,33 @@ pub fn archive_of(source: &Source) -> Option<&'static str> {
         return uri.contains("security").then_some("debian-security");
     }
     uri.ends_with("/debian").then_some("debian")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_known_by_its_codename_and_by_its_place() {
+        let suites = |name: &str| -> Vec<&str> {
+            let row = find("debian", name).expect(name);
+            row.suites.iter().map(|suite| suite.name).collect()
+        };
+        assert_eq!(
+            suites("trixie"),
+            ["trixie", "trixie-updates", "trixie-security"]
+        );
+        assert_eq!(
+            suites("stable"),
+            ["stable", "stable-updates", "stable-security"]
+        );
+        assert_eq!(suites("unstable"), ["unstable"]);
+        for name in ["testing", "stable", "oldstable", "unstable"] {
+            assert!(find("debian", name).is_some_and(|row| row.moves), "{name}");
+        }
+        for name in ["sid", "forky", "trixie", "bookworm", "bullseye"] {
+            assert!(find("debian", name).is_some_and(|row| !row.moves), "{name}");
+        }
+        assert_eq!(find("debian", "experimental"), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use basalt_digest::Digest;
+use basalt_digest::Promise;
 
 use crate::{CacheError, MirrorError};
 
@@ -88,9 +88,9 @@ pub enum FetchError {
         /// Where they came from.
         url: String,
         /// What was promised.
-        expected: Digest,
+        expected: Promise,
         /// What came.
-        found: Digest,
+        found: Promise,
     },
     /// Slower than the slowest that is borne.
     #[error("{url}: gave up: less than {rate} bytes a second")]

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Promise};
 
 use crate::cache::{BlobWriter, CacheError, VerifiedBlob};
 use crate::http::{Answer, Client, Conditions};
@@ -22,7 +22,7 @@ pub struct Request {
     /// The path in it.
     pub path: String,
     /// The digest promised.
-    pub digest: Digest,
+    pub digest: Promise,
     /// The size promised, in bytes.
     pub size: u64,
     /// Ask for it by its digest first (`Acquire-By-Hash`), which no mirror update can disturb.
@@ -120,13 +120,34 @@ impl Fetcher {
     /// # Errors
     /// When it is nowhere to be had as promised. Then nothing of it is in the cache.
     pub fn fetch_blob(&self, request: &Request) -> Result<(), FetchError> {
-        if self
-            .cache
-            .seems_to_have(&request.digest, Some(request.size))
-        {
+        if self.seems_to_have(request)? {
             return Ok(());
         }
         self.fetch_anew(request)
+    }
+
+    /// Whether a file is in the cache, as far as can be said without reading it.
+    ///
+    /// # Errors
+    /// When the cache cannot be read.
+    pub fn seems_to_have(&self, request: &Request) -> Result<bool, CacheError> {
+        let digest = self.cache.digest_of(&request.digest)?;
+        Ok(digest.is_some_and(|digest| self.cache.seems_to_have(&digest, Some(request.size))))
+    }
+
+    /// The SHA-256 digest of a file, under which the cache has it. One that is promised by another
+    /// digest is fetched and compared with that first, unless the cache remembers it.
+    ///
+    /// # Errors
+    /// As [`fetch_blob`](Self::fetch_blob).
+    pub fn digest_of(&self, request: &Request) -> Result<Digest, FetchError> {
+        for _ in 0..2 {
+            if let Some(digest) = self.cache.digest_of(&request.digest)? {
+                return Ok(digest);
+            }
+            self.fetch_anew(request)?;
+        }
+        Err(offline(&request.archive, &request.path))
     }
 
     /// Opens a file, fetching it when it is not in the cache or is not good there. What is read
@@ -136,7 +157,9 @@ impl Fetcher {
     /// As [`fetch_blob`](Self::fetch_blob).
     pub fn open(&self, request: &Request) -> Result<VerifiedBlob, FetchError> {
         for _ in 0..2 {
-            if let Some(blob) = self.cache.open_verified(&request.digest, request.size)? {
+            if let Some(digest) = self.cache.digest_of(&request.digest)?
+                && let Some(blob) = self.cache.open_verified(&digest, request.size)?
+            {
                 return Ok(blob);
             }
             self.fetch_anew(request)?;
@@ -151,14 +174,12 @@ impl Fetcher {
     /// # Errors
     /// The first failure.
     pub fn fetch_many(&self, requests: &[Request], parallel: usize) -> Result<(), FetchError> {
-        let missing: Vec<&Request> = requests
-            .iter()
-            .filter(|request| {
-                !self
-                    .cache
-                    .seems_to_have(&request.digest, Some(request.size))
-            })
-            .collect();
+        let mut missing: Vec<&Request> = Vec::new();
+        for request in requests {
+            if !self.seems_to_have(request)? {
+                missing.push(request);
+            }
+        }
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let failure = Mutex::new(None);
@@ -188,11 +209,12 @@ impl Fetcher {
             return Err(FetchError::Path(request.path.clone()));
         }
         if let Some(vendor) = &self.options.vendor
-            && let Some(mut blob) = vendor.open_verified(&request.digest, request.size)?
+            && let Some(digest) = self.cache.digest_of(&request.digest)?
+            && let Some(mut blob) = vendor.open_verified(&digest, request.size)?
         {
-            let mut writer = self.cache.writer()?;
+            let mut writer = self.cache.writer_for(&request.digest)?;
             basalt_digest::copy(&mut blob, &mut writer)?;
-            writer.commit_expecting(&request.digest)?;
+            writer.commit_promised(&request.digest)?;
             return Ok(());
         }
         if self.options.offline {
@@ -273,7 +295,7 @@ impl Fetcher {
             url: url.clone(),
             status: 404,
         })?;
-        let mut writer = self.cache.writer()?;
+        let mut writer = self.cache.writer_for(&request.digest)?;
         let mut content = file.take(request.size.saturating_add(1));
         basalt_digest::copy(&mut content, &mut writer)?;
         commit(writer, request, &url)
@@ -285,7 +307,7 @@ impl Fetcher {
         self.with_retries(&request.path, || {
             let (mut writer, offset) = match kept.take() {
                 Some(kept) => kept,
-                None => (self.cache.writer()?, 0),
+                None => (self.cache.writer_for(&request.digest)?, 0),
             };
             let conditions = Conditions {
                 offset,
@@ -309,7 +331,7 @@ impl Fetcher {
                         expected: request.size,
                     });
                 }
-                writer = self.cache.writer()?;
+                writer = self.cache.writer_for(&request.digest)?;
                 received = 0;
             }
             if let Some(length) = answer.length
@@ -462,14 +484,15 @@ fn offline(archive: &str, path: &str) -> FetchError {
     }
 }
 
-/// `dists/…/by-hash/SHA256/<hex>` beside the file's own name.
+/// `dists/…/by-hash/SHA256/<hex>`, or `SHA512`, beside the file's own name.
 fn by_hash_path(request: &Request) -> String {
     let folder = request
         .path
         .rsplit_once('/')
         .map_or("", |(folder, _)| folder);
     let gap = if folder.is_empty() { "" } else { "/" };
-    format!("{folder}{gap}by-hash/SHA256/{}", request.digest.hex())
+    let (hash, hex) = (request.digest.name(), request.digest.hex());
+    format!("{folder}{gap}by-hash/{hash}/{hex}")
 }
 
 fn check_status(answer: &Answer) -> Result<(), FetchError> {
@@ -482,7 +505,7 @@ fn check_status(answer: &Answer) -> Result<(), FetchError> {
 }
 
 fn commit(writer: BlobWriter, request: &Request, url: &str) -> Result<(), FetchError> {
-    match writer.commit_expecting(&request.digest) {
+    match writer.commit_promised(&request.digest) {
         Ok(_) => Ok(()),
         Err(CacheError::Unexpected {
             expected, found, ..

@@ -25,6 +25,6 @@ pub use fetcher::{FetchOptions, Fetcher, Request};
 pub use http::Limits;
 pub use mirrors::{Mirror, MirrorError, MirrorOptions, Mirrors};
 pub use observer::{Event, Observer, Silent};
-pub use release::{Provenance, ReleaseFile, ReleaseText};
+pub use release::{Provenance, ReleaseFile, ReleaseText, suite_folder};
 pub use snapshots::Snapshots;
 pub use vendor::VendorStore;

@@ -25,6 +25,17 @@ pub enum ReleaseText {
     },
 }
 
+/// The folder of a suite's files in its archive, with a slash at its end unless it is the archive's own:
+/// `dists/trixie/`, or for a flat repository (sources.list(5)), whose suite ends in a slash, that
+/// path itself.
+pub fn suite_folder(suite: &str) -> String {
+    if !suite.ends_with('/') {
+        return format!("dists/{suite}/");
+    }
+    let parts = suite.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.map(|part| format!("{part}/")).collect()
+}
+
 /// Where a Release file came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
@@ -44,7 +55,7 @@ pub enum Provenance {
 pub struct ReleaseFile {
     /// The archive.
     pub archive: String,
-    /// The suite: its folder below `dists`.
+    /// The suite: its folder below `dists`, or that of a flat repository with its slash.
     pub suite: String,
     /// Text and signatures.
     pub text: ReleaseText,
@@ -74,6 +85,7 @@ impl Fetcher {
         suite: &str,
         refresh: bool,
     ) -> Result<ReleaseFile, FetchError> {
+        let folder = suite_folder(suite);
         let file = |text, provenance, source| ReleaseFile {
             archive: archive.to_owned(),
             suite: suite.to_owned(),
@@ -92,11 +104,11 @@ impl Fetcher {
             if self.options().offline {
                 return Err(FetchError::Offline {
                     archive: archive.to_owned(),
-                    path: format!("dists/{suite}/InRelease"),
+                    path: format!("{folder}InRelease"),
                 });
             }
         }
-        let path = |name: &str| format!("dists/{suite}/{name}");
+        let path = |name: &str| format!("{folder}{name}");
         let mut conditions = Conditions::default();
         if let Some((_, source)) = &remembered {
             let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
@@ -216,4 +228,23 @@ fn parse(bytes: &[u8]) -> Option<(ReleaseText, Source)> {
         }
     };
     Some((text, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_that_ends_in_a_slash_is_a_folder_of_its_own() {
+        for (suite, folder) in [
+            ("trixie", "dists/trixie/"),
+            ("bookworm/updates", "dists/bookworm/updates/"),
+            ("./", ""),
+            ("/", ""),
+            ("stable/", "stable/"),
+            ("./a//b/", "a/b/"),
+        ] {
+            assert_eq!(suite_folder(suite), folder, "{suite}");
+        }
+    }
 }

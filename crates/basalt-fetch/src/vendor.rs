@@ -88,8 +88,11 @@ impl VendorStore {
             let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             !word.is_empty() && !word.starts_with('.') && word.bytes().all(letter)
         };
-        // `bookworm/updates` is a suite of one word here.
-        let suite = suite.replace('/', "_");
+        // `bookworm/updates` is a suite of one word here, and so is a flat repository's `./` or `a/`.
+        let suite = match suite.strip_suffix('/') {
+            None => suite.replace('/', "_"),
+            Some(_) => format!("_{}", crate::suite_folder(suite).replace('/', "_")),
+        };
         [archive, &suite, name]
             .iter()
             .all(|word| plain(word))

@@ -60,7 +60,7 @@ fn request() -> Request {
     Request {
         archive: "debian".to_owned(),
         path: "pool/a.deb".to_owned(),
-        digest: Digest::of(CONTENT),
+        digest: Digest::of(CONTENT).into(),
         size: CONTENT.len() as u64,
         by_hash: false,
         state: None,

@@ -32,3 +32,28 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     }
     Ok(date.as_second())
 }
+
+/// The same for a date that may be missing.
+pub(crate) mod option {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes it if it is there.
+    pub(crate) fn serialize<S: Serializer>(
+        seconds: &Option<i64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match seconds {
+            Some(seconds) => super::serialize(seconds, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads it.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<i64>, D::Error> {
+        #[derive(Deserialize)]
+        struct Date(#[serde(with = "super")] i64);
+        Ok(Option::<Date>::deserialize(deserializer)?.map(|date| date.0))
+    }
+}

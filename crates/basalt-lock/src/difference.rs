@@ -170,6 +170,11 @@ pub fn difference(former: &Lock, latter: &Lock) -> LockDifference {
     };
     compare("name", former.name.clone(), latter.name.clone());
     compare("release", former.release.clone(), latter.release.clone());
+    let as_of = |lock: &Lock| {
+        lock.as_of
+            .map_or_else(|| "the present".to_owned(), date::text)
+    };
+    compare("as-of", as_of(former), as_of(latter));
     compare(
         "compatibility",
         former.compatibility.to_string(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Sha512};
 use serde::{Deserialize, Serialize};
 
 use crate::{check, date};
@@ -33,8 +33,16 @@ pub struct Lock {
     pub compatibility: u32,
     /// The image's name.
     pub name: String,
-    /// Release of the distribution, by its code name.
+    /// Release of the distribution as the spec names it: by its codename, or by a suite such as `stable`.
     pub release: String,
+    /// The moment of the past against which the archives were judged, in seconds since 1970, where one was
+    /// asked for (`--as-of`).
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "date::option"
+    )]
+    pub as_of: Option<i64>,
     /// Digest of the spec in its canonical, merged form: tells whether the spec moved.
     pub spec: Digest,
     /// The archives as they were seen, sorted by archive, suite.
@@ -65,6 +73,9 @@ pub struct ArchiveSnapshot {
     pub archive: String,
     /// Suite: `trixie`, `trixie-updates`.
     pub suite: String,
+    /// The codename that its Release file had, where the suite is not named by it: `trixie` of `stable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codename: Option<String>,
     /// The Release file's own date, in seconds since 1970. An older one is a rollback.
     #[serde(with = "date")]
     pub date: i64,
@@ -98,12 +109,26 @@ pub struct LockedPackage {
     pub size: u64,
     /// Digest of the package file.
     pub sha256: Digest,
+    /// The digest that the signed index promised, where that is SHA-512 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha512: Option<Sha512>,
     /// When the package was made, in seconds since 1970.
     #[serde(with = "date")]
     pub date: i64,
     /// Its maintainer scripts, by member name: `postinst`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scripts: BTreeMap<String, LockedScript>,
+}
+
+impl LockedPackage {
+    /// What an image of this architecture calls it: by its name, or by `name:architecture` where it is of
+    /// a foreign one.
+    pub fn name_in(&self, architecture: &str) -> String {
+        match self.architecture == architecture || self.architecture == "all" {
+            true => self.name.clone(),
+            false => format!("{}:{}", self.name, self.architecture),
+        }
+    }
 }
 
 /// What was made of one maintainer script.
@@ -127,7 +152,7 @@ pub struct LockedImage {
     /// Name of the variant; empty for the image without one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
-    /// Names of its packages, sorted.
+    /// Names of its packages, sorted; of those of a foreign architecture, `name:architecture`.
     pub packages: Vec<String>,
     /// The packing plan: the packages of each layer, from the first layer up.
     pub layers: Vec<Vec<String>>,
@@ -229,6 +254,17 @@ struct Head {
 }
 
 impl Lock {
+    /// The codename of the release: of one that is named by a suite, that which it had when it was locked.
+    pub fn codename(&self) -> &str {
+        let of_suite = self
+            .archives
+            .iter()
+            .find(|snapshot| snapshot.suite == self.release);
+        of_suite
+            .and_then(|snapshot| snapshot.codename.as_deref())
+            .unwrap_or(&self.release)
+    }
+
     /// A moment, in seconds since 1970, at which an archive had all that the lock takes from it:
     /// the date of its newest suite. `None` when the lock takes nothing from it.
     pub fn moment_of(&self, archive: &str) -> Option<i64> {
@@ -300,8 +336,12 @@ impl Lock {
     }
 
     /// The package of this name that an image of this architecture takes: the one of the
-    /// architecture, else the one for `all`.
+    /// architecture, else the one for `all`; by `name:architecture`, one of a foreign architecture.
     pub fn package(&self, name: &str, architecture: &str) -> Option<&LockedPackage> {
+        let (name, foreign) = match name.split_once(':') {
+            Some((name, foreign)) => (name, Some(foreign)),
+            None => (name, None),
+        };
         let of = |architecture: &str| {
             self.packages
                 .binary_search_by(|package| {
@@ -311,7 +351,10 @@ impl Lock {
                 .ok()
                 .and_then(|place| self.packages.get(place))
         };
-        of(architecture).or_else(|| of("all"))
+        match foreign {
+            Some(foreign) => of(foreign).filter(|_| !["all", architecture].contains(&foreign)),
+            None => of(architecture).or_else(|| of("all")),
+        }
     }
 
     /// The image of this architecture and variant (`""` for none).

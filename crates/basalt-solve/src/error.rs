@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use basalt_deb::packages::IndexError;
+use basalt_deb::packages::{Fault, IndexError};
 
 /// Why the wanted packages cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,18 @@ pub enum SolveError {
         label: String,
         /// What is wrong with it.
         source: IndexError,
+    },
+    /// The version to take has a stanza in the index that cannot be used.
+    #[error("{label}: {fault}; ask for another version of it, or have the archive mended{}", After(.consequence))]
+    Unusable {
+        /// Which index, counted as given to [`crate::Universe::new`].
+        index: usize,
+        /// Its label.
+        label: String,
+        /// What is wrong with it.
+        fault: Box<Fault>,
+        /// What cannot be had for that reason; empty when it is what was asked for.
+        consequence: String,
     },
     /// No index has the name.
     #[error("no package is named {name} in {archives}{}", Suggestion(.similar))]
@@ -65,6 +77,17 @@ impl fmt::Display for Suggestion<'_> {
             return formatter.write_str("; see that the name and the suite are right");
         }
         write!(formatter, "; is {} meant?", self.0.join(" or "))
+    }
+}
+
+struct After<'text>(&'text str);
+
+impl fmt::Display for After<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            text => write!(formatter, "\n{text}"),
+        }
     }
 }
 

@@ -13,12 +13,13 @@ pub(crate) fn unmet(
     relation: &Dependency,
     is_last: bool,
 ) -> String {
-    let mut sentence = format!("{} {} needs {relation}", by.name, by.version);
+    let mut sentence = format!("{} {} needs {relation}", pool.universe.key(by), by.version);
     if is_last {
+        let architecture = pool.universe.counted_as(by).to_owned();
         let there: Vec<String> = relation
             .alternatives
             .iter()
-            .map(|possibility| available(pool, possibility))
+            .map(|possibility| available(pool, possibility, &architecture))
             .collect();
         sentence.push_str(", but ");
         sentence.push_str(&there.join(" and "));
@@ -26,9 +27,16 @@ pub(crate) fn unmet(
     sentence
 }
 
-/// What there is of a name.
-pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility) -> String {
-    let name = &possibility.name;
+/// What there is of a name, for a package of the architecture `by`.
+pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility, by: &str) -> String {
+    let native = possibility
+        .qualifier
+        .as_deref()
+        .is_none_or(|one| ["any", "native"].contains(&one));
+    let name = &match native {
+        true => pool.universe.key_for(&possibility.name, by),
+        false => possibility.name.clone(),
+    };
     if pool.is_excluded(name) {
         return format!("{name} is excluded");
     }
@@ -37,13 +45,17 @@ pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility) -> Strin
         ..possibility.clone()
     };
     if let Some(qualifier) = possibility.qualifier.as_deref()
-        && pool.targets(possibility).is_empty()
-        && !pool.targets(&unqualified).is_empty()
+        && pool.targets(possibility, by).is_empty()
+        && !pool.targets(&unqualified, by).is_empty()
     {
         return match qualifier {
             "any" => format!("{name} does not say Multi-Arch: allowed"),
             architecture => format!("{name} is not there for {architecture}"),
         };
+    }
+    if let Some(blocked) = pool.blame(name) {
+        let label = pool.universe.label(blocked.index);
+        return format!("{label} cannot offer {name}: {}", blocked.fault);
     }
     let versions: Vec<String> = pool
         .versions(name)
@@ -67,7 +79,7 @@ pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility) -> Strin
         return versions.join(" and ");
     }
     let providers: Vec<String> = pool
-        .providers(name)
+        .providers(&possibility.name)
         .iter()
         .map(|id| pool.get(*id).record.name.clone())
         .collect();

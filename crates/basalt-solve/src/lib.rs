@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use basalt_deb::relation::Possibility;
 
-use crate::universe::{Id, Pool};
+use crate::universe::{Blocked, Id, Pool};
 use crate::walk::Walk;
 
 /// Finds the closure of what is wanted.
@@ -28,9 +28,24 @@ use crate::walk::Walk;
 /// [`SolveError`] says in plain words which wanted package cannot be had, and
 /// the chain of reasons.
 pub fn solve(universe: &Universe<'_>, request: &Request) -> Result<Closure, SolveError> {
-    let mut pool = Pool::new(universe, &request.pins, &request.exclude);
-    let outcome = solve_in(&mut pool, universe, request);
+    let mut pool = Pool::new(universe, &request.pins, &request.exclude, &request.install);
+    let outcome = solve_in(&mut pool, universe, request).map_err(|error| match error {
+        SolveError::Unusable { .. } => error,
+        error => match pool.take_blame() {
+            Some(blocked) => unusable(universe, blocked, &error.to_string()),
+            None => error,
+        },
+    });
     pool.take_fault().map_or(outcome, Err)
+}
+
+fn unusable(universe: &Universe<'_>, blocked: Blocked, consequence: &str) -> SolveError {
+    SolveError::Unusable {
+        index: blocked.index,
+        label: universe.label(blocked.index).to_owned(),
+        fault: Box::new(blocked.fault),
+        consequence: consequence.to_owned(),
+    }
 }
 
 fn solve_in(
@@ -40,12 +55,16 @@ fn solve_in(
 ) -> Result<Closure, SolveError> {
     let mut wanted: Vec<(Id, Why)> = Vec::new();
     if request.include_essential {
-        for name in universe.essential()? {
+        for name in universe.essential() {
             // An older release's Essential may be gone from the newest version.
-            if let Some(id) = pool.versions(&name).first().copied()
-                && pool.get(id).record.essential
-            {
-                wanted.push((id, Why::Essential));
+            match pool.versions(&name).first().copied() {
+                Some(id) if pool.get(id).record.essential => wanted.push((id, Why::Essential)),
+                Some(_) => {}
+                None => {
+                    if let Some(blocked) = pool.blame(&name) {
+                        return Err(unusable(universe, blocked, ""));
+                    }
+                }
             }
         }
     }
@@ -62,7 +81,7 @@ fn solve_in(
         Err((id, reasons)) => {
             let Some(solved) = solver::solve(pool, &ids) else {
                 return Err(SolveError::Unsatisfiable {
-                    wanted: pool.get(id).record.name.clone(),
+                    wanted: pool.get(id).key.clone(),
                     reasons,
                 });
             };
@@ -77,9 +96,14 @@ fn solve_in(
 
 /// The version a wanted name stands for.
 fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
+    let native = pool.universe.native().to_owned();
+    let (name, architecture) = match want.name.split_once(':') {
+        Some((name, architecture)) => (name.to_owned(), architecture.to_owned()),
+        None => (want.name.clone(), native.clone()),
+    };
     let possibility = Possibility {
-        name: want.name.clone(),
-        qualifier: None,
+        name,
+        qualifier: (architecture != native).then(|| architecture.clone()),
         constraint: want.constraint.clone(),
     };
     let versions = pool.versions(&want.name);
@@ -92,6 +116,9 @@ fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
     if let Some(id) = found {
         return Ok(id);
     }
+    if let Some(blocked) = pool.blame(&want.name).filter(|_| versions.is_empty()) {
+        return Err(unusable(pool.universe, blocked, ""));
+    }
     if pool.is_excluded(&want.name) {
         return Err(SolveError::Excluded {
             name: want.name.clone(),
@@ -100,7 +127,7 @@ fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
     if !versions.is_empty() {
         return Err(SolveError::NoSuchVersion {
             wanted: possibility.to_string(),
-            available: explain::available(pool, &possibility),
+            available: explain::available(pool, &possibility, &native),
         });
     }
     if let Some(version) = pool.pinned_away(&want.name) {
@@ -109,7 +136,7 @@ fn wanted_version(pool: &mut Pool<'_>, want: &Want) -> Result<Id, SolveError> {
             available: pool.unpinned_versions(&want.name),
         });
     }
-    let mut providers = pool.targets(&possibility);
+    let mut providers = pool.targets(&possibility, &architecture);
     providers.retain(|id| pool.get(*id).is_candidate);
     match providers.as_slice() {
         [] => Err(SolveError::NotFound {
@@ -158,6 +185,7 @@ fn reasoned(pool: &Pool<'_>, marked: &[Id], wanted: &[(Id, Why)], recommends: bo
     for id in marked {
         let loaded = pool.get(*id);
         let record = &loaded.record;
+        let by = Some(pool.universe.counted_as(record));
         let hard = record
             .pre_depends
             .iter()
@@ -171,10 +199,10 @@ fn reasoned(pool: &Pool<'_>, marked: &[Id], wanted: &[(Id, Why)], recommends: bo
         for (relation, is_soft) in hard.chain(soft) {
             for possibility in &relation.alternatives {
                 for target in given.get(&possibility.name).into_iter().flatten() {
-                    if target == id || !pool.is_met_by(possibility, &pool.get(*target).record) {
+                    if target == id || !pool.is_met_by(possibility, by, &pool.get(*target).record) {
                         continue;
                     }
-                    let (package, relation) = (record.name.clone(), relation.to_string());
+                    let (package, relation) = (loaded.key.clone(), relation.to_string());
                     why.entry(*target).or_default().insert(if is_soft {
                         Why::RecommendsOf { package, relation }
                     } else {
@@ -189,12 +217,13 @@ fn reasoned(pool: &Pool<'_>, marked: &[Id], wanted: &[(Id, Why)], recommends: bo
         .map(|(id, why)| {
             let loaded = pool.get(id);
             Chosen {
+                name: loaded.key.clone(),
                 record: loaded.record.clone(),
                 index: loaded.index,
                 why: why.into_iter().collect(),
             }
         })
         .collect();
-    packages.sort_by(|left, right| left.record.name.cmp(&right.record.name));
+    packages.sort_by(|left, right| left.name.cmp(&right.name));
     Closure { packages }
 }

@@ -7,7 +7,7 @@ use basalt_deb::version::Version;
 /// A package asked for by name, or a virtual one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
-    /// Its name.
+    /// Its name; `name:architecture` for one of a foreign architecture.
     pub name: String,
     /// What its version must be.
     pub constraint: Option<Constraint>,
@@ -63,6 +63,8 @@ pub enum Why {
 /// A chosen package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chosen {
+    /// What it is called: its name, or `name:architecture` if it is of a foreign architecture.
+    pub name: String,
     /// Its record in the index.
     pub record: PackageRecord,
     /// Which index it is of, counted as given to [`crate::Universe::new`].
@@ -84,7 +86,7 @@ impl Closure {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Chosen> {
         self.packages
-            .binary_search_by(|chosen| chosen.record.name.as_str().cmp(name))
+            .binary_search_by(|chosen| chosen.name.as_str().cmp(name))
             .ok()
             .and_then(|place| self.packages.get(place))
     }

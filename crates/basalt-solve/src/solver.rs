@@ -35,7 +35,7 @@ pub(crate) fn solve(pool: &mut Pool<'_>, wanted: &[Id]) -> Option<Vec<Id>> {
         wanted
             .iter()
             .map(|id| {
-                let name = tables.pool.get(*id).record.name.clone();
+                let name = tables.pool.get(*id).key.clone();
                 let set = tables.set(&name, vec![*id]);
                 Requirement::Single(set).into()
             })
@@ -97,11 +97,11 @@ impl Tables<'_, '_> {
         VersionSetId(number)
     }
 
-    fn requirement(&mut self, relation: &Dependency) -> ConditionalRequirement {
+    fn requirement(&mut self, relation: &Dependency, by: &str) -> ConditionalRequirement {
         let mut by_name: Vec<(String, Vec<Id>)> = Vec::new();
         for possibility in &relation.alternatives {
-            for id in self.pool.targets(possibility) {
-                let name = self.pool.get(id).record.name.clone();
+            for id in self.pool.targets(possibility, by) {
+                let name = self.pool.get(id).key.clone();
                 match by_name.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, ids)) => {
                         if !ids.contains(&id) {
@@ -135,20 +135,22 @@ impl Tables<'_, '_> {
     fn dependencies(&mut self, id: Id) -> KnownDependencies {
         let loaded = self.pool.get(id);
         let record = &loaded.record;
+        let architecture = self.pool.universe.counted_as(record).to_owned();
         let requirements = record
             .pre_depends
             .iter()
             .chain(&record.depends)
-            .map(|relation| self.requirement(relation))
+            .map(|relation| self.requirement(relation, &architecture))
             .collect();
         let mut constrains = Vec::new();
         for relation in record.conflicts.iter().chain(&record.breaks) {
             for possibility in &relation.alternatives {
-                for other in self.pool.targets(possibility) {
-                    let other = self.pool.get(other).record.name.clone();
-                    if other == record.name {
+                for other in self.pool.opposed(possibility) {
+                    let other = self.pool.get(other);
+                    if other.record.name == record.name {
                         continue;
                     }
+                    let other = other.key.clone();
                     let mut allowed = self.pool.versions(&other).to_vec();
                     allowed.retain(|version| {
                         let other = self.pool.get(*version);
@@ -159,6 +161,17 @@ impl Tables<'_, '_> {
                         constrains.push(set);
                     }
                 }
+            }
+        }
+        for sibling in self.pool.siblings(record) {
+            let mut allowed = self.pool.versions(&sibling).to_vec();
+            if allowed.is_empty() {
+                continue;
+            }
+            allowed.retain(|version| !self.pool.parts(record, &self.pool.get(*version).record));
+            let set = self.set(&sibling, allowed);
+            if !constrains.contains(&set) {
+                constrains.push(set);
             }
         }
         KnownDependencies {
@@ -214,7 +227,7 @@ impl Interner for Provider<'_, '_> {
     fn solvable_name(&self, solvable: SolvableId) -> NameId {
         let mut tables = self.tables.borrow_mut();
         let loaded = tables.pool.get(id_of(solvable));
-        NameId::from_raw(tables.name(&loaded.record.name))
+        NameId::from_raw(tables.name(&loaded.key))
     }
 
     fn version_sets_in_union(

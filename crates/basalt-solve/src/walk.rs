@@ -138,16 +138,17 @@ impl<'pool, 'universe> Walk<'pool, 'universe> {
         relation: &Dependency,
         depth: usize,
     ) -> Result<(), Reasons> {
+        let architecture = self.pool.universe.counted_as(&by.record).to_owned();
         if relation
             .alternatives
             .iter()
-            .any(|possibility| self.is_marked(possibility))
+            .any(|possibility| self.is_marked(possibility, &architecture))
         {
             return Ok(());
         }
         let mut reasons = Vec::new();
         for possibility in &relation.alternatives {
-            let mut targets = self.pool.targets(possibility);
+            let mut targets = self.pool.targets(possibility, &architecture);
             targets.retain(|id| self.pool.get(*id).is_candidate);
             for target in targets {
                 match self.try_install(target, depth + 1) {
@@ -161,17 +162,30 @@ impl<'pool, 'universe> Walk<'pool, 'universe> {
         Err(chain(first, reasons))
     }
 
-    fn is_marked(&self, possibility: &basalt_deb::relation::Possibility) -> bool {
-        self.given.get(&possibility.name).is_some_and(|ids| {
-            ids.iter()
-                .any(|id| self.pool.is_met_by(possibility, &self.pool.get(*id).record))
-        })
+    fn is_marked(&self, possibility: &basalt_deb::relation::Possibility, by: &str) -> bool {
+        let is_met = |id: &Id| {
+            let record = &self.pool.get(*id).record;
+            self.pool.is_met_by(possibility, Some(by), record)
+        };
+        self.given
+            .get(&possibility.name)
+            .is_some_and(|ids| ids.iter().any(is_met))
     }
 
     /// Why a version may not stand beside those marked, if it may not.
     fn clash(&self, id: Id) -> Option<String> {
         let one = self.pool.get(id);
-        if let Some(other) = self.by_name.get(&one.record.name)
+        let same_name = self.given.get(&one.record.name).into_iter().flatten();
+        for other in same_name {
+            let other = self.pool.get(*other);
+            if self.pool.parts(&one.record, &other.record) {
+                return Some(format!(
+                    "{} {} and {} {} cannot stand together: that takes `Multi-Arch: same` in one version",
+                    other.key, other.record.version, one.key, one.record.version
+                ));
+            }
+        }
+        if let Some(other) = self.by_name.get(&one.key)
             && *other != id
         {
             let other = self.pool.get(*other);
@@ -211,7 +225,7 @@ impl<'pool, 'universe> Walk<'pool, 'universe> {
         for name in refused_names(&loaded) {
             self.refused.entry(name.to_owned()).or_default().push(id);
         }
-        self.by_name.insert(loaded.record.name.clone(), id);
+        self.by_name.insert(loaded.key.clone(), id);
         self.marked.push(id);
     }
 
@@ -228,7 +242,7 @@ impl<'pool, 'universe> Walk<'pool, 'universe> {
                     ids.retain(|other| *other != id);
                 }
             }
-            self.by_name.remove(&loaded.record.name);
+            self.by_name.remove(&loaded.key);
         }
     }
 }

@@ -252,7 +252,7 @@ impl Form for Argument {
     }
 }
 
-/// The code name of a release.
+/// The codename or suite of a release.
 pub(crate) struct Release;
 
 impl Form for Release {
@@ -265,7 +265,49 @@ impl Form for Release {
             true => Ok(()),
             false => Err(wrong(
                 format_args!("`{text}` is no release"),
-                "write the code name, such as `trixie`",
+                "write its codename, such as `trixie`, or its suite, such as `stable`",
+            )),
+        }
+    }
+}
+
+/// Whether a text is a path of plain parts within an archive: letters, digits and `+-._~:`.
+fn is_within_archive(text: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"+-._~:".contains(&b);
+    text.len() <= 200
+        && text
+            .split('/')
+            .all(|part| part != ".." && part.bytes().all(is_letter))
+}
+
+/// A suite of an archive, or the folder of a flat repository.
+pub(crate) struct Suite;
+
+impl Form for Suite {
+    fn check(text: &str) -> Result<(), String> {
+        let is_folder = text == "/" || text.ends_with('/') && !text.starts_with('/');
+        let is_suite = !text.is_empty() && text.split('/').all(|part| !matches!(part, "" | "."));
+        match (is_folder || is_suite) && is_within_archive(text) {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{}` is no suite of an archive", text.escape_debug()),
+                "write a suite such as `trixie`, or `./` or `path/` for a flat repository",
+            )),
+        }
+    }
+}
+
+/// A component of an archive.
+pub(crate) struct Component;
+
+impl Form for Component {
+    fn check(text: &str) -> Result<(), String> {
+        let is_plain = text.split('/').all(|part| !matches!(part, "" | "."));
+        match is_plain && is_within_archive(text) {
+            true => Ok(()),
+            false => Err(wrong(
+                format_args!("`{}` is no component of an archive", text.escape_debug()),
+                "write one such as `main`",
             )),
         }
     }
@@ -521,6 +563,21 @@ mod tests {
     fn forms_take_what_they_should_and_nothing_else() {
         all::<Name>(&["python", "a.b-c_1", "3"], &["", "-a", "A", "a b", "ä"]);
         all::<Release>(&["trixie", "n0ble"], &["", "Trixie", "13", "a/b"]);
+        all::<Suite>(
+            &[
+                "trixie",
+                "bookworm/updates",
+                "./",
+                "/",
+                "a/",
+                "./a/b/",
+                "1.2~x",
+            ],
+            &[
+                "", "..", "../", "a/../b/", "/a/", "/a", "a//b", ".", "a b", "a?b", "ä",
+            ],
+        );
+        all::<Component>(&["main", "updates/main"], &["", "/", "../x", "a b", "./"]);
         all::<Architecture>(&["amd64"], &["", "x86_64", "AMD64"]);
         all::<SliceName>(&["libs", "core-2"], &["", "ab", "Libs", "libc6_libs"]);
         all::<Absolute>(&["/", "/a/b..c"], &["", "a", "/a/../b", "/a\0"]);

@@ -29,13 +29,14 @@ pub struct Overlay {
     pub include: Vec<String>,
     /// The distribution (default: `debian`).
     pub distribution: Option<String>,
-    /// Releases it can be built for; the first is built unless `--release` names another.
+    /// Releases it can be built for, by codename (`trixie`) or by suite (`stable`, `testing`); the first is built unless `--release` names another.
     #[serde(deserialize_with = "checked::optional_list::<_, Release>")]
     pub releases: Option<Vec<String>>,
     /// Debian architectures it is built for (default: `amd64`, `arm64`).
     #[serde(deserialize_with = "checked::optional_list::<_, Architecture>")]
     pub architectures: Option<Vec<String>>,
     /// Archives besides the distribution's own.
+    #[serde(deserialize_with = "parts::archives")]
     pub archives: Vec<ExtraArchive>,
     /// Packages it has, with all they depend on unless they say `dependencies: false`.
     pub packages: Vec<WantedPackage>,

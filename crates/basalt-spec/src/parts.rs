@@ -8,8 +8,8 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked::{
-    self, Absolute, Account, Architecture, ArchiveName, Field, FileName, KeptLocale, Owner, Release,
-    SliceName, wrong,
+    self, Absolute, Account, Architecture, ArchiveName, Component, Field, FileName, KeptLocale,
+    Owner, Release, SliceName, Suite, wrong,
 };
 use crate::values::{Mode, Size, applies};
 
@@ -23,11 +23,20 @@ pub struct ExtraArchive {
     /// Where it is, unless `--mirror` or the environment says so.
     #[serde(default)]
     pub url: Option<String>,
-    /// The suite to take from it.
+    /// The suite to take from it; one that ends in a slash (`./`, `path/`) names the folder of a flat repository.
+    #[serde(deserialize_with = "checked::one::<_, Suite>")]
     pub suite: String,
-    /// Its components (default: `main`).
-    #[serde(default = "main_component")]
+    /// Its components (default: `main`); a flat repository has none.
+    #[serde(default, deserialize_with = "checked::list::<_, Component>")]
+    #[schemars(default = "main_component")]
     pub components: Vec<String>,
+    /// What its Release file must say as `Suite`, where it calls itself neither by suite nor by codename what
+    /// `suite` says; `""`: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_suite: Option<String>,
+    /// What it must say as `Codename`, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_codename: Option<String>,
     /// The keyring that must have signed it: a local file, armored or binary.
     pub keyring: String,
     /// Higher goes first when the same version is in several archives; the distribution's own have 500.
@@ -37,6 +46,43 @@ pub struct ExtraArchive {
 
 fn main_component() -> Vec<String> {
     vec!["main".to_owned()]
+}
+
+impl ExtraArchive {
+    /// Whether it is a flat repository: a folder that holds the `Release` file and the index, without
+    /// components (sources.list(5)).
+    pub fn is_flat(&self) -> bool {
+        self.suite.ends_with('/')
+    }
+}
+
+/// Archives, with the components that they have when none are named.
+pub(crate) fn archives<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ExtraArchive>, D::Error> {
+    struct Whole(ExtraArchive);
+
+    impl<'de> Deserialize<'de> for Whole {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let mut archive = ExtraArchive::deserialize(deserializer)?;
+            match (archive.is_flat(), archive.components.is_empty()) {
+                (false, true) => archive.components = main_component(),
+                (true, false) => {
+                    return Err(D::Error::custom(wrong(
+                        format_args!(
+                            "the archive `{}` is a flat repository (`suite: {}`), which has no components",
+                            archive.name, archive.suite
+                        ),
+                        "leave out `components`, or write the suite without a slash at its end",
+                    )));
+                }
+                _ => {}
+            }
+            Ok(Self(archive))
+        }
+    }
+    let whole = Vec::<Whole>::deserialize(deserializer)?;
+    Ok(whole.into_iter().map(|archive| archive.0).collect())
 }
 
 fn archive_priority() -> i32 {

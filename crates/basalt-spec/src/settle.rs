@@ -132,6 +132,7 @@ pub(crate) fn whole(overlay: &mut Overlay) {
     if overlay.package_database == Some(PackageDatabase::Full) {
         for (name, choice) in std::mem::take(&mut overlay.slices) {
             overlay.packages.push(WantedPackage {
+                architecture: None,
                 name,
                 version: None,
                 architectures: choice.architectures,

@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::checked::{self, Architecture, Release, wrong};
+use crate::checked::{self, Architecture, Form, Release, wrong};
 
 /// Permission bits, written in octal as text: `"0755"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,6 +111,9 @@ impl fmt::Display for Size {
 pub struct WantedPackage {
     /// Its name.
     pub name: PackageName,
+    /// Its architecture, where it is named: `i386` of `libc6:i386`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// The versions that are taken.
     pub version: Option<VersionRange>,
     /// Only for these architectures; for all when empty.
@@ -122,6 +125,11 @@ pub struct WantedPackage {
 }
 
 impl WantedPackage {
+    /// The architecture that it is taken from for an image of another one.
+    pub fn foreign(&self, image: &str) -> Option<&str> {
+        self.architecture.as_deref().filter(|own| *own != image)
+    }
+
     /// Whether it is wanted for an architecture of a release.
     pub fn applies(&self, architecture: &str, release: &str) -> bool {
         applies(&self.architectures, architecture) && applies(&self.releases, release)
@@ -139,7 +147,7 @@ pub(crate) fn applies(conditions: &[String], one: &str) -> bool {
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum PackageForm {
-    /// `name`, `name (>= 1.2)` or `name=1.2-3`.
+    /// `name`, `name (>= 1.2)` or `name=1.2-3`; `name:i386` for one of a foreign architecture.
     Short(ShortPackage),
     /// A mapping with conditions.
     Long(LongPackage),
@@ -149,8 +157,8 @@ enum PackageForm {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct LongPackage {
-    /// Its name.
-    name: PackageName,
+    /// Its name; `name:i386` for one of a foreign architecture.
+    name: QualifiedName,
     /// The versions that are taken: `>= 1.2`, `= 1.2-3`.
     #[serde(default)]
     version: Option<VersionRange>,
@@ -187,7 +195,8 @@ impl<'de> Visitor<'de> for PackageVisitor {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<WantedPackage, E> {
         let short = ShortPackage::try_from(text.to_owned()).map_err(E::custom)?;
         Ok(WantedPackage {
-            name: short.name,
+            name: short.name.name,
+            architecture: short.name.architecture,
             version: short.version,
             architectures: Vec::new(),
             releases: Vec::new(),
@@ -198,7 +207,8 @@ impl<'de> Visitor<'de> for PackageVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WantedPackage, A::Error> {
         let long = LongPackage::deserialize(MapAccessDeserializer::new(map))?;
         Ok(WantedPackage {
-            name: long.name,
+            name: long.name.name,
+            architecture: long.name.architecture,
             version: long.version,
             architectures: long.architectures,
             releases: long.releases,
@@ -252,6 +262,31 @@ impl From<PackageName> for String {
     }
 }
 
+/// The name of a package, perhaps with its architecture: `libc6:i386`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+struct QualifiedName {
+    name: PackageName,
+    architecture: Option<String>,
+}
+
+impl TryFrom<String> for QualifiedName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let Some((name, architecture)) = text.split_once(':') else {
+            let (name, architecture) = (text.try_into()?, None);
+            return Ok(Self { name, architecture });
+        };
+        Architecture::check(architecture)?;
+        Ok(Self {
+            name: name.to_owned().try_into()?,
+            architecture: Some(architecture.to_owned()),
+        })
+    }
+}
+
 /// Versions that are taken: `>= 1.2`, `<< 2`, `= 1.2-3`, or just `1.2-3`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -300,7 +335,7 @@ impl From<VersionRange> for String {
 #[derive(JsonSchema)]
 #[schemars(with = "String")]
 struct ShortPackage {
-    name: PackageName,
+    name: QualifiedName,
     version: Option<VersionRange>,
 }
 
@@ -365,12 +400,24 @@ mod tests {
     fn a_package_is_written_in_three_ways() {
         let short = |text: &str| {
             ShortPackage::try_from(text.to_owned())
-                .map(|p| (p.name.to_string(), p.version.is_some()))
+                .map(|p| (p.name.name.to_string(), p.version.is_some()))
         };
+        let foreign = ShortPackage::try_from("libc6:i386 (>= 2.41)".to_owned());
+        let foreign = foreign.map(|p| (p.name.architecture, p.version.is_some()));
+        assert_eq!(foreign, Ok((Some("i386".to_owned()), true)));
         assert_eq!(short("libc6"), Ok(("libc6".to_owned(), false)));
         assert_eq!(short("libc6 (>= 2.41)"), Ok(("libc6".to_owned(), true)));
         assert_eq!(short("libc6=2.41-12"), Ok(("libc6".to_owned(), true)));
-        for wrong in ["", "Libc6", "libc6 (>= 2", "lib c", "x=1 2"] {
+        for wrong in [
+            "",
+            "Libc6",
+            "libc6 (>= 2",
+            "lib c",
+            "x=1 2",
+            "libc6:",
+            "libc6:i586",
+            ":i386",
+        ] {
             assert!(short(wrong).is_err(), "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Signature, SignatureType};
+use pgp::packet::{RevocationCode, Signature, SignatureType};
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, PublicParams, Tag};
 
@@ -65,7 +65,7 @@ pub(crate) fn check_primary(
     if details
         .revocation_signatures
         .iter()
-        .any(|signature| signature.verify_key(key).is_ok())
+        .any(|signature| revokes(signature, now) && signature.verify_key(key).is_ok())
     {
         return Err(SignatureFailure::KeyRevoked(name()));
     }
@@ -83,7 +83,7 @@ pub(crate) fn check_primary(
             .signatures
             .iter()
             .filter(|signature| signature.typ() == Some(SignatureType::CertRevocation))
-            .any(|signature| verifies(&signature));
+            .any(|signature| revokes(signature, now) && verifies(&signature));
         user.signatures.iter().filter(move |signature| {
             !revoked && is_certification(signature) && usable(signature, now) && verifies(signature)
         })
@@ -122,7 +122,9 @@ pub(crate) fn check_subkey(
             .iter()
             .filter(move |signature| signature.typ() == Some(kind))
     };
-    if of_type(SignatureType::SubkeyRevocation).any(|signature| verifies(&signature)) {
+    if of_type(SignatureType::SubkeyRevocation)
+        .any(|signature| revokes(signature, now) && verifies(&signature))
+    {
         return Err(SignatureFailure::KeyRevoked(name()));
     }
     let binding = of_type(SignatureType::SubkeyBinding)
@@ -183,6 +185,21 @@ fn usable(signature: &Signature, now: i64) -> bool {
         && signature.created().is_some()
         && made <= now
         && !over
+}
+
+/// Whether a revocation, if it verifies, counts at this moment. One that says that the key was only given
+/// up or followed by another counts from its own date on; any other, for ever: who stole a key may
+/// date what it signs as they please (RFC 9580, section 5.2.3.31).
+fn revokes(signature: &Signature, now: i64) -> bool {
+    let given_up = matches!(
+        signature.revocation_reason_code(),
+        Some(
+            RevocationCode::KeySuperseded
+                | RevocationCode::KeyRetired
+                | RevocationCode::CertUserIdInvalid
+        )
+    );
+    !given_up || signature.created().is_none() || created(signature) <= now
 }
 
 fn created(signature: &Signature) -> i64 {

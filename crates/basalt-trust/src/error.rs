@@ -70,6 +70,20 @@ pub enum SignatureFailure {
         "the signature by {0} is dated in the future or not at all; check this machine's clock"
     )]
     Future(String),
+    /// The signature was made after the moment that was asked for.
+    #[error(
+        "the signature by {key} was made on {}, after the moment asked for ({})",
+        moment(*.created),
+        moment(*.now)
+    )]
+    Later {
+        /// The key.
+        key: String,
+        /// When it was made.
+        created: i64,
+        /// The moment asked for.
+        now: i64,
+    },
     /// The signature was meant to hold until a moment that has passed.
     #[error("the signature by {key} expired on {}", moment(*.at))]
     Expired {

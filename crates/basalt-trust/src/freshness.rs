@@ -1,10 +1,8 @@
 //! Whether a signed Release file is the one that was asked for, and is of today: a mirror, or
 //! whoever sits before it, must not be able to freeze an image or roll it back.
 
+use crate::Clock;
 use crate::error::moment;
-
-/// How far an archive's clock may be ahead of ours, in seconds.
-const CLOCK_SKEW: i64 = 60 * 60;
 
 /// What a verified Release file says of itself. Moments in seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +20,46 @@ pub struct ReleaseFacts {
 /// What the Release file must say. Moments in seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expectation {
-    /// The `Suite`, where it matters.
+    /// The `Suite`, where it matters; empty when it must have none.
     pub suite: Option<String>,
-    /// The `Codename`, where it matters.
+    /// The `Codename`, where it matters; empty when it must have none.
     pub codename: Option<String>,
+    /// What either its `Suite` or its `Codename` must be, where it matters.
+    pub either: Option<String>,
+    /// What the lock saw as its `Codename`, where a suite such as `stable` may come to another.
+    pub locked_codename: Option<String>,
     /// The newest date that the lock has seen; nothing older is taken.
     pub oldest_date: Option<i64>,
-    /// The present moment.
-    pub now: i64,
+    /// The moment against which its dates are judged.
+    pub clock: Clock,
 }
 
 /// Why a Release file, though signed, is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FreshnessError {
+    /// It calls itself neither by suite nor by codename what was asked for.
+    #[error(
+        "the Release file is of {}, not `{expected}`: the mirror serves another release in its place; if the archive itself calls it so, say that with `expect-suite` or `expect-codename`",
+        called(.suite, .codename)
+    )]
+    WrongName {
+        /// What was asked for.
+        expected: String,
+        /// Its suite; empty when it has none.
+        suite: String,
+        /// Its codename; empty when it has none.
+        codename: String,
+    },
+    /// The suite has come to another release since it was locked.
+    #[error(
+        "the suite is that of `{found}` now, and was that of `{locked}` when it was locked: see what changes, then remove the lock to lock `{found}`, or name `{locked}` in place of the suite"
+    )]
+    Moved {
+        /// The codename in the lock.
+        locked: String,
+        /// The codename it has.
+        found: String,
+    },
     /// It is of another suite.
     #[error(
         "the Release file is of suite `{found}`, not `{expected}`: the mirror serves another suite in its place"
@@ -71,6 +96,22 @@ pub enum FreshnessError {
         /// The date in the lock.
         locked: i64,
     },
+    /// It was made after the moment that was asked for.
+    #[error("the Release file is of {}, after the moment asked for ({}): name a mirror that has the archive as it was then", moment(*.date), moment(*.now))]
+    Later {
+        /// Its date.
+        date: i64,
+        /// The moment asked for.
+        now: i64,
+    },
+    /// It was no longer valid at the moment that was asked for.
+    #[error("the Release file was valid until {}, which is before the moment asked for ({}): name an earlier one, or a mirror that has the archive as it was then", moment(*.valid_until), moment(*.now))]
+    OverThen {
+        /// Until when it was valid.
+        valid_until: i64,
+        /// The moment asked for.
+        now: i64,
+    },
     /// Its date is still to come.
     #[error("the Release file is dated {}, in the future; it is now {}: correct this machine's clock", moment(*.date), moment(*.now))]
     Future {
@@ -105,17 +146,39 @@ pub fn check_release(
             found: release.suite.clone(),
         });
     }
-    let now = expectation.now;
-    if release.date > now.saturating_add(CLOCK_SKEW) {
-        return Err(FreshnessError::Future {
-            date: release.date,
-            now,
+    if let Some(expected) = &expectation.either
+        && *expected != release.suite
+        && *expected != release.codename
+    {
+        return Err(FreshnessError::WrongName {
+            expected: expected.clone(),
+            suite: release.suite.clone(),
+            codename: release.codename.clone(),
+        });
+    }
+    if let Some(locked) = &expectation.locked_codename
+        && *locked != release.codename
+    {
+        return Err(FreshnessError::Moved {
+            locked: locked.clone(),
+            found: release.codename.clone(),
+        });
+    }
+    let Clock { now, as_of } = expectation.clock;
+    if release.date > expectation.clock.latest() {
+        let date = release.date;
+        return Err(match as_of {
+            true => FreshnessError::Later { date, now },
+            false => FreshnessError::Future { date, now },
         });
     }
     if let Some(valid_until) = release.valid_until
         && valid_until <= now
     {
-        return Err(FreshnessError::Expired { valid_until, now });
+        return Err(match as_of {
+            true => FreshnessError::OverThen { valid_until, now },
+            false => FreshnessError::Expired { valid_until, now },
+        });
     }
     if let Some(locked) = expectation.oldest_date
         && release.date < locked
@@ -126,4 +189,14 @@ pub fn check_release(
         });
     }
     Ok(())
+}
+
+/// What a Release file calls itself.
+fn called(suite: &str, codename: &str) -> String {
+    match (suite, codename) {
+        ("", "") => "a suite without a name".to_owned(),
+        (suite, "") => format!("suite `{suite}`"),
+        ("", codename) => format!("codename `{codename}`"),
+        (suite, codename) => format!("suite `{suite}`, codename `{codename}`"),
+    }
 }

@@ -91,8 +91,10 @@ impl Keyring {
         Self::from_armored(&[text])
     }
 
-    /// The compiled-in archive keys of a Debian release, by codename. `sid` (and `forky`, until it has
-    /// keys) is signed with those of the newest stable releases.
+    /// The compiled-in archive keys of a Debian release, by codename or suite. `sid` (and `forky`, until it
+    /// has keys) is signed with those of the newest stable releases. A release is signed with its
+    /// predecessor's keys beside its own, so those that `stable` and `oldstable` have today hold for the
+    /// next that bears the name.
     ///
     /// # Errors
     /// When there is none for this release.
@@ -100,8 +102,10 @@ impl Keyring {
         match release {
             "bullseye" => Self::from_armored(BULLSEYE),
             "bookworm" => Self::from_armored(BOOKWORM),
-            "trixie" => Self::from_armored(TRIXIE),
-            "sid" | "forky" => Self::from_armored(&[BOOKWORM, TRIXIE].concat()),
+            "trixie" | "stable" => Self::from_armored(TRIXIE),
+            "sid" | "forky" | "testing" | "oldstable" => {
+                Self::from_armored(&[BOOKWORM, TRIXIE].concat())
+            }
             _ => Err(TrustError::UnknownRelease(
                 release.chars().take(64).collect(),
             )),

@@ -5,12 +5,14 @@
 //! the signature's own envelope.
 
 mod certificate;
+mod clock;
 mod envelope;
 mod error;
 mod freshness;
 mod keyring;
 mod verify;
 
+pub use clock::Clock;
 pub use error::{SignatureFailure, TrustError};
 pub use freshness::{Expectation, FreshnessError, ReleaseFacts, check_release};
 pub use keyring::Keyring;

@@ -9,12 +9,10 @@ use pgp::types::KeyDetails;
 
 use crate::envelope::{self, MAXIMUM_SIGNATURE, MAXIMUM_TEXT};
 use crate::keyring::fingerprint;
-use crate::{Keyring, SignatureFailure, TrustError, certificate};
+use crate::{Clock, Keyring, SignatureFailure, TrustError, certificate};
 
 /// A file with more signatures than this is refused; Debian's carry two or three.
 const MAXIMUM_SIGNATURES: usize = 32;
-/// How far a signer's clock may be ahead of ours, in seconds.
-const CLOCK_SKEW: i64 = 60 * 60;
 
 /// A text that a trusted key signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +32,7 @@ pub struct Signer {
     pub created: i64,
 }
 
-/// Verifies a cleartext-signed file such as `InRelease` at the moment `now` (seconds since
-/// 1970). Signatures by keys that the keyring does not hold are skipped; one good one is needed.
+/// Verifies a cleartext-signed file such as `InRelease` at a moment. Signatures by keys that the keyring does not hold are skipped; one good one is needed.
 ///
 /// # Errors
 /// When the envelope is not exactly one signed message, or no signature is good: then each is
@@ -43,12 +40,13 @@ pub struct Signer {
 pub fn verify_inline(
     in_release: &[u8],
     keyring: &Keyring,
-    now: i64,
+    clock: impl Into<Clock>,
 ) -> Result<Verified, TrustError> {
+    let clock = clock.into();
     let envelope = envelope::open(in_release)?;
     let signatures = read_signatures(envelope.signature.as_bytes())?;
     let signed = envelope.signed_bytes();
-    let signers = judge(&signatures, &signed, &[SignatureType::Text], keyring, now)?;
+    let signers = judge(&signatures, &signed, &[SignatureType::Text], keyring, clock)?;
     Ok(Verified {
         text: envelope.text,
         signers,
@@ -56,7 +54,7 @@ pub fn verify_inline(
 }
 
 /// Verifies a file such as `Release` with its detached signatures (`Release.gpg`, armoured or
-/// binary) at the moment `now` (seconds since 1970).
+/// binary) at a moment.
 ///
 /// # Errors
 /// When the text is not UTF-8, something is too big, or no signature is good.
@@ -64,7 +62,7 @@ pub fn verify_detached(
     release: &[u8],
     signature: &[u8],
     keyring: &Keyring,
-    now: i64,
+    clock: impl Into<Clock>,
 ) -> Result<Verified, TrustError> {
     for (what, size, limit) in [
         ("the Release file", release.len(), MAXIMUM_TEXT),
@@ -81,7 +79,7 @@ pub fn verify_detached(
         true => &[SignatureType::Binary],
         false => &[SignatureType::Binary, SignatureType::Text],
     };
-    let signers = judge(&signatures, release, kinds, keyring, now)?;
+    let signers = judge(&signatures, release, kinds, keyring, clock.into())?;
     let text = String::from_utf8(release.to_vec()).map_err(|error| {
         TrustError::Envelope(format!(
             "byte {} is not UTF-8",
@@ -131,12 +129,12 @@ fn judge(
     text: &[u8],
     kinds: &[SignatureType],
     keyring: &Keyring,
-    now: i64,
+    clock: Clock,
 ) -> Result<Vec<Signer>, TrustError> {
     let mut signers = Vec::new();
     let mut failures = Vec::new();
     for signature in signatures {
-        match judge_one(signature, text, kinds, keyring, now) {
+        match judge_one(signature, text, kinds, keyring, clock) {
             Ok(signer) => signers.push(signer),
             Err(failure) => failures.push(failure),
         }
@@ -152,8 +150,9 @@ fn judge_one(
     text: &[u8],
     kinds: &[SignatureType],
     keyring: &Keyring,
-    now: i64,
+    clock: Clock,
 ) -> Result<Signer, SignatureFailure> {
+    let now = clock.now;
     let Some((kind, hash)) = signature.typ().zip(signature.hash_alg()) else {
         return Err(SignatureFailure::Unsupported);
     };
@@ -172,7 +171,11 @@ fn judge_one(
         });
     }
     let created = match signature.created().map(|time| i64::from(time.as_secs())) {
-        Some(created) if created <= now.saturating_add(CLOCK_SKEW) => created,
+        Some(created) if created <= clock.latest() => created,
+        Some(created) if clock.as_of => {
+            let key = name;
+            return Err(SignatureFailure::Later { key, created, now });
+        }
         _ => return Err(SignatureFailure::Future(name)),
     };
     if let Some(time) = signature

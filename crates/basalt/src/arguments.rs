@@ -1,6 +1,7 @@
 //! Arguments that more than one command takes.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use basalt_oci::Platform;
 use clap::{Args, Parser, ValueEnum};
@@ -114,9 +115,62 @@ pub struct ArchiveArguments {
         default_missing_value = ""
     )]
     pub snapshots: Option<String>,
+    /// The moment that is judged by.
+    #[command(flatten)]
+    pub clock: ClockArguments,
     /// Threads [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+}
+
+/// The moment that is judged by: this machine's clock, or one of the past.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct ClockArguments {
+    /// Judge signatures, keys and dates as of this moment of the past, not of today: `2026-11-01` (its
+    /// end, in UTC) or `2026-11-01T12:00:00Z`
+    ///
+    /// For archives as they once were, whose Valid-Until is over. What was made after the moment does not
+    /// count. It is recorded in the lock.
+    #[arg(long, value_name = "DATE", value_parser = moment)]
+    pub as_of: Option<i64>,
+}
+
+impl ClockArguments {
+    /// The clock.
+    pub fn clock(self) -> basalt_build::Clock {
+        match self.as_of {
+            Some(moment) => basalt_build::Clock::as_of(moment),
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                let seconds = since
+                    .ok()
+                    .and_then(|since| i64::try_from(since.as_secs()).ok());
+                basalt_build::Clock::present(seconds.unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// Reads a date or a moment of RFC 3339, not in the future; in seconds since 1970.
+fn moment(text: &str) -> Result<i64, String> {
+    let wrong =
+        || "write a date as 2026-11-01, or a moment as 2026-11-01T12:00:00Z (RFC 3339)".to_owned();
+    let moment = match text.len() {
+        // A date stands for its end.
+        10 => format!("{text}T23:59:59Z")
+            .parse::<jiff::Timestamp>()
+            .map_err(|_| wrong())?,
+        _ => text.parse::<jiff::Timestamp>().map_err(|_| wrong())?,
+    };
+    // The end of today is still to come, and today may be asked for.
+    let latest = jiff::Timestamp::now()
+        .as_second()
+        .saturating_add(24 * 60 * 60);
+    match moment.as_second() {
+        seconds if seconds < 0 => Err(wrong()),
+        seconds if seconds > latest => Err("it is in the future".to_owned()),
+        seconds => Ok(seconds),
+    }
 }
 
 /// Which registries are trusted, and how.

@@ -1,16 +1,16 @@
 //! Compiles a `Packages` file into the form [`super::CompiledIndex`] opens.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Promise};
 
-use super::record::{MultiArch, Priority};
+use super::fields::{self, Outcome, Sound};
 use super::wire;
 use crate::architecture;
-use crate::relation::{RelationError, is_package_name, parse_provides};
-use crate::stanza::{Stanza, StanzaError, Stanzas};
-use crate::version::{Version, VersionError};
+use crate::stanza::{StanzaError, Stanzas};
+use crate::version::Version;
 
 /// The most packages taken in one index. Debian's `main` has about 70 000.
 pub const MAXIMUM_PACKAGES: usize = 2_000_000;
@@ -20,6 +20,9 @@ const MAXIMUM_STANZA_LENGTH: usize = 4 << 20;
 
 /// The most bytes of records taken: positions in them are kept in 32 bits.
 const MAXIMUM_RECORDS_LENGTH: usize = 1 << 30;
+
+/// The most bytes of faults kept.
+const MAXIMUM_FAULTS_LENGTH: usize = 64 << 20;
 
 /// How much is read at a time.
 const READ_LENGTH: usize = 256 << 10;
@@ -33,35 +36,9 @@ pub enum CompileError {
     /// The target is not an architecture's name.
     #[error("`{0}` is not the name of an architecture")]
     Architecture(String),
-    /// The text is not UTF-8.
-    #[error("the package index is not UTF-8 near line {line}")]
-    NotUtf8 {
-        /// The line the stanza begins on.
-        line: usize,
-    },
-    /// A stanza is malformed.
+    /// There is no stanza in it that can be read.
     #[error("the package index is malformed: {0}")]
     Stanza(#[from] StanzaError),
-    /// A package lacks a field.
-    #[error("the package at line {line} of the index lacks the field `{field}`")]
-    Lacks {
-        /// The line the stanza begins on.
-        line: usize,
-        /// The field that is not there.
-        field: &'static str,
-    },
-    /// A field of a package makes no sense.
-    #[error("the package `{package}` at line {line} of the index has a bad `{field}`: {cause}")]
-    Field {
-        /// The package.
-        package: String,
-        /// The line the stanza begins on.
-        line: usize,
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        cause: String,
-    },
     /// It is larger than any honest index.
     #[error("the package index is too large: {0}")]
     TooLarge(&'static str),
@@ -72,9 +49,12 @@ pub enum CompileError {
 /// Packages of other architectures than this one and `all` are left out. Equal input gives equal
 /// output. Relations are kept as text and parsed when a record is asked for, except `Provides`.
 ///
+/// A stanza that is malformed, or lacks `Version`, `Architecture`, `Filename`, `Size` or a strong
+/// digest, or has a bad value in a field that is kept, costs its own package and no other: it becomes a
+/// [`Fault`](super::Fault). One without a usable name is passed over.
+///
 /// # Errors
-/// When reading fails, a stanza is malformed or lacks `Package`, `Version`, `Architecture`,
-/// `Filename`, `Size` or `SHA256`, or it is beyond the bounds.
+/// When reading fails, no stanza at all can be read, or it is beyond the bounds.
 pub fn compile(mut reader: impl Read, architecture: &str) -> Result<Vec<u8>, CompileError> {
     if !architecture::is_name(architecture) {
         return Err(CompileError::Architecture(
@@ -84,33 +64,49 @@ pub fn compile(mut reader: impl Read, architecture: &str) -> Result<Vec<u8>, Com
     let mut compiler = Compiler::new(architecture);
     let mut buffer = Vec::with_capacity(2 * READ_LENGTH);
     let mut line = 1;
+    // Whether the rest of a stanza that was too long is being passed over.
+    let mut skipping = false;
     loop {
         let before = buffer.len();
         (&mut reader)
             .take(READ_LENGTH as u64)
             .read_to_end(&mut buffer)?;
         let at_end = buffer.len() == before;
-        // Only whole stanzas are handed on; the last one may go on in what is read next.
-        let whole = if at_end {
-            buffer.len()
-        } else {
-            let from = before.saturating_sub(1);
-            memchr::memmem::rfind(&buffer[from..], b"\n\n").map_or(0, |place| from + place + 2)
-        };
-        let text =
-            std::str::from_utf8(&buffer[..whole]).map_err(|error| CompileError::NotUtf8 {
-                line: line + count_lines(&buffer[..error.valid_up_to()]),
-            })?;
-        for stanza in Stanzas::from_line(text, line) {
-            compiler.add(&stanza?)?;
+        if skipping {
+            let end = first_blank_line(&buffer);
+            skipping = end.is_none() && !at_end;
+            let end = end.unwrap_or(if at_end {
+                buffer.len()
+            } else {
+                last_line(&buffer)
+            });
+            line += count_lines(&buffer[..end]);
+            buffer.drain(..end);
+            if skipping && buffer.len() > READ_LENGTH {
+                // A line without an end; this stands for its beginning.
+                buffer = vec![b'#'];
+            }
         }
-        line += count_lines(text.as_bytes());
+        // Only whole stanzas are handed on; the last one may go on in what is read next.
+        let whole = match (at_end, skipping) {
+            (_, true) => 0,
+            (true, _) => buffer.len(),
+            (false, _) => last_blank_line(&buffer).unwrap_or(0),
+        };
+        compiler.add_all(&buffer[..whole], line)?;
+        line += count_lines(&buffer[..whole]);
         buffer.drain(..whole);
         if at_end {
             return compiler.finish();
         }
-        if buffer.len() > MAXIMUM_STANZA_LENGTH {
-            return Err(CompileError::TooLarge("a stanza is longer than 4 MiB"));
+        if !skipping && buffer.len() > MAXIMUM_STANZA_LENGTH {
+            let error = StanzaError {
+                line,
+                cause: "a stanza is longer than 4 MiB".to_owned(),
+            };
+            let text = String::from_utf8_lossy(&buffer);
+            compiler.take_in(fields::broken(&text, &error, architecture), Some(error))?;
+            skipping = true;
         }
     }
 }
@@ -119,67 +115,39 @@ fn count_lines(bytes: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', bytes).count()
 }
 
-/// The fields of a stanza that are kept.
-#[derive(Default)]
-struct Kept<'a> {
-    name: Option<&'a str>,
-    version: Option<&'a str>,
-    architecture: Option<&'a str>,
-    source: Option<&'a str>,
-    multi_arch: Option<&'a str>,
-    essential: Option<&'a str>,
-    protected: Option<&'a str>,
-    important: Option<&'a str>,
-    priority: Option<&'a str>,
-    section: Option<&'a str>,
-    installed_size: Option<&'a str>,
-    filename: Option<&'a str>,
-    size: Option<&'a str>,
-    sha256: Option<&'a str>,
-    provides: Option<&'a str>,
-    /// `Depends`, `Pre-Depends`, `Recommends`, `Conflicts`, `Breaks`, `Replaces`.
-    relations: [&'a str; 6],
+/// Whether nothing stands in a line, as [`Stanzas`] parts stanzas.
+fn is_blank(line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_ok_and(|line| line.trim().is_empty())
 }
 
-impl<'a> Kept<'a> {
-    fn of(stanza: &Stanza<'a>) -> Self {
-        let mut kept = Self::default();
-        let mut lower = [0; 16];
-        for field in stanza.fields() {
-            let name = field.name.as_bytes();
-            let Some(lower) = lower.get_mut(..name.len()) else {
-                continue;
-            };
-            lower.copy_from_slice(name);
-            lower.make_ascii_lowercase();
-            let value = Some(field.value);
-            match &*lower {
-                b"package" => kept.name = value,
-                b"version" => kept.version = value,
-                b"architecture" => kept.architecture = value,
-                b"source" => kept.source = value,
-                b"multi-arch" => kept.multi_arch = value,
-                b"essential" => kept.essential = value,
-                b"protected" => kept.protected = value,
-                b"important" => kept.important = value,
-                b"priority" => kept.priority = value,
-                b"section" => kept.section = value,
-                b"installed-size" => kept.installed_size = value,
-                b"filename" => kept.filename = value,
-                b"size" => kept.size = value,
-                b"sha256" => kept.sha256 = value,
-                b"provides" => kept.provides = value,
-                b"depends" => kept.relations[0] = field.value,
-                b"pre-depends" => kept.relations[1] = field.value,
-                b"recommends" => kept.relations[2] = field.value,
-                b"conflicts" => kept.relations[3] = field.value,
-                b"breaks" => kept.relations[4] = field.value,
-                b"replaces" => kept.relations[5] = field.value,
-                _ => {}
-            }
+/// Where the last line begins.
+fn last_line(bytes: &[u8]) -> usize {
+    memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1)
+}
+
+/// Behind the last whole line in which nothing stands.
+fn last_blank_line(bytes: &[u8]) -> Option<usize> {
+    let mut end = last_line(bytes);
+    while let Some(before) = end.checked_sub(1) {
+        let start = last_line(&bytes[..before]);
+        if is_blank(&bytes[start..before]) {
+            return Some(end);
         }
-        kept
+        end = start;
     }
+    None
+}
+
+/// Behind the first whole line in which nothing stands.
+fn first_blank_line(bytes: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        if is_blank(&bytes[start..end]) {
+            return Some(end + 1);
+        }
+        start = end + 1;
+    }
+    None
 }
 
 /// A record already written, as far as sorting needs it.
@@ -197,6 +165,13 @@ struct Compiler<'a> {
     written: Vec<Written>,
     /// Virtual names and the records, by their place in `written`, that provide them.
     virtuals: HashMap<String, Vec<u32>>,
+    /// The faults, as they are written, and how many there are.
+    faults: Vec<u8>,
+    fault_count: u32,
+    /// Whether any stanza could be read, be it for another architecture.
+    any: bool,
+    /// The first error of a stanza that is nobody's.
+    nameless: Option<StanzaError>,
 }
 
 impl<'a> Compiler<'a> {
@@ -206,98 +181,113 @@ impl<'a> Compiler<'a> {
             records: Vec::new(),
             written: Vec::new(),
             virtuals: HashMap::new(),
+            faults: Vec::new(),
+            fault_count: 0,
+            any: false,
+            nameless: None,
         }
     }
 
-    fn add(&mut self, stanza: &Stanza<'_>) -> Result<(), CompileError> {
-        let line = stanza.fields().first().map_or(0, |field| field.line);
-        let kept = Kept::of(stanza);
-        let lacks = |field| CompileError::Lacks { line, field };
-        let name = kept.name.ok_or(lacks("Package"))?;
-        let bad = |field, cause: String| CompileError::Field {
-            package: name.chars().take(100).collect(),
-            line,
-            field,
-            cause,
-        };
-        if !is_package_name(name) {
-            return Err(bad("Package", "it is not a package's name".to_owned()));
+    /// Takes in whole stanzas; `line` is the number of the first line.
+    fn add_all(&mut self, bytes: &[u8], line: usize) -> Result<(), CompileError> {
+        let text = String::from_utf8_lossy(bytes);
+        let replaced = matches!(text, Cow::Owned(_));
+        let mut stanzas = Stanzas::from_line(&text, line);
+        while let Some(stanza) = stanzas.next() {
+            match stanza {
+                Ok(stanza) => {
+                    self.any = true;
+                    let outcome = fields::check(&stanza, self.architecture, replaced);
+                    self.take_in(outcome, None)?;
+                }
+                Err(error) => {
+                    let text = stanzas.last_text();
+                    let outcome = fields::broken(text, &error, self.architecture);
+                    self.take_in(outcome, Some(error))?;
+                }
+            }
         }
-        let all = match kept.architecture.ok_or(lacks("Architecture"))? {
-            "all" => true,
-            other if other == self.architecture => false,
-            _ => return Ok(()),
-        };
-        let bad_version = |field| move |error: VersionError| bad(field, error.to_string());
-        let version_text = kept.version.ok_or(lacks("Version"))?;
-        let version = Version::new(version_text).map_err(bad_version("Version"))?;
-        let (source, source_version) = split_source(kept.source.unwrap_or_default());
-        if !source.is_empty() && !is_package_name(source) {
-            return Err(bad("Source", "it is not a package's name".to_owned()));
-        }
-        if !source_version.is_empty() {
-            Version::new(source_version).map_err(bad_version("Source"))?;
-        }
-        let number = |field, text: &str| {
-            text.parse::<u64>()
-                .map_err(|_| bad(field, format!("`{text}` is not a number")))
-        };
-        let size = number("Size", kept.size.ok_or(lacks("Size"))?)?;
-        let installed = match kept.installed_size {
-            Some(text) => number("Installed-Size", text)?.saturating_add(1),
-            None => 0,
-        };
-        let sha256 = Digest::from_hex(kept.sha256.ok_or(lacks("SHA256"))?)
-            .map_err(|error| bad("SHA256", error.to_string()))?;
-        let filename = kept.filename.ok_or(lacks("Filename"))?;
-        check_filename(filename).map_err(|cause| bad("Filename", cause.to_owned()))?;
-        let multi_arch = match kept.multi_arch {
-            None => MultiArch::No,
-            Some(text) => MultiArch::parse(text)
-                .ok_or_else(|| bad("Multi-Arch", format!("`{text}` is none of its values")))?,
-        };
+        Ok(())
+    }
 
-        let yes = |value: Option<&str>| value.is_some_and(|text| text.eq_ignore_ascii_case("yes"));
-        let mut flags = wire::multi_arch_flag(multi_arch);
-        flags |= if all { wire::FLAG_ALL } else { 0 };
-        if yes(kept.protected) || yes(kept.important) {
+    fn take_in(
+        &mut self,
+        outcome: Outcome<'_>,
+        error: Option<StanzaError>,
+    ) -> Result<(), CompileError> {
+        match outcome {
+            Outcome::Sound(sound) => self.add(&sound),
+            Outcome::Faulty(fault) => {
+                fault.put(&mut self.faults);
+                self.fault_count += 1;
+                match self.faults.len() > MAXIMUM_FAULTS_LENGTH {
+                    true => Err(CompileError::TooLarge(
+                        "its stanzas that cannot be read exceed 64 MiB",
+                    )),
+                    false => Ok(()),
+                }
+            }
+            Outcome::Nothing => {
+                self.nameless = self.nameless.take().or(error);
+                Ok(())
+            }
+        }
+    }
+
+    fn add(&mut self, sound: &Sound<'_>) -> Result<(), CompileError> {
+        let mut flags = wire::multi_arch_flag(sound.multi_arch);
+        flags |= if sound.all { wire::FLAG_ALL } else { 0 };
+        if sound.important {
             flags |= wire::FLAG_IMPORTANT;
         }
         let tail = wire::pool_tail(
-            if source.is_empty() { name } else { source },
-            name,
-            version.without_epoch(),
-            if all { "all" } else { self.architecture },
+            if sound.source.is_empty() {
+                sound.name
+            } else {
+                sound.source
+            },
+            sound.name,
+            sound.version.without_epoch(),
+            if sound.all { "all" } else { self.architecture },
         );
-        let kept_filename = match filename.strip_suffix(tail.as_str()) {
+        let kept_filename = match sound.filename.strip_suffix(tail.as_str()) {
             Some(head) => {
                 flags |= wire::FLAG_POOL;
                 head
             }
-            None => filename,
+            None => &sound.filename,
         };
-        let priority = kept.priority.map(Priority::parse).unwrap_or_default();
-        let mut mark = wire::priority_mark(priority);
-        if yes(kept.essential) {
+        let digest: &[u8] = match &sound.digest {
+            Promise::Sha256(digest) => digest.as_bytes(),
+            Promise::Sha512(digest) => {
+                flags |= wire::FLAG_SHA512;
+                digest.as_bytes()
+            }
+        };
+        let mut mark = wire::priority_mark(sound.priority);
+        if sound.essential {
             mark |= wire::ESSENTIAL;
         }
+        let installed = sound
+            .installed_size
+            .map_or(0, |size| size.saturating_add(1));
 
         let out = &mut self.records;
         let start = out.len();
         out.extend_from_slice(&[flags, mark]);
-        let name_at = put_and_place(out, name);
-        let version_at = put_and_place(out, version.as_str());
-        wire::put_text(out, source);
-        wire::put_text(out, source_version);
-        wire::put_text(out, kept.section.unwrap_or_default());
+        let name_at = put_and_place(out, sound.name);
+        let version_at = put_and_place(out, sound.version.as_str());
+        wire::put_text(out, sound.source);
+        wire::put_text(out, sound.source_version);
+        wire::put_text(out, sound.section);
         wire::put_number(out, installed);
-        wire::put_number(out, size);
-        out.extend_from_slice(sha256.as_bytes());
+        wire::put_number(out, sound.size);
+        out.extend_from_slice(digest);
         wire::put_text(out, kept_filename);
-        for relation in kept.relations {
+        for relation in sound.relations {
             wire::put_text(out, relation);
         }
-        wire::put_text(out, kept.provides.unwrap_or_default());
+        wire::put_text(out, sound.provides_text);
         if out.len() > MAXIMUM_RECORDS_LENGTH {
             return Err(CompileError::TooLarge("its records exceed 1 GiB"));
         }
@@ -314,10 +304,8 @@ impl<'a> Compiler<'a> {
             version: version_at,
             mark,
         });
-        let provides = parse_provides(kept.provides.unwrap_or_default(), self.architecture)
-            .map_err(|error: RelationError| bad("Provides", error.to_string()))?;
-        for provide in provides {
-            let providers = self.virtuals.entry(provide.name).or_default();
+        for provide in &sound.provides {
+            let providers = self.virtuals.entry(provide.name.clone()).or_default();
             if providers.last() != Some(&place) {
                 providers.push(place);
             }
@@ -349,7 +337,13 @@ impl<'a> Compiler<'a> {
         order
     }
 
-    fn finish(self) -> Result<Vec<u8>, CompileError> {
+    fn finish(mut self) -> Result<Vec<u8>, CompileError> {
+        if let Some(error) = self.nameless.take()
+            && !self.any
+            && self.fault_count == 0
+        {
+            return Err(error.into());
+        }
         let order = self.sorted();
         // Records are written out in their new order, so a position moves with its record.
         let mut new_place = vec![0u32; order.len()];
@@ -398,6 +392,7 @@ impl<'a> Compiler<'a> {
 
         let mut out = Vec::with_capacity(
             records_length
+                + self.faults.len()
                 + wire::ROW_LENGTH * (names.len() + virtuals.len())
                 + 5 * order.len()
                 + 4 * providers.len()
@@ -411,6 +406,7 @@ impl<'a> Compiler<'a> {
             providers.len(),
             self.architecture.len(),
             records_length,
+            self.faults.len(),
         ] {
             out.extend_from_slice(&(count as u32).to_le_bytes());
         }
@@ -430,6 +426,7 @@ impl<'a> Compiler<'a> {
             out.extend_from_slice(self.text((written.start, written.end)));
         }
         out.extend_from_slice(&virtual_names);
+        out.extend_from_slice(&self.faults);
         let digest = Digest::of(&out);
         out.extend_from_slice(digest.as_bytes());
         Ok(out)
@@ -440,33 +437,4 @@ impl<'a> Compiler<'a> {
 fn put_and_place(out: &mut Vec<u8>, text: &str) -> (u32, u32) {
     wire::put_text(out, text);
     ((out.len() - text.len()) as u32, out.len() as u32)
-}
-
-/// Parts `bash (5.2.15-2)` into name and version; the version is empty where there is none.
-fn split_source(text: &str) -> (&str, &str) {
-    match text.split_once('(') {
-        Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
-        None => (text.trim(), ""),
-    }
-}
-
-/// A filename must stay inside the archive, whatever it is joined to.
-fn check_filename(filename: &str) -> Result<(), &'static str> {
-    if filename.len() > 4096 {
-        return Err("it is longer than 4096 bytes");
-    }
-    if filename
-        .bytes()
-        .any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\')
-    {
-        return Err("it holds a blank, a backslash or a control character");
-    }
-    let relative = filename.strip_prefix("./").unwrap_or(filename);
-    if relative
-        .split('/')
-        .any(|part| part.is_empty() || part == "." || part == "..")
-    {
-        return Err("it is not a plain relative path");
-    }
-    Ok(())
 }

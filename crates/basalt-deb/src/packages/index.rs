@@ -1,13 +1,15 @@
 //! Opens a compiled index and answers from it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Promise, Sha512};
 
+use super::fault::Fault;
 use super::record::{PackageRecord, Priority};
 use super::wire;
-use crate::relation::{Dependency, RelationError, parse_dependencies, parse_provides};
-use crate::version::{Version, VersionError};
+use crate::relation::{Dependency, parse_dependencies, parse_provides};
+use crate::version::Version;
 
 /// A compiled index that cannot be opened, or a record in it that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,24 +20,15 @@ pub enum IndexError {
     /// The bytes are damaged; it must be compiled anew.
     #[error("the compiled package index is damaged ({0}); compile it anew")]
     Damaged(&'static str),
-    /// A relation of a package is malformed.
-    #[error("the package `{package}` of the index has a bad `{field}`: {cause}")]
-    Relation {
-        /// The package.
-        package: String,
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        cause: RelationError,
-    },
-    /// A version of a package is malformed.
-    #[error("the package `{package}` of the index has a bad version: {cause}")]
-    Version {
-        /// The package.
-        package: String,
-        /// What is wrong with it.
-        cause: VersionError,
-    },
+}
+
+/// What an index has of a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The packages that may be chosen, the newest first.
+    pub records: Vec<PackageRecord>,
+    /// Those that may not, as their stanzas are malformed.
+    pub faults: Vec<Fault>,
 }
 
 /// A package index, compiled: opens in the time its digest takes, and parses only what is asked for.
@@ -49,6 +42,7 @@ pub struct CompiledIndex {
     marks: Range<usize>,
     architecture: String,
     records: Range<usize>,
+    faults: HashMap<String, Vec<Fault>>,
 }
 
 impl std::fmt::Debug for CompiledIndex {
@@ -96,12 +90,14 @@ impl CompiledIndex {
         let marks = table(count(1));
         let architecture = table(count(4));
         let records = table(count(5));
+        let faults = table(count(6));
         if end != body_length {
             return Err(cut_off);
         }
         let architecture = std::str::from_utf8(&bytes[architecture])
             .map_err(|_| IndexError::Damaged("its architecture is not UTF-8"))?
             .to_owned();
+        let faults = read_faults(&bytes[faults]).ok_or(cut_off)?;
         Ok(Self {
             names,
             offsets,
@@ -110,6 +106,7 @@ impl CompiledIndex {
             marks,
             architecture,
             records,
+            faults,
             bytes,
         })
     }
@@ -129,45 +126,60 @@ impl CompiledIndex {
         self.marks.is_empty()
     }
 
-    /// The packages of this name, the newest first; none where the index has no such package.
+    /// What the index has of a name; nothing where it has no such package.
     ///
     /// # Errors
-    /// When a relation in one of them is malformed.
+    /// When the index is damaged.
+    pub fn find(&self, name: &str) -> Result<Found, IndexError> {
+        let mut found = Found {
+            records: Vec::new(),
+            faults: self.faults.get(name).cloned().unwrap_or_default(),
+        };
+        for number in self.record_numbers(name) {
+            match self.record(number)? {
+                Ok(record) => found.records.push(record),
+                Err(fault) => found.faults.push(*fault),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The packages of this name that may be chosen, the newest first.
+    ///
+    /// # Errors
+    /// When the index is damaged.
     pub fn records(&self, name: &str) -> Result<Vec<PackageRecord>, IndexError> {
-        self.record_numbers(name)
-            .map(|number| self.record(number))
-            .collect()
+        Ok(self.find(name)?.records)
     }
 
-    /// Whether a package of this name is in the index.
+    /// Whether a package of this name is in the index, be it one that may not be chosen.
     pub fn contains(&self, name: &str) -> bool {
-        self.find(&self.names, name).is_some()
+        self.row_of(&self.names, name).is_some() || self.faults.contains_key(name)
     }
 
-    /// The packages whose `Provides` has this name, sorted by name. A real package of this name is
-    /// among them only if it says so itself.
-    ///
-    /// # Errors
-    /// When a relation in one of them is malformed.
-    pub fn providers(&self, name: &str) -> Result<Vec<PackageRecord>, IndexError> {
-        let Some(row) = self.find(&self.virtuals, name) else {
-            return Ok(Vec::new());
+    /// The names of the packages whose `Provides` has this name, sorted, each once for each version. A
+    /// real package of this name is among them only if it says so itself.
+    pub fn providers(&self, name: &str) -> Vec<&str> {
+        let Some(row) = self.row_of(&self.virtuals, name) else {
+            return Vec::new();
         };
         let total = self.providers.len() / 4;
         self.span(&self.virtuals, row, total)
             .filter_map(|place| number_at(&self.bytes, self.providers.start + 4 * place))
-            .map(|number| self.record(number as usize))
+            .filter_map(|number| self.record_name(number as usize))
             .collect()
+    }
+
+    /// The stanzas that cannot be used, by package.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        let mut all: Vec<&Fault> = self.faults.values().flatten().collect();
+        all.sort_by(|left, right| (&left.package, left.line).cmp(&(&right.package, right.line)));
+        all.into_iter()
     }
 
     /// The names of all packages, sorted, each once.
     pub fn iter_names(&self) -> impl Iterator<Item = &str> {
         (0..self.names.len() / wire::ROW_LENGTH).filter_map(|row| self.row_name(&self.names, row))
-    }
-
-    /// All packages, sorted by name, of one name the newest first.
-    pub fn iter(&self) -> impl Iterator<Item = Result<PackageRecord, IndexError>> {
-        (0..self.len()).map(|number| self.record(number))
     }
 
     /// Name and version of all packages as written, sorted by name: what an oracle compares.
@@ -179,33 +191,38 @@ impl CompiledIndex {
         })
     }
 
-    /// The essential packages, sorted by name.
-    ///
-    /// # Errors
-    /// When a relation in one of them is malformed.
-    pub fn essential(&self) -> Result<Vec<PackageRecord>, IndexError> {
-        self.marked(|mark| mark & wire::ESSENTIAL != 0)
+    /// The names of the essential packages, sorted; those of stanzas that cannot be used are among them.
+    pub fn essential(&self) -> Vec<&str> {
+        let marked = self.marked(|mark| mark & wire::ESSENTIAL != 0);
+        let faulty = self.faults.values().flatten();
+        let faulty = faulty.filter(|fault| fault.essential);
+        let mut names: Vec<&str> = marked
+            .chain(faulty.map(|fault| fault.package.as_str()))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
-    /// The packages of this priority, sorted by name.
-    ///
-    /// # Errors
-    /// When a relation in one of them is malformed.
-    pub fn by_priority(&self, priority: Priority) -> Result<Vec<PackageRecord>, IndexError> {
-        self.marked(|mark| wire::priority_of(mark) == priority)
+    /// The names of the packages of this priority, sorted.
+    pub fn by_priority(&self, priority: Priority) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .marked(|mark| wire::priority_of(mark) == priority)
+            .collect();
+        names.dedup();
+        names
     }
 
-    fn marked(&self, wanted: impl Fn(u8) -> bool) -> Result<Vec<PackageRecord>, IndexError> {
+    fn marked(&self, wanted: impl Fn(u8) -> bool) -> impl Iterator<Item = &str> {
         self.bytes[self.marks.clone()]
             .iter()
             .enumerate()
-            .filter(|(_, mark)| wanted(**mark))
-            .map(|(number, _)| self.record(number))
-            .collect()
+            .filter(move |(_, mark)| wanted(**mark))
+            .filter_map(|(number, _)| self.record_name(number))
     }
 
     fn record_numbers(&self, name: &str) -> Range<usize> {
-        match self.find(&self.names, name) {
+        match self.row_of(&self.names, name) {
             Some(row) => self.span(&self.names, row, self.len()),
             None => 0..0,
         }
@@ -234,7 +251,7 @@ impl CompiledIndex {
         std::str::from_utf8(name).ok()
     }
 
-    fn find(&self, table: &Range<usize>, name: &str) -> Option<usize> {
+    fn row_of(&self, table: &Range<usize>, name: &str) -> Option<usize> {
         let (mut low, mut high) = (0, table.len() / wire::ROW_LENGTH);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -254,11 +271,18 @@ impl CompiledIndex {
         self.bytes.get(self.records.clone())?.get(start..end)
     }
 
-    fn record(&self, number: usize) -> Result<PackageRecord, IndexError> {
+    fn record_name(&self, number: usize) -> Option<&str> {
+        let mut cursor = wire::Cursor(self.record_bytes(number)?);
+        cursor.bytes(2)?;
+        cursor.text()
+    }
+
+    /// A record, or what is wrong with its relations.
+    fn record(&self, number: usize) -> Result<Result<PackageRecord, Box<Fault>>, IndexError> {
         const CUT_OFF: IndexError = IndexError::Damaged("a record is cut off");
         let bytes = self.record_bytes(number).ok_or(CUT_OFF)?;
         let raw = RawRecord::read(bytes).ok_or(CUT_OFF)?;
-        raw.parse(&self.architecture)
+        Ok(raw.parse(&self.architecture))
     }
 }
 
@@ -273,7 +297,7 @@ struct RawRecord<'a> {
     section: &'a str,
     installed: u64,
     size: u64,
-    sha256: Digest,
+    digest: Promise,
     filename: &'a str,
     relations: [&'a str; 6],
     provides: &'a str,
@@ -282,8 +306,9 @@ struct RawRecord<'a> {
 impl<'a> RawRecord<'a> {
     fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut cursor = wire::Cursor(bytes);
+        let flags = cursor.byte()?;
         Some(Self {
-            flags: cursor.byte()?,
+            flags,
             mark: cursor.byte()?,
             name: cursor.text()?,
             version: cursor.text()?,
@@ -292,7 +317,10 @@ impl<'a> RawRecord<'a> {
             section: cursor.text()?,
             installed: cursor.number()?,
             size: cursor.number()?,
-            sha256: Digest::from_bytes(cursor.bytes(32)?.try_into().ok()?),
+            digest: match flags & wire::FLAG_SHA512 {
+                0 => Digest::from_bytes(cursor.bytes(32)?.try_into().ok()?).into(),
+                _ => Sha512::from_bytes(cursor.bytes(64)?.try_into().ok()?).into(),
+            },
             filename: cursor.text()?,
             relations: {
                 let mut relations = [""; 6];
@@ -305,27 +333,28 @@ impl<'a> RawRecord<'a> {
         })
     }
 
-    fn parse(&self, architecture: &str) -> Result<PackageRecord, IndexError> {
-        let relation_error = |field| {
-            move |cause| IndexError::Relation {
+    /// Parses the texts; a bad one makes the whole record one that may not be chosen.
+    fn parse(&self, architecture: &str) -> Result<PackageRecord, Box<Fault>> {
+        let bad = |field: &str, cause: &dyn std::fmt::Display| {
+            Box::new(Fault {
                 package: self.name.to_owned(),
-                field,
-                cause,
-            }
-        };
-        let relation = |field, place: usize| -> Result<Vec<Dependency>, IndexError> {
-            parse_dependencies(self.relations[place], architecture).map_err(relation_error(field))
-        };
-        let parse_version = |text: &str| {
-            Version::new(text).map_err(|cause| IndexError::Version {
-                package: self.name.to_owned(),
-                cause,
+                version: Version::new(self.version).ok(),
+                essential: self.mark & wire::ESSENTIAL != 0,
+                line: 0,
+                field: field.to_owned(),
+                cause: cause.to_string(),
             })
         };
-        let version = parse_version(self.version)?;
+        let relation = |field, place: usize| -> Result<Vec<Dependency>, Box<Fault>> {
+            parse_dependencies(self.relations[place], architecture)
+                .map_err(|cause| bad(field, &cause))
+        };
+        let parse_version =
+            |field, text: &str| Version::new(text).map_err(|cause| bad(field, &cause));
+        let version = parse_version("Version", self.version)?;
         let source_version = match self.source_version {
             "" => version.clone(),
-            text => parse_version(text)?,
+            text => parse_version("Source", text)?,
         };
         let source = if self.source.is_empty() {
             self.name
@@ -364,13 +393,24 @@ impl<'a> RawRecord<'a> {
             breaks: relation("Breaks", 4)?,
             replaces: relation("Replaces", 5)?,
             provides: parse_provides(self.provides, architecture)
-                .map_err(relation_error("Provides"))?,
+                .map_err(|cause| bad("Provides", &cause))?,
             filename,
             size: self.size,
-            sha256: self.sha256,
+            digest: self.digest,
             version,
         })
     }
+}
+
+/// The faults of an index, by package.
+fn read_faults(bytes: &[u8]) -> Option<HashMap<String, Vec<Fault>>> {
+    let mut faults: HashMap<String, Vec<Fault>> = HashMap::new();
+    let mut cursor = wire::Cursor(bytes);
+    while !cursor.0.is_empty() {
+        let fault = Fault::take(&mut cursor)?;
+        faults.entry(fault.package.clone()).or_default().push(fault);
+    }
+    Some(faults)
 }
 
 /// The little-endian number at a place, if it is inside.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use basalt_digest::Digest;
+use basalt_digest::Promise;
 use serde::{Deserialize, Serialize};
 
 use crate::relation::{Dependency, Provide};
@@ -130,10 +130,10 @@ pub struct PackageRecord {
     pub replaces: Vec<Dependency>,
     /// `Provides`.
     pub provides: Vec<Provide>,
-    /// Where the `.deb` lies in the archive: a relative path without `..`.
+    /// Where the `.deb` lies in the archive: a relative path without `.` and `..`.
     pub filename: String,
     /// The length of the `.deb`, in bytes.
     pub size: u64,
-    /// The digest of the `.deb`.
-    pub sha256: Digest,
+    /// The digest of the `.deb`: SHA-256 where the index gives it, else SHA-512.
+    pub digest: Promise,
 }

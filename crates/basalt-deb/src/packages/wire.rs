@@ -7,19 +7,20 @@
 //! virtuals:   (where the name stands, its length, the first provider)  sorted by name
 //! providers:  the numbers of the records that provide the names above
 //! marks:      a byte for each record: priority, essential
-//! architecture, records
+//! architecture, records, faults
 //! SHA-256 of all before
 //! ```
 //! Numbers are little-endian. "Where" counts from the start of the records. The records of one name
-//! are neighbours, the newest first.
+//! are neighbours, the newest first. Faults are the stanzas that cannot be used, each with its name
+//! and cause.
 
 use super::record::{MultiArch, Priority};
 
 /// What a compiled index begins with; the digit is the layout's number.
-pub(super) const MAGIC: &[u8; 16] = b"basalt-packages1";
+pub(super) const MAGIC: &[u8; 16] = b"basalt-packages2";
 
-/// The length of the numbers at the start: the magic and six counts.
-pub(super) const HEADER_LENGTH: usize = 16 + 6 * 4;
+/// The length of the numbers at the start: the magic and seven counts.
+pub(super) const HEADER_LENGTH: usize = 16 + 7 * 4;
 
 /// The length of a row of the names or of the virtual names.
 pub(super) const ROW_LENGTH: usize = 12;
@@ -81,6 +82,8 @@ pub(super) const FLAG_ALL: u8 = 4;
 pub(super) const FLAG_IMPORTANT: u8 = 8;
 /// A record's flag: the filename follows the archive's pattern, and only its head is kept.
 pub(super) const FLAG_POOL: u8 = 16;
+/// A record's flag: the digest is SHA-512, of 64 bytes, not SHA-256.
+pub(super) const FLAG_SHA512: u8 = 32;
 
 /// Appends a number, seven bits to a byte, the lowest first.
 pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {

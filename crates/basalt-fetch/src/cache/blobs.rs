@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use basalt_digest::{Digest, HashingReader, HashingWriter, copy};
+use basalt_digest::{Digest, HashingReader, HashingWriter, Sha512Hasher, copy};
 use tempfile::NamedTempFile;
 
 use super::{Cache, CacheError};
@@ -79,38 +79,48 @@ impl Seek for VerifiedBlob {
 
 /// Takes the bytes of a new blob. Nothing is in the cache before [`commit`](Self::commit);
 /// dropped, it leaves nothing behind.
-#[derive(Debug)]
 pub struct BlobWriter {
-    cache: Cache,
+    pub(super) cache: Cache,
     file: HashingFile,
+    /// Where the bytes are promised by their SHA-512 digest too.
+    pub(super) sha512: Option<Sha512Hasher>,
 }
 
 /// A temporary file and the digest of what went into it.
-struct HashingFile(HashingWriter<NamedTempFile>);
+type HashingFile = HashingWriter<NamedTempFile>;
 
-impl std::fmt::Debug for HashingFile {
+impl std::fmt::Debug for BlobWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HashingFile")
+        f.write_str("BlobWriter")
     }
 }
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.0.write(bytes)
+        let written = self.file.write(bytes)?;
+        if let Some(sha512) = &mut self.sha512 {
+            sha512.write_all(&bytes[..written])?;
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.0.flush()
+        self.file.flush()
     }
 }
 
 impl BlobWriter {
+    /// The number of bytes written.
+    pub(super) fn length(&self) -> u64 {
+        self.file.length()
+    }
+
     /// Puts what was written into the cache under its digest; returns that and the size.
     ///
     /// # Errors
     /// When the file cannot be put in place.
     pub fn commit(self) -> Result<(Digest, u64), CacheError> {
-        let (file, digest, size) = self.file.0.finish();
+        let (file, digest, size) = self.file.finish();
         self.cache
             .put_in_place(file, &self.cache.blob_place(&digest))?;
         Ok((digest, size))
@@ -122,11 +132,11 @@ impl BlobWriter {
     /// [`CacheError::Unexpected`] when it is something else; when the file cannot be put in
     /// place.
     pub fn commit_expecting(self, expected: &Digest) -> Result<u64, CacheError> {
-        let (file, found, size) = self.file.0.finish();
+        let (file, found, size) = self.file.finish();
         if found != *expected {
             return Err(CacheError::Unexpected {
-                expected: *expected,
-                found,
+                expected: (*expected).into(),
+                found: found.into(),
                 found_size: size,
             });
         }
@@ -150,10 +160,10 @@ impl Cache {
     /// # Errors
     /// When no file can be made in the cache.
     pub fn writer(&self) -> Result<BlobWriter, CacheError> {
-        let file = HashingFile(HashingWriter::new(self.temporary_file()?));
         Ok(BlobWriter {
             cache: self.clone(),
-            file,
+            file: HashingWriter::new(self.temporary_file()?),
+            sha512: None,
         })
     }
 

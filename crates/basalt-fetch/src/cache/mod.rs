@@ -19,6 +19,7 @@ mod blobs;
 mod facts;
 mod files;
 mod holds;
+mod promised;
 mod upkeep;
 
 use std::env;
@@ -47,9 +48,9 @@ pub enum CacheError {
     #[error("the bytes written are {found} ({found_size} bytes), not {expected} as promised")]
     Unexpected {
         /// What was promised.
-        expected: basalt_digest::Digest,
+        expected: basalt_digest::Promise,
         /// What came.
-        found: basalt_digest::Digest,
+        found: basalt_digest::Promise,
         /// How many bytes came.
         found_size: u64,
     },

@@ -510,3 +510,66 @@ fn the_order_of_the_wants_does_not_change_a_closure_without_choices() {
         archives.closure(&["manual", "app"])
     );
 }
+
+/// What comes of names in an image for amd64 that may take packages of i386, as apt does it.
+fn with_foreign(native: &str, foreign: &str, names: &[&str]) -> Result<Vec<String>, String> {
+    let native = crate::support::index_for(native, "amd64");
+    let foreign = crate::support::index_for(foreign, "i386");
+    let archives = vec![
+        ("main".to_owned(), &native, 500),
+        ("main i386".to_owned(), &foreign, 500),
+    ];
+    let universe = basalt_solve::Universe::new("amd64", archives);
+    let closure = basalt_solve::solve(&universe, &wanting(names));
+    let closure = closure.map_err(|error| error.to_string())?;
+    let chosen = closure.packages.iter();
+    Ok(chosen.map(|one| one.name.clone()).collect())
+}
+
+#[test]
+fn a_foreign_package_takes_what_it_needs_of_its_own_architecture() {
+    let native = "Package: libc6\nMulti-Arch: same\n\n\
+                  Package: tool\nDepends: libc6\n\n\
+                  Package: data\nArchitecture: all\n\n\
+                  Package: tools\nMulti-Arch: foreign\nProvides: shell\n\n\
+                  Package: python\nMulti-Arch: allowed\n\n\
+                  Package: shared\nArchitecture: all\nMulti-Arch: foreign";
+    let foreign = native.replace("\n\nPackage: tools", "\n\nPackage: game\nDepends: libc6, tools, shared\n\nPackage: lone\nDepends: data\n\nPackage: script\nDepends: python:any, shell\n\nPackage: own\nDepends: python\n\nPackage: tools");
+    let solve = |names: &[&str]| with_foreign(native, &foreign, names);
+    let some = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(solve(&["libc6:i386"]), some(&["libc6:i386"]));
+    // Both of one name, as both say Multi-Arch: same, in one version.
+    assert_eq!(solve(&["tool", "libc6:i386"]), some(&["libc6", "libc6:i386", "tool"]));
+    // Multi-Arch: foreign serves all architectures, Architecture: all only if it says so too.
+    assert_eq!(
+        solve(&["shared", "tools", "game:i386"]),
+        some(&["game:i386", "libc6:i386", "shared", "tools"])
+    );
+    assert!(solve(&["lone:i386"]).is_err());
+    assert_eq!(
+        solve(&["python", "tools", "script:i386"]),
+        some(&["python", "script:i386", "tools"])
+    );
+    assert_eq!(solve(&["own:i386"]), some(&["own:i386", "python:i386"]));
+    // Two architectures of what does not say Multi-Arch: same part each other.
+    let error = solve(&["python", "own:i386"]).expect_err("python of two architectures");
+    assert!(error.contains("cannot stand together"), "{error}");
+    assert!(solve(&["nowhere:i386"]).is_err());
+}
+
+#[test]
+fn one_library_of_two_architectures_is_of_one_version() {
+    let library = |version: &str| format!("Package: libc6\nMulti-Arch: same\nVersion: {version}");
+    let names = ["libc6", "libc6:i386"];
+    assert!(with_foreign(&library("2"), &library("2"), &names).is_ok());
+    let error = with_foreign(&library("2"), &library("2+b1"), &names).expect_err("two versions");
+    assert!(error.contains("`Multi-Arch: same` in one version"), "{error}");
+}
+
+#[test]
+fn a_conflict_is_about_all_architectures() {
+    let native = "Package: old\nConflicts: library (<< 2)\n\nPackage: other\nConflicts: library:amd64";
+    let foreign = "Package: library\nVersion: 1";
+    assert!(with_foreign(native, foreign, &["old", "library:i386"]).is_err());
+    assert!(with_foreign(native, foreign, &["other", "library:i386"]).is_ok());
+}

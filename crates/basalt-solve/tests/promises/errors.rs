@@ -207,3 +207,76 @@ fn a_long_chain_of_reasons_is_cut_in_the_middle() {
     insta::assert_snapshot!(error.lines().next_back().unwrap_or_default(), @"  p299 1 needs p300, but debian trixie main has no p300");
     assert!(error.contains("p0 1 needs p1"), "{error}");
 }
+
+#[test]
+fn a_package_with_an_odd_stanza_is_said_only_when_it_is_wanted() {
+    let archives = Archives::one(
+        "Package: tool\nVersion: 1\n\n\
+         Package: odd\nVersion: 2\nSize: many\n\n\
+         Package: front\nDepends: odd | tool\n\n\
+         Package: app\nDepends: odd\n\n\
+         Package: mail\nDepends: transport\n\n\
+         Package: postfix\nProvides: transport\nMulti-Arch: often",
+    );
+    assert_eq!(archives.closure(&["tool"]), ["tool 1"]);
+    // Of alternatives another will do.
+    assert_eq!(archives.closure(&["front"]), ["front 1", "tool 1"]);
+    insta::assert_snapshot!(archives.error(&wanting(&["odd"])), @"debian trixie main: the package `odd` 2 at line 10 of the index has a bad `Size`: `many` is not a number; ask for another version of it, or have the archive mended");
+    insta::assert_snapshot!(archives.error(&wanting(&["app"])), @r"
+    debian trixie main: the package `odd` 2 at line 10 of the index has a bad `Size`: `many` is not a number; ask for another version of it, or have the archive mended
+    app cannot be installed:
+      app 1 needs odd, but debian trixie main cannot offer odd: the package `odd` 2 at line 10 of the index has a bad `Size`: `many` is not a number
+    ");
+    insta::assert_snapshot!(archives.error(&wanting(&["nothing"])), @"no package is named nothing in debian trixie main; see that the name and the suite are right");
+}
+
+#[test]
+fn an_older_version_is_never_taken_in_place_of_one_with_an_odd_stanza() {
+    let archives = Archives::many(&[
+        (
+            "main",
+            "Package: tool\nVersion: 1\n\nPackage: app\nDepends: tool",
+        ),
+        ("security", "Package: tool\nVersion: 2\nSize: many"),
+    ]);
+    for wanted in ["tool", "app"] {
+        let error = archives.error(&wanting(&[wanted]));
+        assert!(
+            error.starts_with("security: the package `tool` 2"),
+            "{error}"
+        );
+    }
+    // Unless it is asked for by its version, or has the higher priority.
+    let set = archives.set(&wanting(&["tool (= 1)", "app"]));
+    assert_eq!(set, ["app 1", "tool 1"]);
+    let pinned = Request {
+        pins: vec![pin("tool", "1")],
+        ..wanting(&["app"])
+    };
+    assert_eq!(archives.set(&pinned), ["app 1", "tool 1"]);
+    let closure = archives.solve_by_priority(&[900, 500], &wanting(&["tool"]));
+    assert_eq!(
+        crate::support::listed(&closure.expect("there is one")),
+        ["tool 1"]
+    );
+    // An older one with an odd stanza is of no concern.
+    let archives = Archives::many(&[
+        ("main", "Package: tool\nVersion: 1\nSize: many"),
+        ("updates", "Package: tool\nVersion: 2"),
+    ]);
+    assert_eq!(archives.closure(&["tool"]), ["tool 2"]);
+}
+
+#[test]
+fn an_essential_package_with_an_odd_stanza_is_said() {
+    let archives = Archives::one("Package: base\nEssential: yes\nDepends: (\n\nPackage: tool");
+    let request = Request {
+        include_essential: true,
+        ..wanting(&["tool"])
+    };
+    let error = archives.error(&request);
+    assert!(
+        error.contains("the package `base` 1 has a bad `Depends`"),
+        "{error}"
+    );
+}

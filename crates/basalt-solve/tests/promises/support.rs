@@ -14,12 +14,17 @@ pub struct Archives(Vec<(String, CompiledIndex)>);
 /// Reads stanzas of a `Packages` file; what a stanza lacks (`Version: 1`,
 /// `Architecture: amd64`, where the file is) is put in.
 fn index(text: &str) -> CompiledIndex {
+    index_for(text, ARCHITECTURE)
+}
+
+/// The same for an architecture.
+pub fn index_for(text: &str, architecture: &str) -> CompiledIndex {
     let mut whole = String::new();
     for stanza in text.trim().split("\n\n").map(str::trim) {
         whole.push_str(stanza);
         for (field, value) in [
             ("Version", "1"),
-            ("Architecture", ARCHITECTURE),
+            ("Architecture", architecture),
             ("Filename", "pool/file.deb"),
             ("Size", "1"),
             ("SHA256", &Digest::of(stanza.as_bytes()).hex()),
@@ -33,7 +38,7 @@ fn index(text: &str) -> CompiledIndex {
         }
         whole.push_str("\n\n");
     }
-    let compiled = compile(whole.as_bytes(), ARCHITECTURE).expect("the stanzas compile");
+    let compiled = compile(whole.as_bytes(), architecture).expect("the stanzas compile");
     CompiledIndex::open(compiled).expect("the index opens")
 }
 

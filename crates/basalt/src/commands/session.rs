@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use basalt_build::{Options, Session};
 use basalt_fetch::{MirrorOptions, Snapshots};
@@ -65,11 +65,7 @@ pub(super) fn open_dated(
         vendor: source.vendor.clone(),
         jobs: source.jobs.map_or(0, usize::from),
         source_date_epoch: date,
-        now: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|since| i64::try_from(since.as_secs()).ok())
-            .unwrap_or(0),
+        clock: source.clock.clock(),
     };
     let cache = match &options.cache {
         Some(folder) => folder.clone(),

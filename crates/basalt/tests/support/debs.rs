@@ -65,30 +65,49 @@ impl Deb {
             );
         }
         let control = control.into_inner().expect("a Vec takes bytes");
-        let mut ar = b"!<arch>\n".to_vec();
-        let optional = self.optional.iter().map(|name| (*name, b"odd".as_slice()));
-        let members = [("debian-binary", b"2.0\n".as_slice())]
-            .into_iter()
-            .chain(optional)
-            .chain([
-                ("control.tar", control.as_slice()),
-                (self.data_name, &self.data),
-            ]);
-        for (name, content) in members {
-            let header = format!(
-                "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
-                1_700_000_000,
-                0,
-                0,
-                100_644,
-                content.len()
-            );
-            ar.extend(header.as_bytes());
-            ar.extend(content);
-            ar.resize(ar.len().next_multiple_of(2), b'\n');
-        }
-        ar
+        archive(&control, &self.optional, self.data_name, &self.data)
     }
+}
+
+/// A sound package with this control stanza and one small file.
+pub fn plain(stanza: &str, path: &str) -> Vec<u8> {
+    let mut control = Builder::new(Vec::new());
+    let name = b"./control";
+    append(
+        &mut control,
+        name,
+        EntryType::Regular,
+        "",
+        0o644,
+        stanza.as_bytes(),
+    );
+    let control = control.into_inner().expect("a Vec takes bytes");
+    let data = data(&[(path.as_bytes(), EntryType::Regular, "", 0o644)]);
+    archive(&control, "data.tar", &data)
+}
+
+/// The members of a package, in ar; optional ones stand before the control member.
+fn archive(control: &[u8], optional: &[&str], data_name: &str, data: &[u8]) -> Vec<u8> {
+    let mut ar = b"!<arch>\n".to_vec();
+    let optional = optional.iter().map(|name| (*name, b"odd".as_slice()));
+    let members = [("debian-binary", b"2.0\n".as_slice())]
+        .into_iter()
+        .chain(optional)
+        .chain([("control.tar", control), (data_name, data)]);
+    for (name, content) in members {
+        let header = format!(
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+            1_700_000_000,
+            0,
+            0,
+            100_644,
+            content.len()
+        );
+        ar.extend(header.as_bytes());
+        ar.extend(content);
+        ar.resize(ar.len().next_multiple_of(2), b'\n');
+    }
+    ar
 }
 
 /// All of them.

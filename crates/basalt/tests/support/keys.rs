@@ -16,6 +16,9 @@ pub const REVOKED: &str = "revoked@example.org";
 /// A key whose subkey signs.
 pub const SUBKEY: &str = "subkey@example.org";
 
+/// A key of 2024 that holds for ever: it can sign at moments of the past.
+pub const OLD: &str = "old@example.org";
+
 /// A moment at which the key [`EXPIRED`] still held, as `gpg` takes it.
 pub const WHILE_IT_HELD: &str = "20240101T010000";
 
@@ -35,6 +38,8 @@ impl Keys {
         }
         let moment = ["--faked-system-time", "20240101T000000"];
         let make = ["--quick-generate-key", EXPIRED, "ed25519", "sign", "1d"];
+        keys.gpg(&[&moment[..], &make].concat());
+        let make = ["--quick-generate-key", OLD, "ed25519", "sign", "never"];
         keys.gpg(&[&moment[..], &make].concat());
         keys.gpg(&["--quick-generate-key", SUBKEY, "ed25519", "cert", "never"]);
         let fingerprint = keys.fingerprint(SUBKEY);

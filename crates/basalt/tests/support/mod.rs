@@ -7,5 +7,6 @@ pub mod keys;
 pub mod mirror;
 pub mod own_archive;
 pub mod run;
+pub mod served;
 pub mod upstream;
 pub mod workplace;
