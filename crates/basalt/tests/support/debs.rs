@@ -83,7 +83,7 @@ pub fn plain(stanza: &str, path: &str) -> Vec<u8> {
     );
     let control = control.into_inner().expect("a Vec takes bytes");
     let data = data(&[(path.as_bytes(), EntryType::Regular, "", 0o644)]);
-    archive(&control, "data.tar", &data)
+    archive(&control, &[], "data.tar", &data)
 }
 
 /// The members of a package, in ar; optional ones stand before the control member.
