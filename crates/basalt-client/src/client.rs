@@ -1,7 +1,6 @@
 //! What all registries share: time limits, certificates, credentials, mirrors.
 
 use std::collections::{BTreeSet, HashMap};
-use std::env;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use basalt_fetch::address;
 use basalt_fetch::guard::NamedHosts;
-use basalt_fetch::{Limits, Observer, Silent};
+use basalt_fetch::{Limits, Observer, Silent, Trust};
 
 use crate::credentials::Credentials;
 use crate::error::ClientError;
@@ -71,19 +70,8 @@ impl Settings {
     /// # Errors
     /// When a configuration file is not sound.
     pub fn of_environment() -> Result<Self, ClientError> {
-        let path = |name: &str| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let own = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")));
-        let folders = [
-            own.map(|folder| folder.join("containers/certs.d")),
-            Some(PathBuf::from("/etc/containers/certs.d")),
-            Some(PathBuf::from("/etc/docker/certs.d")),
-        ];
         Ok(Self {
-            certificate_folders: folders.into_iter().flatten().collect(),
+            certificate_folders: Trust::folders_of_environment(),
             credentials: Credentials::of_environment(),
             registries: RegistriesConf::of_environment()?,
             ..Self::default()
@@ -141,8 +129,11 @@ impl Client {
         let transport = Transport::new(
             settings.limits,
             insecure,
-            settings.authorities,
-            settings.certificate_folders,
+            Trust {
+                authorities: settings.authorities,
+                folders: settings.certificate_folders,
+                ..Trust::default()
+            },
             settings.guarded,
         )?;
         Ok(Self {

@@ -8,7 +8,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked::{
-    self, Absolute, Account, Architecture, Field, Owner, Release, SliceName, wrong,
+    self, Absolute, Account, Architecture, ArchiveUrl, Field, Owner, Release, SliceName, wrong,
 };
 use crate::values::{Mode, Size, applies};
 
@@ -18,8 +18,9 @@ use crate::values::{Mode, Size, applies};
 pub struct ExtraArchive {
     /// What it is called, here and in the lock.
     pub name: String,
-    /// Where it is, unless `--mirror` or the environment says so.
-    #[serde(default)]
+    /// Where it is, unless `--mirror` or the environment says so; without a user name, password or token, which `--mirror`,
+    /// the environment, `~/.netrc` and apt's `auth.conf` may have.
+    #[serde(default, deserialize_with = "checked::option::<_, ArchiveUrl>")]
     pub url: Option<String>,
     /// The suite to take from it.
     pub suite: String,

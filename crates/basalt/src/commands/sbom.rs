@@ -24,7 +24,7 @@ Examples:
   basalt sbom out/python --arch arm64 --json          another architecture, for a program
   basalt sbom out/python --index --format cyclonedx   which images the index holds")]
 pub struct SbomArguments {
-    /// The image: PATH[:TAG][@DIGEST] of a layout
+    /// The image: PATH[:TAG][@DIGEST] of a layout, or HOST/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "IMAGE")]
     image: String,
     /// Write the document in this format, rather than the table
@@ -39,6 +39,8 @@ pub struct SbomArguments {
     /// Write the document into a file [default format: spdx]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    registries: RegistryArguments,
 }
 
 /// A format in which a document is written.
@@ -63,7 +65,7 @@ impl WantedFormat {
 }
 
 pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let named = Named::open(&own.image)?;
+    let named = signing::image(&own.image, &own.registries)?;
     let store = named.store.as_ref();
     let target = named.target()?;
     let subject = chosen(own.arch.as_deref(), own.index, store, &target)?;
