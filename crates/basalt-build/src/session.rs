@@ -105,6 +105,7 @@ impl Session {
             snapshots: options.snapshots.clone(),
             trust: options.trust.clone(),
             logins: Logins::of_environment(options.mirrors.apt_folder.as_deref()),
+            proxies: None,
         };
         let mirrors =
             Mirrors::discover(mirrors).map_err(|error| BuildError::Spec(error.to_string()))?;

@@ -24,7 +24,8 @@ use crate::warning::{Warning, Warnings};
 pub struct Settings {
     /// The bounds on each request.
     pub limits: Limits,
-    /// Hosts that may be spoken to without TLS: `registry.example:5000`, or a name for all its ports.
+    /// Hosts that may be spoken to without TLS, or with any certificate: `registry.example:5000`, or a name for all its
+    /// ports.
     pub insecure: Vec<String>,
     /// Files of CAs that count beside the usual ones.
     pub authorities: Vec<PathBuf>,
@@ -126,16 +127,14 @@ impl Client {
             })?;
             insecure.insert(host);
         }
-        let transport = Transport::new(
-            settings.limits,
-            insecure,
-            Trust {
-                authorities: settings.authorities,
-                folders: settings.certificate_folders,
-                ..Trust::default()
-            },
-            settings.guarded,
-        )?;
+        let trust = Trust {
+            authorities: settings.authorities,
+            folders: settings.certificate_folders,
+            // Where no TLS at all would do, any certificate does.
+            unverified: insecure.clone(),
+            identity: None,
+        };
+        let transport = Transport::new(settings.limits, insecure, trust, settings.guarded)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 transport,

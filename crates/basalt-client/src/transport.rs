@@ -105,11 +105,11 @@ impl Transport {
             url: shown.clone(),
             reason,
         };
-        self.check_place(outgoing.url)?;
         // A user name in the URL was chosen by a server: who asks says otherwise who they are.
         let whole = Url::parse(outgoing.url)
             .map_err(|cause| network(cause.to_owned()))?
             .whole();
+        self.check_place(&whole)?;
         let agent = self.connections.agent(&whole, true)?;
         let mut head = Request::builder().method(outgoing.method).uri(&whole);
         for (name, value) in outgoing.headers {

@@ -61,6 +61,12 @@ impl Connections {
         }
     }
 
+    /// By these proxies, whatever the environment says.
+    #[must_use]
+    pub fn by(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
+    }
+
     /// Leads to no address within a network but those of the hosts that were named.
     #[must_use]
     pub fn guarded(self, named: Option<NamedHosts>) -> Self {

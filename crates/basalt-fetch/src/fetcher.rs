@@ -13,6 +13,7 @@ use crate::cache::{BlobWriter, CacheError, VerifiedBlob};
 use crate::http::{Answer, Client, Conditions};
 use crate::logins::Logins;
 use crate::mirrors::Place;
+use crate::proxy::Proxies;
 use crate::trust::Trust;
 use crate::{Cache, Event, FetchError, Limits, Mirror, Mirrors, Observer, Snapshots, VendorStore};
 
@@ -48,6 +49,8 @@ pub struct FetchOptions {
     pub trust: Trust,
     /// Who we are at servers whose URL names nobody.
     pub logins: Logins,
+    /// By which proxies; those of the environment when none are given.
+    pub proxies: Option<Proxies>,
 }
 
 /// Fetches files into a cache. Share it between threads.
@@ -88,11 +91,7 @@ impl Fetcher {
         Self {
             cache,
             mirrors,
-            client: Client::new(
-                options.limits,
-                options.trust.clone(),
-                options.logins.clone(),
-            ),
+            client: Client::new(&options),
             options,
             observer,
         }

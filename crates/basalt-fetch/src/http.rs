@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use ureq::http::header::{AUTHORIZATION, PROXY_AUTHENTICATE};
 
-use crate::FetchError;
 use crate::address::Url;
 use crate::connection::{Pace, range_start};
 use crate::connections::{ConnectError, Connections, Problem};
 use crate::logins::Logins;
-use crate::trust::Trust;
+use crate::{FetchError, FetchOptions};
 
 /// The bounds on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +90,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub fn new(limits: Limits, trust: Trust, logins: Logins) -> Self {
+    pub fn new(options: &FetchOptions) -> Self {
+        let connections = Connections::new(options.limits, options.trust.clone());
         Self {
-            connections: Arc::new(Connections::new(limits, trust)),
-            logins,
-            limits,
+            connections: Arc::new(match &options.proxies {
+                Some(proxies) => connections.by(proxies.clone()),
+                None => connections,
+            }),
+            logins: options.logins.clone(),
+            limits: options.limits,
         }
     }
 

@@ -48,9 +48,14 @@ impl Proxies {
         Self::of(|name| env::var(name).ok())
     }
 
+    /// None, whatever the environment says.
+    pub fn none() -> Self {
+        Self::of(|_| None)
+    }
+
     /// Those that these variables name. An empty one counts as none. `HTTP_PROXY` in capitals is not read:
     /// CGI programs get it from a request's header.
-    fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: &[&'static str]| {
             let each = names.iter().copied();
             let mut set = each.filter_map(|name| Some((name, variable(name)?)));

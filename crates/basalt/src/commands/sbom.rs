@@ -7,9 +7,10 @@ use basalt_oci::{Descriptor, ImageStore, Index, write_file};
 use basalt_sbom::{Format, Summary, read_summary, spdx3_of_spdx};
 use clap::{Args, ValueEnum};
 
+use crate::arguments::RegistryArguments;
 use crate::bills::{self, Bill};
 use crate::failure::{Failure, Status};
-use crate::reference::Named;
+use crate::signing;
 use crate::terminal::Terminal;
 
 /// The most of a licence expression that a line of the table shows, in characters.

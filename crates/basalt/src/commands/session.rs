@@ -82,7 +82,7 @@ fn mirror(argument: &str) -> Result<(String, Mirror), Failure> {
     let wrong = |cause: String| Failure::new(Status::Usage, cause);
     match argument.split_once('=') {
         Some((archive, url)) if !archive.is_empty() && !archive.contains([':', '/', '@']) => url
-            .parse()
+            .parse::<Mirror>()
             .map(|mirror| (archive.to_owned(), mirror))
             .map_err(|error| wrong(format!("--mirror {archive}: {error}"))),
         _ => Err(wrong(
@@ -102,11 +102,14 @@ fn trust(source: &ArchiveArguments) -> Result<Trust, Failure> {
         certificate,
     });
     let hosts = source.hosts.insecure.iter();
+    let unverified = hosts.map(|host| basalt_client::host(host));
     let trust = Trust {
         authorities: source.hosts.ca.clone(),
         identity,
         folders: Trust::folders_of_environment(),
-        unverified: hosts.map(|host| host.to_ascii_lowercase()).collect(),
+        unverified: unverified
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::new(Status::Usage, format!("--insecure: {error}")))?,
     };
     trust
         .check()
