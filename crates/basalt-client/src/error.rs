@@ -180,7 +180,6 @@ impl ClientError {
             self,
             Self::Untrusted { .. }
                 | Self::TooLong { .. }
-                | Self::Certificate { .. }
                 | Self::Redirect { .. }
                 | Self::Challenge { .. }
         )
@@ -190,7 +189,10 @@ impl ClientError {
     pub fn is_network(&self) -> bool {
         matches!(
             self,
-            Self::Network { .. } | Self::Status { .. } | Self::Protocol { .. }
+            Self::Network { .. }
+                | Self::Certificate { .. }
+                | Self::Status { .. }
+                | Self::Protocol { .. }
         )
     }
 

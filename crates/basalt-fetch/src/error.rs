@@ -163,7 +163,6 @@ impl FetchError {
                 | Self::Size { .. }
                 | Self::TooLong { .. }
                 | Self::RedirectRefused { .. }
-                | Self::Certificate { .. }
                 | Self::Path(_)
         )
     }
@@ -175,6 +174,7 @@ impl FetchError {
             Self::NotFound { .. }
                 | Self::Status { .. }
                 | Self::Unauthorized { .. }
+                | Self::Certificate { .. }
                 | Self::Network { .. }
                 | Self::Short { .. }
                 | Self::TooSlow { .. }

@@ -473,7 +473,7 @@ fn an_invalid_certificate_ends_it_at_once() {
         let error = error.expect_err("refused");
         assert!(matches!(error, FetchError::Certificate { .. }), "{error}");
         assert!(error.to_string().contains(cause), "{error}");
-        assert!(error.is_distrust());
+        assert!(error.is_network() && !error.is_distrust());
         assert_eq!(logged(&log), ["connected"], "{name} is tried once");
     }
     // Without the CA, what it vouches for is as unknown.
