@@ -13,7 +13,7 @@ use basalt_effects::Verdict;
 use basalt_fetch::distribution;
 use basalt_lock::{ArchiveSnapshot, Lock, LockedPackage};
 use basalt_sbom::{OperatingSystem, Source, of_binary};
-use basalt_spec::LoadedSpec;
+use basalt_spec::{LoadedSpec, secrets};
 use serde_json::{Value, json};
 
 use crate::BuildError;
@@ -30,7 +30,7 @@ pub(crate) const BUILD_TYPE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/docs
 const BUILDER: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#local");
 /// What the names of slice definitions begin with that are compiled into the program.
 pub(crate) const BUILT_IN: &str = "basalt:slices/";
-/// Longest local file that a provenance has whole, in bytes. A longer one stands in the image.
+/// Longest local file that a provenance has whole, in bytes. A longer one, or one with a secret, stands in the image.
 const MAXIMUM_CONTENT: usize = 64 << 10;
 
 /// An image that others are laid over, as it is by itself.
@@ -82,7 +82,9 @@ impl<'a> Materials<'a> {
         own.push(whole(lock_name, text.into_bytes(), "application/json"));
         for (name, digest) in &lock.files {
             let bytes = local_file(spec, name)?;
-            own.push(match bytes.len() <= MAXIMUM_CONTENT {
+            // What is secret in a file is for the image that it was put into, not for who reads how it was made.
+            let is_public = secrets::find(&String::from_utf8_lossy(&bytes)).is_none();
+            own.push(match bytes.len() <= MAXIMUM_CONTENT && is_public {
                 true => whole(name.clone(), bytes, ""),
                 false => ResourceDescriptor::of_digest(name, digest),
             });
@@ -92,6 +94,13 @@ impl<'a> Materials<'a> {
             for package in lock.slice_definitions.keys() {
                 if let Some((path, text)) = library.source(package) {
                     let name = definition_name(spec, package, path);
+                    if let Some(secret) = secrets::find(text) {
+                        let (line, column) = (secret.line, secret.column);
+                        return Err(BuildError::Spec(format!(
+                            "{name}:{line}:{column}: the definition holds {}, and is published in the provenance of the image",
+                            secret.what
+                        )));
+                    }
                     own.push(whole(name, text.as_bytes().to_vec(), "application/yaml"));
                 }
             }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use basalt_fetch::{
-    Cache, FetchOptions, Fetcher, Limits, MirrorOptions, Mirrors, Snapshots, VendorStore,
+    Cache, FetchOptions, Fetcher, Limits, Logins, MirrorOptions, Mirrors, Snapshots, Trust,
+    VendorStore,
 };
 use basalt_layer::CompressionPool;
 use basalt_spec::LoadedSpec;
@@ -30,6 +31,8 @@ pub struct Options {
     pub patience: Option<Duration>,
     /// A store that `basalt vendor` made, looked into before the network.
     pub vendor: Option<PathBuf>,
+    /// Which certificates mirrors are judged by, and which one they are shown.
+    pub trust: Trust,
     /// How many threads work; as many as there are cores when 0.
     pub jobs: usize,
     /// The time of everything generated, in seconds since 1970; the newest package's when not given.
@@ -104,6 +107,9 @@ impl Session {
                 .map(VendorStore::open)
                 .transpose()?,
             snapshots: options.snapshots.clone(),
+            trust: options.trust.clone(),
+            logins: Logins::of_environment(options.mirrors.apt_folder.as_deref()),
+            proxies: None,
         };
         let mirrors =
             Mirrors::discover(mirrors).map_err(|error| BuildError::Spec(error.to_string()))?;

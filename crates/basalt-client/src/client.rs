@@ -1,7 +1,6 @@
 //! What all registries share: time limits, certificates, credentials, mirrors.
 
 use std::collections::{BTreeSet, HashMap};
-use std::env;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use basalt_fetch::address;
 use basalt_fetch::guard::NamedHosts;
-use basalt_fetch::{Limits, Observer, Silent};
+use basalt_fetch::{Limits, Observer, Silent, Trust};
 
 use crate::credentials::Credentials;
 use crate::error::ClientError;
@@ -25,7 +24,8 @@ use crate::warning::{Warning, Warnings};
 pub struct Settings {
     /// The bounds on each request.
     pub limits: Limits,
-    /// Hosts that may be spoken to without TLS: `registry.example:5000`, or a name for all its ports.
+    /// Hosts that may be spoken to without TLS, or with any certificate: `registry.example:5000`, or a name for all its
+    /// ports.
     pub insecure: Vec<String>,
     /// Files of CAs that count beside the usual ones.
     pub authorities: Vec<PathBuf>,
@@ -71,19 +71,8 @@ impl Settings {
     /// # Errors
     /// When a configuration file is not sound.
     pub fn of_environment() -> Result<Self, ClientError> {
-        let path = |name: &str| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let own = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")));
-        let folders = [
-            own.map(|folder| folder.join("containers/certs.d")),
-            Some(PathBuf::from("/etc/containers/certs.d")),
-            Some(PathBuf::from("/etc/docker/certs.d")),
-        ];
         Ok(Self {
-            certificate_folders: folders.into_iter().flatten().collect(),
+            certificate_folders: Trust::folders_of_environment(),
             credentials: Credentials::of_environment(),
             registries: RegistriesConf::of_environment()?,
             ..Self::default()
@@ -138,13 +127,14 @@ impl Client {
             })?;
             insecure.insert(host);
         }
-        let transport = Transport::new(
-            settings.limits,
-            insecure,
-            settings.authorities,
-            settings.certificate_folders,
-            settings.guarded,
-        )?;
+        let trust = Trust {
+            authorities: settings.authorities,
+            folders: settings.certificate_folders,
+            // Where no TLS at all would do, any certificate does.
+            unverified: insecure.clone(),
+            identity: None,
+        };
+        let transport = Transport::new(settings.limits, insecure, trust, settings.guarded)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 transport,

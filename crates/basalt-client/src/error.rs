@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use basalt_fetch::ConnectError;
 use basalt_oci::OciError;
 
 use crate::reference::ReferenceError;
@@ -22,6 +23,20 @@ pub enum ClientError {
         /// What happened.
         reason: String,
     },
+    /// Its certificate is not to be trusted, or it does not take ours. The same attempt would fail again.
+    #[error("{url}: {cause}; if that server is right, name its CA with --ca FILE or SSL_CERT_FILE")]
+    Certificate {
+        /// What was asked.
+        url: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The environment names a proxy that cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] basalt_fetch::proxy::ProxyError),
+    /// A file of certificates cannot be used.
+    #[error(transparent)]
+    Trust(#[from] basalt_fetch::trust::TrustError),
     /// The registry answers with another status than the specification has for this.
     #[error("{url}: the registry answers with status {status}{detail}")]
     Status {
@@ -140,7 +155,25 @@ pub enum ClientError {
     Io(#[from] io::Error),
 }
 
+impl From<ConnectError> for ClientError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Url { url, cause } => Self::Network {
+                url,
+                reason: cause.to_owned(),
+            },
+            ConnectError::Proxy(error) => error.into(),
+            ConnectError::Trust(error) => error.into(),
+        }
+    }
+}
+
 impl ClientError {
+    /// Whether what the user says of proxies or certificates cannot be used.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Proxy(_) | Self::Trust(_))
+    }
+
     /// Whether something else came than was promised, or was to be asked for where no honest registry leads.
     pub fn is_distrust(&self) -> bool {
         matches!(
@@ -156,7 +189,10 @@ impl ClientError {
     pub fn is_network(&self) -> bool {
         matches!(
             self,
-            Self::Network { .. } | Self::Status { .. } | Self::Protocol { .. }
+            Self::Network { .. }
+                | Self::Certificate { .. }
+                | Self::Status { .. }
+                | Self::Protocol { .. }
         )
     }
 

@@ -6,7 +6,6 @@
 //! in passing are tried again, downloads and uploads go on where they broke off.
 
 mod blob;
-mod certificates;
 pub mod challenge;
 mod client;
 mod copy;

@@ -1,21 +1,19 @@
 //! One HTTP exchange: to which hosts without TLS, with which certificates, and bounded in time and size.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use basalt_fetch::connection::{self, Pace};
+use basalt_fetch::address::Url;
+use basalt_fetch::connection::Pace;
 use basalt_fetch::guard::{self, NamedHosts, PrivateAddress};
-use basalt_fetch::{Limits, address};
+use basalt_fetch::{Connections, Limits, Problem, Trust, address};
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderMap, HeaderValue, Method, Request};
-use ureq::tls::TlsConfig;
 use ureq::{Agent, AsSendBody, SendBody};
 
-use crate::certificates;
 use crate::error::ClientError;
 use crate::retry;
 use crate::secret::Secret;
@@ -64,33 +62,24 @@ pub(crate) struct Transport {
     limits: Limits,
     /// Hosts that may be spoken to without TLS.
     insecure: Mutex<BTreeSet<String>>,
-    authorities: Vec<PathBuf>,
-    folders: Vec<PathBuf>,
     /// The only hosts within a network that are asked, if that is bounded.
     guarded: Option<NamedHosts>,
-    usual: TlsConfig,
-    open: Agent,
-    protected: Mutex<HashMap<String, Agent>>,
+    connections: Connections,
 }
 
 impl Transport {
     pub fn new(
         limits: Limits,
         insecure: BTreeSet<String>,
-        authorities: Vec<PathBuf>,
-        folders: Vec<PathBuf>,
+        trust: Trust,
         guarded: Option<NamedHosts>,
     ) -> Result<Self, ClientError> {
-        let usual = certificates::usual(&authorities)?;
+        trust.check()?;
         Ok(Self {
             limits,
             insecure: Mutex::new(insecure),
-            authorities,
-            folders,
-            open: agent(&limits, &usual, false, guarded.as_ref()),
-            usual,
+            connections: Connections::new(limits, trust).guarded(guarded.clone()),
             guarded,
-            protected: Mutex::default(),
         })
     }
 
@@ -118,9 +107,13 @@ impl Transport {
             url: shown.clone(),
             reason,
         };
-        self.check_place(outgoing.url)?;
-        let agent = self.agent(outgoing.url)?;
-        let mut head = Request::builder().method(outgoing.method).uri(outgoing.url);
+        // A user name in the URL was chosen by a server: who asks says otherwise who they are.
+        let whole = Url::parse(outgoing.url)
+            .map_err(|cause| network(cause.to_owned()))?
+            .whole();
+        self.check_place(&whole)?;
+        let agent = self.connections.agent(&whole, true)?;
+        let mut head = Request::builder().method(outgoing.method).uri(&whole);
         for (name, value) in outgoing.headers {
             head = head.header(*name, value);
         }
@@ -145,7 +138,13 @@ impl Transport {
         };
         let response = response.map_err(|error| match error {
             ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => within(outgoing.url),
-            error => network(error.to_string()),
+            error => match self.connections.explain(&whole, &error) {
+                Problem::Certificate(cause) => ClientError::Certificate {
+                    url: shown.clone(),
+                    cause,
+                },
+                Problem::Network(reason) => network(reason),
+            },
         })?;
         let status = response.status().as_u16();
         let (parts, body) = response.into_parts();
@@ -175,27 +174,6 @@ impl Transport {
             _ => Ok(()),
         }
     }
-
-    fn agent(&self, url: &str) -> Result<Agent, ClientError> {
-        let Some(authority) = url.strip_prefix("https://").map(authority_of) else {
-            return Ok(self.open.clone());
-        };
-        let known = || {
-            self.protected
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(agent) = known().get(authority) {
-            return Ok(agent.clone());
-        }
-        let config = match certificates::of_host(&self.folders, authority)? {
-            Some(own) => own.config(&self.authorities)?,
-            None => self.usual.clone(),
-        };
-        let agent = agent(&self.limits, &config, true, self.guarded.as_ref());
-        known().insert(authority.to_owned(), agent.clone());
-        Ok(agent)
-    }
 }
 
 fn run<B: AsSendBody>(
@@ -203,15 +181,6 @@ fn run<B: AsSendBody>(
     request: Request<B>,
 ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
     agent.run(request)
-}
-
-fn agent(limits: &Limits, tls: &TlsConfig, protected: bool, guarded: Option<&NamedHosts>) -> Agent {
-    let configuration = connection::configuration(limits, tls, protected);
-    let configuration = configuration.timeout_per_write(Some(limits.read));
-    match guarded {
-        Some(named) => connection::guarded_agent(configuration, named.clone()),
-        None => connection::agent(configuration),
-    }
 }
 
 fn within(url: &str) -> ClientError {
@@ -417,7 +386,7 @@ mod tests {
 
     fn transport(insecure: &[&str]) -> Transport {
         let insecure = insecure.iter().map(|&host| host.to_owned()).collect();
-        Transport::new(Limits::default(), insecure, Vec::new(), Vec::new(), None).expect("no files")
+        Transport::new(Limits::default(), insecure, Trust::default(), None).expect("no files")
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::io;
 
 use basalt_digest::Promise;
 
+use crate::logins::LoginError;
+use crate::proxy::ProxyError;
+use crate::trust::TrustError;
 use crate::{CacheError, MirrorError};
 
 /// Why something could not be fetched. URLs are shown without passwords.
@@ -15,6 +18,15 @@ pub enum FetchError {
     /// No mirror is known, or one is wrong.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
+    /// The environment names a proxy that cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// A file of certificates cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A file of passwords cannot be used.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// It is not in the cache, and the network is not to be used.
     #[error(
         "`{path}` of archive `{archive}` is not in the cache and the network is off; run once without --offline, or build from a vendor folder"
@@ -39,6 +51,26 @@ pub enum FetchError {
     /// The server answers with something else than the file.
     #[error("{url}: the server answers with status {status}")]
     Status {
+        /// Where it was sought.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server's certificate is not to be trusted, or it does not take ours. The same attempt would fail again.
+    #[error(
+        "{url}: {cause}; if that server is right, name its CA with --ca FILE or SSL_CERT_FILE, or our certificate with --client-cert FILE"
+    )]
+    Certificate {
+        /// Where it was sought.
+        url: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The server wants a user name and a password, or takes not those that it got.
+    #[error(
+        "{url}: not allowed (status {status}); name the user and password in the mirror's URL (BASALT_MIRROR_…, --mirror), ~/.netrc or apt's auth.conf"
+    )]
+    Unauthorized {
         /// Where it was sought.
         url: String,
         /// The HTTP status.
@@ -141,11 +173,18 @@ impl FetchError {
             self,
             Self::NotFound { .. }
                 | Self::Status { .. }
+                | Self::Unauthorized { .. }
+                | Self::Certificate { .. }
                 | Self::Network { .. }
                 | Self::Short { .. }
                 | Self::TooSlow { .. }
                 | Self::Redirects { .. }
         )
+    }
+
+    /// Whether what the user says of proxies, certificates or passwords cannot be used.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Proxy(_) | Self::Trust(_) | Self::Login(_))
     }
 
     /// Whether the same request may succeed a moment later.

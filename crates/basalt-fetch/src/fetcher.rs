@@ -8,11 +8,14 @@ use std::thread;
 
 use basalt_digest::{Digest, Promise};
 
+use crate::address::{self, Url};
 use crate::cache::{BlobWriter, CacheError, VerifiedBlob};
 use crate::http::{Answer, Client, Conditions};
-use crate::{
-    Cache, Event, FetchError, Limits, Mirror, Mirrors, Observer, Snapshots, VendorStore, address,
-};
+use crate::logins::Logins;
+use crate::mirrors::Place;
+use crate::proxy::Proxies;
+use crate::trust::Trust;
+use crate::{Cache, Event, FetchError, Limits, Mirror, Mirrors, Observer, Snapshots, VendorStore};
 
 /// A file that a signed index promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,12 @@ pub struct FetchOptions {
     pub vendor: Option<VendorStore>,
     /// Where to ask for what no mirror has any more.
     pub snapshots: Snapshots,
+    /// Which certificates servers are judged by, and which one we show.
+    pub trust: Trust,
+    /// Who we are at servers whose URL names nobody.
+    pub logins: Logins,
+    /// By which proxies; those of the environment when none are given.
+    pub proxies: Option<Proxies>,
 }
 
 /// Fetches files into a cache. Share it between threads.
@@ -82,7 +91,7 @@ impl Fetcher {
         Self {
             cache,
             mirrors,
-            client: Client::new(options.limits),
+            client: Client::new(&options),
             options,
             observer,
         }
@@ -261,10 +270,7 @@ impl Fetcher {
         for mirror in mirrors {
             let by_hash = request.by_hash.then(|| by_hash_path(request));
             for path in by_hash.iter().chain([&request.path]) {
-                urls.push(mirror.folder().map_or_else(
-                    || Place::Url(mirror.url(path)),
-                    |folder| Place::File(folder.join(path)),
-                ));
+                urls.push(mirror.place(path));
             }
         }
         let mut first = None;
@@ -275,8 +281,10 @@ impl Fetcher {
             };
             match result {
                 Ok(()) => return Ok(()),
-                // What is wrong with the cache is not better at the next mirror.
-                Err(FetchError::Cache(error)) => return Err(error.into()),
+                // What is wrong with the cache or the settings is not better at the next mirror.
+                Err(error) if matches!(error, FetchError::Cache(_)) || error.is_usage() => {
+                    return Err(error);
+                }
                 Err(error) => {
                     // "Not found" says less than what another place had to say.
                     let weak = matches!(first, None | Some(FetchError::NotFound { .. }));
@@ -301,7 +309,7 @@ impl Fetcher {
         commit(writer, request, &url)
     }
 
-    fn download_from(&self, url: &str, request: &Request) -> Result<(), FetchError> {
+    fn download_from(&self, url: &Url, request: &Request) -> Result<(), FetchError> {
         // What an attempt that was cut got is kept for the next, which asks for the rest.
         let mut kept: Option<(BlobWriter, u64)> = None;
         self.with_retries(&request.path, || {
@@ -394,11 +402,10 @@ impl Fetcher {
         }
         let mut first = None;
         for mirror in self.mirrors.of(archive)? {
-            let result = match mirror.folder() {
-                Some(folder) => read_small(&folder.join(path), limit),
-                None => {
-                    let url = mirror.url(path);
-                    let known = asked == Some(address::shown(&url).as_str());
+            let result = match mirror.place(path) {
+                Place::File(path) => read_small(&path, limit),
+                Place::Url(url) => {
+                    let known = asked == Some(url.to_string().as_str());
                     let none = Conditions::default();
                     let conditions = if known { conditions } else { &none };
                     self.with_retries(path, || self.get_small(&url, limit, conditions))
@@ -406,6 +413,7 @@ impl Fetcher {
             };
             match result {
                 Ok(file) => return Ok(file),
+                Err(error) if error.is_usage() => return Err(error),
                 Err(error) => {
                     if matches!(first, None | Some(FetchError::NotFound { .. })) {
                         first = Some(error);
@@ -418,14 +426,14 @@ impl Fetcher {
 
     fn get_small(
         &self,
-        url: &str,
+        url: &Url,
         limit: u64,
         conditions: &Conditions,
     ) -> Result<SmallFile, FetchError> {
         let answer = self.client.get(url, conditions)?;
         let conditional = conditions.etag.is_some() || conditions.modified_since.is_some();
         let mut file = SmallFile {
-            url: address::shown(url),
+            url: url.to_string(),
             bytes: Vec::new(),
             unchanged: answer.status == 304 && conditional,
             etag: answer.etag.clone(),
@@ -472,11 +480,6 @@ impl Fetcher {
     }
 }
 
-enum Place {
-    Url(String),
-    File(std::path::PathBuf),
-}
-
 fn offline(archive: &str, path: &str) -> FetchError {
     FetchError::Offline {
         archive: archive.to_owned(),
@@ -500,6 +503,7 @@ fn check_status(answer: &Answer) -> Result<(), FetchError> {
     match status {
         200 | 206 => Ok(()),
         404 | 410 => Err(FetchError::NotFound { url, status }),
+        401 => Err(FetchError::Unauthorized { url, status }),
         _ => Err(FetchError::Status { url, status }),
     }
 }

@@ -1,13 +1,16 @@
 //! One HTTP request: bounded in time, rate, redirects and size.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::Agent;
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::http::header::{AUTHORIZATION, PROXY_AUTHENTICATE};
 
-use crate::connection::{self, Pace, may_lead, named_certificates, range_start};
-use crate::{FetchError, address};
+use crate::address::Url;
+use crate::connection::{Pace, range_start};
+use crate::connections::{ConnectError, Connections, Problem};
+use crate::logins::Logins;
+use crate::{FetchError, FetchOptions};
 
 /// The bounds on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,21 +84,21 @@ pub(crate) struct Answer {
 /// Makes requests; keeps connections for the next.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    open: Agent,
-    protected: Agent,
+    connections: Arc<Connections>,
+    logins: Logins,
     limits: Limits,
 }
 
 impl Client {
-    pub fn new(limits: Limits) -> Self {
-        let roots = named_certificates().map_or(RootCerts::WebPki, RootCerts::from);
-        let tls = TlsConfig::builder().root_certs(roots).build();
-        let agent =
-            |protected| connection::agent(connection::configuration(&limits, &tls, protected));
+    pub fn new(options: &FetchOptions) -> Self {
+        let connections = Connections::new(options.limits, options.trust.clone());
         Self {
-            open: agent(false),
-            protected: agent(true),
-            limits,
+            connections: Arc::new(match &options.proxies {
+                Some(proxies) => connections.by(proxies.clone()),
+                None => connections,
+            }),
+            logins: options.logins.clone(),
+            limits: options.limits,
         }
     }
 
@@ -103,17 +106,19 @@ impl Client {
         &self.limits
     }
 
-    /// Asks for a URL, following redirects.
-    pub fn get(&self, url: &str, conditions: &Conditions) -> Result<Answer, FetchError> {
-        let mut current = url.to_owned();
+    /// Asks for a URL, following redirects. The user name, the password and the certificate that are meant for its
+    /// host go to no other.
+    pub fn get(&self, url: &Url, conditions: &Conditions) -> Result<Answer, FetchError> {
+        let authorization = self.logins.of_url(url)?.and_then(|login| login.header());
+        let mut current = url.clone();
         for _ in 0..=self.limits.redirects {
-            let shown = address::shown(&current);
-            let agent = if current.starts_with("https://") {
-                &self.protected
-            } else {
-                &self.open
-            };
-            let mut request = agent.get(&current);
+            let shown = current.to_string();
+            let is_at_home = current.is_of_origin(url);
+            let whole = current.whole();
+            let mut request = self.connections.agent(&whole, is_at_home)?.get(&whole);
+            if let (true, Some(authorization)) = (is_at_home, &authorization) {
+                request = request.header(AUTHORIZATION, authorization);
+            }
             if conditions.offset > 0 {
                 request = request.header("Range", format!("bytes={}-", conditions.offset));
             }
@@ -123,15 +128,24 @@ impl Client {
             if let Some(moment) = &conditions.modified_since {
                 request = request.header("If-Modified-Since", moment);
             }
-            let response = request.call().map_err(|error| FetchError::Network {
-                url: shown.clone(),
-                reason: error.to_string(),
+            let response = request.call().map_err(|error| {
+                let url = shown.clone();
+                match self.connections.explain(&whole, &error) {
+                    Problem::Certificate(cause) => FetchError::Certificate { url, cause },
+                    Problem::Network(reason) => FetchError::Network { url, reason },
+                }
             })?;
             let header = |name: &str| {
                 let value = response.headers().get(name)?;
                 Some(value.to_str().ok()?.to_owned())
             };
             let status = response.status().as_u16();
+            if status == 407 && response.headers().contains_key(PROXY_AUTHENTICATE) {
+                return Err(FetchError::Network {
+                    url: shown,
+                    reason: "the proxy wants a user name and a password: write its variable as http://USER:PASSWORD@HOST:PORT".to_owned(),
+                });
+            }
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
                 let length = header("content-length").and_then(|length| length.parse().ok());
                 let offset = match status {
@@ -155,20 +169,35 @@ impl Client {
                     body,
                 });
             }
-            let next = header("location").and_then(|to| address::resolve(&current, &to));
-            let next = next.unwrap_or_default();
-            if !may_lead(&current, &next) {
-                return Err(FetchError::RedirectRefused {
-                    url: shown,
-                    to: address::shown(&next),
-                });
+            let location = header("location").unwrap_or_default();
+            let next = current.redirected(&location);
+            match next {
+                Ok(next) if current.may_lead(&next) => current = next,
+                _ => {
+                    return Err(FetchError::RedirectRefused {
+                        url: shown,
+                        to: crate::address::shown(&location),
+                    });
+                }
             }
-            current = next;
         }
         Err(FetchError::Redirects {
-            url: address::shown(url),
+            url: url.to_string(),
             limit: self.limits.redirects,
         })
+    }
+}
+
+impl From<ConnectError> for FetchError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Url { url, cause } => Self::Network {
+                url,
+                reason: cause.to_owned(),
+            },
+            ConnectError::Proxy(error) => Self::Proxy(error),
+            ConnectError::Trust(error) => Self::Trust(error),
+        }
     }
 }
 

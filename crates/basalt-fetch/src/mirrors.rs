@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::address::Url;
 use crate::{address, distribution, sources};
 
 /// The most bytes of the user's mirrors file.
@@ -16,8 +19,13 @@ const MAXIMUM_USER_FILE: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MirrorError {
     /// The text is not a URL of a kind that can be fetched.
-    #[error("`{0}` is no mirror: it must begin with http://, https:// or file:///")]
-    Url(String),
+    #[error("`{shown}` is no mirror: {cause}")]
+    Url {
+        /// As it may be shown.
+        shown: String,
+        /// What is wrong with it.
+        cause: &'static str,
+    },
     /// The text is no URL of former states.
     #[error(
         "`{0}` cannot name former states: write a URL with {{date}} in it, and {{archive}} where it keeps several"
@@ -51,41 +59,89 @@ pub enum MirrorError {
 
 /// The URL of an archive: the folder that holds `dists` and `pool`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Mirror(String);
+pub enum Mirror {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A folder of a server.
+    Site(Url),
+}
+
+/// Where a file of an archive is.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    File(PathBuf),
+    Url(Url),
+}
 
 impl Mirror {
-    /// The URL of a path within the archive.
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}/{}", self.0, address::encode(path))
-    }
-
-    /// The folder, when it is one of this machine.
-    pub(crate) fn folder(&self) -> Option<PathBuf> {
-        self.0.strip_prefix("file://").map(PathBuf::from)
+    /// Where the file of this path within the archive is.
+    pub(crate) fn place(&self, path: &str) -> Place {
+        match self {
+            Self::Folder(folder) => Place::File(folder.join(path)),
+            Self::Site(url) => Place::Url(url.join(path)),
+        }
     }
 }
 
 impl FromStr for Mirror {
     type Err = MirrorError;
 
+    /// Reads a URL as apt does: `http`, `https`, or `file` with a folder of this machine. What is percent-encoded in it
+    /// stays so, and stands for what it encodes in a user name, a password and the name of a folder.
     fn from_str(text: &str) -> Result<Self, MirrorError> {
-        let url = text.trim().trim_end_matches('/');
-        let rest = ["http://", "https://", "file:///"]
-            .iter()
-            .find_map(|kind| url.strip_prefix(kind));
-        let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\".contains(&byte);
-        match rest {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(plain) => Ok(Self(url.to_owned())),
-            _ => Err(MirrorError::Url(address::shown(
-                &text.chars().take(200).collect::<String>(),
-            ))),
+        let text = text.trim();
+        let wrong = |cause| MirrorError::Url {
+            shown: address::shown(&text.chars().take(200).collect::<String>()),
+            cause,
+        };
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("file")) {
+            return folder(text.get(5..).unwrap_or_default()).map_err(wrong);
         }
+        if text.contains(['?', '#']) {
+            return Err(wrong(
+                "a mirror is a folder, so its URL ends without `?` and `#` (a token goes into a user name and password)",
+            ));
+        }
+        let url = Url::parse(text).map_err(|cause| match scheme {
+            Some(scheme) if !scheme.to_ascii_lowercase().starts_with("http") => {
+                wrong("it must begin with http://, https:// or file:///")
+            }
+            _ => wrong(cause),
+        })?;
+        Ok(Self::Site(url.as_folder()))
     }
 }
 
+/// The folder of what stands behind `file:`.
+fn folder(rest: &str) -> Result<Mirror, &'static str> {
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+        None => rest,
+    };
+    if !path.starts_with('/') {
+        return Err("the folder must be named from the root, as file:///srv/mirror");
+    }
+    if path.contains(['?', '#']) {
+        return Err("write `?` and `#` in the name of a folder as %3F and %23");
+    }
+    let mut bytes = address::decode(path);
+    if bytes.iter().any(u8::is_ascii_control) {
+        return Err("the name of the folder has a character that no name may have");
+    }
+    while bytes.len() > 1 && bytes.ends_with(b"/") {
+        bytes.pop();
+    }
+    Ok(Mirror::Folder(PathBuf::from(OsString::from_vec(bytes))))
+}
+
+/// As it may be shown.
 impl fmt::Display for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&address::shown(&self.0))
+        match self {
+            Self::Folder(folder) => write!(f, "file://{}", folder.display()),
+            Self::Site(url) => fmt::Display::fmt(url, f),
+        }
     }
 }
 
@@ -310,5 +366,71 @@ mod tests {
             matches!(&error, Err(MirrorError::Unknown { variable, .. }) if variable == "BASALT_MIRROR_MY_OWN"),
             "{error:?}"
         );
+    }
+
+    #[test]
+    fn a_mirror_is_read_as_apt_reads_it() {
+        let place = |url: &str, path: &str| {
+            let mirror: Mirror = url.parse().unwrap_or_else(|error| panic!("{error}"));
+            match mirror.place(path) {
+                Place::File(path) => format!("file {}", path.display()),
+                Place::Url(url) => match url.login() {
+                    Some(login) => format!("{} {} {}", url.whole(), login.user(), login.password()),
+                    None => url.whole(),
+                },
+            }
+        };
+        for (url, path, expected) in [
+            (
+                "http://h/debian/",
+                "a+b~1.deb",
+                "http://h/debian/a%2bb%7e1.deb",
+            ),
+            ("HTTP://H:80//debian//", "a", "http://h//debian/a"),
+            ("https://h/de%20b+ian", "a", "https://h/de%20b+ian/a"),
+            ("https://h", "a", "https://h/a"),
+            (
+                "http://[2001:db8::1]:8080/d",
+                "a",
+                "http://[2001:db8::1]:8080/d/a",
+            ),
+            (
+                "http://us%40er:p%3Ass%2F%25@h/d",
+                "a",
+                "http://h/d/a us@er p:ss/%",
+            ),
+            ("http://me@h/d", "a", "http://h/d/a me "),
+            (
+                "file:///srv/a%20b+c%2525",
+                "d+e~f",
+                "file /srv/a b+c%25/d+e~f",
+            ),
+            ("file:/srv", "d", "file /srv/d"),
+            ("FILE://localhost/srv/", "d", "file /srv/d"),
+            ("file:///srv/ä b", "d", "file /srv/ä b/d"),
+        ] {
+            assert_eq!(place(url, path), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_mirror_is_refused_without_its_password() {
+        for url in [
+            "",
+            "debian",
+            "ftp://me:secret@h/d",
+            "http://me:secret@/d",
+            "http://me:se/secret@h/d",
+            "http://h/d?token=secret",
+            "http://h?token=secret",
+            "http://h/d#secret",
+            "file://server/srv",
+            "file:srv",
+            "file:///srv/%00",
+            "file:///srv?secret",
+        ] {
+            let error = url.parse::<Mirror>().expect_err(url).to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 }

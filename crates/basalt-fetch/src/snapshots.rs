@@ -1,13 +1,14 @@
 //! Former states of archives: where a package is found that no mirror has any more.
 
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::{Mirror, MirrorError, distribution};
+use crate::{Mirror, MirrorError, address, distribution};
 
 /// Where former states are asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Snapshots {
     /// Nowhere.
     #[default]
@@ -18,6 +19,16 @@ pub enum Snapshots {
     At(String),
 }
 
+impl fmt::Debug for Snapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("Never"),
+            Self::OfDistribution => f.write_str("OfDistribution"),
+            Self::At(url) => f.debug_tuple("At").field(&address::shown(url)).finish(),
+        }
+    }
+}
+
 impl FromStr for Snapshots {
     type Err = MirrorError;
 
@@ -25,7 +36,9 @@ impl FromStr for Snapshots {
     fn from_str(text: &str) -> Result<Self, MirrorError> {
         match text.contains("{date}") && state(text, "debian", 0)?.is_some() {
             true => Ok(Self::At(text.to_owned())),
-            false => Err(MirrorError::Snapshots(text.chars().take(200).collect())),
+            false => Err(MirrorError::Snapshots(address::shown(
+                &text.chars().take(200).collect::<String>(),
+            ))),
         }
     }
 }

@@ -117,7 +117,11 @@ fn refusal(kind: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-fn bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads a file that is open, at most `limit` bytes of it.
+///
+/// # Errors
+/// When it cannot be read, or has more bytes.
+pub fn bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > limit {
@@ -129,7 +133,11 @@ fn bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-fn text(bytes: Vec<u8>) -> io::Result<String> {
+/// Bytes that must be text.
+///
+/// # Errors
+/// When they are not UTF-8.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|cause| {
         io::Error::new(
             io::ErrorKind::InvalidData,

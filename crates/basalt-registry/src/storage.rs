@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use basalt_fetch::trust;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -123,7 +124,7 @@ fn bucket(store: &Store, metadata: Arc<dyn Metadata>) -> Result<Bucket, ServeErr
     Bucket::new(&place, keys.as_ref(), metadata).map_err(ServeError::Store)
 }
 
-/// TLS that trusts this authority, or without one those that the web trusts.
+/// TLS that trusts this authority, or without one the usual ones: of the environment, the system, or this program.
 fn trusting(authority: Option<&Path>) -> Result<ClientConfig, ServeError> {
     let mut roots = RootCertStore::empty();
     match authority {
@@ -142,9 +143,12 @@ fn trusting(authority: Option<&Path>) -> Result<ClientConfig, ServeError> {
             }
         }
         None => {
-            roots.add_parsable_certificates(
-                webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned(),
-            );
+            let usual = trust::roots(&[]).map_err(|error| ServeError::File {
+                what: "the usual authorities",
+                path: PathBuf::from(error.place),
+                cause: error.cause,
+            })?;
+            roots.add_parsable_certificates(usual.into_iter().map(CertificateDer::from));
         }
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));

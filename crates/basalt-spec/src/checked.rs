@@ -379,6 +379,43 @@ impl Form for Absolute {
     }
 }
 
+/// The URL of an archive. Its text is published, so what is secret may not be in it.
+pub(crate) struct ArchiveUrl;
+
+impl Form for ArchiveUrl {
+    fn check(text: &str) -> Result<(), String> {
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let scheme = scheme.to_ascii_lowercase();
+        let help = "write it as http://HOST/FOLDER, https://… or file:///FOLDER";
+        let is_remote = scheme == "http" || scheme == "https";
+        if !(is_remote && rest.starts_with("//") || scheme == "file" && rest.starts_with('/')) {
+            return Err(wrong("this is no URL of an archive", help));
+        }
+        // An `@` in a path may belong to a password that was not encoded: it is written %40 there.
+        if is_remote && rest.contains('@') {
+            return Err(wrong(
+                "the URL of an archive holds a user name or password, which would be published with the image",
+                "name it by --mirror ARCHIVE=URL or BASALT_MIRROR_ARCHIVE, or the password in ~/.netrc or apt's \
+                 auth.conf (an `@` in a path is written %40)",
+            ));
+        }
+        if rest.contains(['?', '#']) {
+            return Err(wrong(
+                "the URL of an archive ends before a `?` or `#`",
+                "a mirror is a folder; a token goes into a user name and password, by --mirror, BASALT_MIRROR_ARCHIVE, \
+                 ~/.netrc or apt's auth.conf",
+            ));
+        }
+        if rest
+            .chars()
+            .any(|letter| letter.is_whitespace() || letter.is_control())
+        {
+            return Err(wrong("this is no URL of an archive", help));
+        }
+        Ok(())
+    }
+}
+
 /// A port with its protocol.
 pub(crate) struct Port;
 
@@ -581,6 +618,27 @@ mod tests {
         all::<Architecture>(&["amd64"], &["", "x86_64", "AMD64"]);
         all::<SliceName>(&["libs", "core-2"], &["", "ab", "Libs", "libc6_libs"]);
         all::<Absolute>(&["/", "/a/b..c"], &["", "a", "/a/../b", "/a\0"]);
+        all::<ArchiveUrl>(
+            &[
+                "http://a/b",
+                "HTTPS://[::1]:80/a%40b",
+                "file:///a@b",
+                "file:/a",
+            ],
+            &[
+                "",
+                "a/b",
+                "ftp://a",
+                "http:/a",
+                "http://me:x@a",
+                "https://token@a/b",
+                "http://me:x/y@a",
+                "http://a/?token=x",
+                "http://a#x",
+                "http://a b",
+                "file:a",
+            ],
+        );
         all::<Port>(
             &["80", "53/udp"],
             &["", "0", "65536", "+80", "80/icmp", "80/"],

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::secrets;
+
 /// Why a spec was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
@@ -43,7 +45,7 @@ impl SpecError {
         Self {
             path: path.into(),
             place: None,
-            message: message.into(),
+            message: secrets::masked(&message.into()).into_owned(),
             help: None,
         }
     }
@@ -56,14 +58,15 @@ impl SpecError {
         message: impl Into<String>,
     ) -> Self {
         let text = source.lines().nth(line.saturating_sub(1)).unwrap_or("");
+        // Errors stand in logs.
         Self {
             path: path.into(),
             place: Some(Place {
                 line,
                 column,
-                text: text.to_owned(),
+                text: secrets::masked(text).into_owned(),
             }),
-            message: message.into(),
+            message: secrets::masked(&message.into()).into_owned(),
             help: None,
         }
     }

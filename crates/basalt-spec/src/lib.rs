@@ -10,6 +10,7 @@ mod load;
 mod overlay;
 mod parts;
 mod schema;
+pub mod secrets;
 mod settle;
 mod starter;
 mod strict;

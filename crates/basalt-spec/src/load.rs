@@ -9,6 +9,7 @@ use serde_saphyr::Options;
 use crate::error::SpecError;
 use crate::image::{ImageSpec, Impossible};
 use crate::overlay::Overlay;
+use crate::secrets;
 use crate::strict;
 use crate::suggest;
 
@@ -165,6 +166,15 @@ fn images(
         let mut overlay = merged.clone();
         overlay.lay(variant.clone());
         variants.insert(name.clone(), ImageSpec::new(&overlay, release)?);
+    }
+    // A secret may also be written so that it is one only once the text is read (`"\x40"`).
+    let said = serde_json::to_string(merged).unwrap_or_default();
+    if let Some(secret) = secrets::find(&said) {
+        return Err(Impossible {
+            message: format!("the spec holds {}", secret.what),
+            help: Some(WITHOUT_SECRETS.to_owned()),
+            word: None,
+        });
     }
     Ok(LoadedSpec {
         path: path.to_owned(),
@@ -335,8 +345,21 @@ fn read_text(path: &Path) -> Result<String, SpecError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str) -> Result<Overlay, SpecError> {
-    strict::read(path, text, options())
+    let parsed = strict::read(path, text, options())?;
+    match secrets::find(text) {
+        None => Ok(parsed),
+        Some(secret) => {
+            let message = format!("the spec holds {}", secret.what);
+            let error = SpecError::at(path, text, secret.line, secret.column, message);
+            Err(error.with_help(Some(WITHOUT_SECRETS.to_owned())))
+        }
+    }
 }
+
+/// What to do about a secret in a spec.
+const WITHOUT_SECRETS: &str = "a spec is published in the provenance of its images; name a mirror with its password by \
+    --mirror ARCHIVE=URL or BASALT_MIRROR_ARCHIVE, or the password in ~/.netrc or apt's auth.conf; give a container \
+    what it needs when it is run";
 
 /// Strict YAML 1.2, and bounded: a spec is a page or two.
 fn options() -> Options {

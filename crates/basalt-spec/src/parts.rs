@@ -8,8 +8,8 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked::{
-    self, Absolute, Account, Architecture, ArchiveName, Component, Field, FileName, KeptLocale,
-    Owner, Release, SliceName, Suite, wrong,
+    self, Absolute, Account, Architecture, ArchiveName, ArchiveUrl, Component, Field, FileName,
+    KeptLocale, Owner, Release, SliceName, Suite, wrong,
 };
 use crate::values::{Mode, Size, applies};
 
@@ -20,8 +20,9 @@ pub struct ExtraArchive {
     /// What it is called, here and in the lock.
     #[serde(deserialize_with = "checked::one::<_, ArchiveName>")]
     pub name: String,
-    /// Where it is, unless `--mirror` or the environment says so.
-    #[serde(default)]
+    /// Where it is, unless `--mirror` or the environment says so; without a user name, password or token, which `--mirror`,
+    /// the environment, `~/.netrc` and apt's `auth.conf` may have.
+    #[serde(default, deserialize_with = "checked::option::<_, ArchiveUrl>")]
     pub url: Option<String>,
     /// The suite to take from it; one that ends in a slash (`./`, `path/`) names the folder of a flat repository.
     #[serde(deserialize_with = "checked::one::<_, Suite>")]

@@ -91,8 +91,8 @@ pub struct ArchiveArguments {
     #[arg(long)]
     pub offline: bool,
     /// Mirror of an archive; may repeat
-    #[arg(long, value_name = "ARCHIVE=URL", value_parser = mirror)]
-    pub mirror: Vec<(String, String)>,
+    #[arg(long, value_name = "ARCHIVE=URL")]
+    pub mirror: Vec<String>,
     /// Seconds that a mirror may be silent or slower than 1 kB/s [default: 30, 15 to connect]
     #[arg(
         long,
@@ -121,6 +121,39 @@ pub struct ArchiveArguments {
     /// Threads [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Our certificate, with its chain (PEM), for mirrors that want one
+    ///
+    /// It is shown to the mirrors' own hosts, not to those that they redirect to. One host's own is found in
+    /// ~/.config/basalt/certs.d/HOST[:PORT]/NAME.cert, its key in NAME.key.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BASALT_CLIENT_CERT",
+        hide_env_values = true
+    )]
+    pub client_cert: Option<PathBuf>,
+    /// The key of our certificate (PEM) [default: in the same file]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BASALT_CLIENT_KEY",
+        hide_env_values = true,
+        requires = "client_cert"
+    )]
+    pub client_key: Option<PathBuf>,
+    /// Which hosts are trusted, and how.
+    #[command(flatten)]
+    pub hosts: HostArguments,
+}
+
+impl ArchiveArguments {
+    /// How registries are reached where packages are fetched too: likewise.
+    pub fn registries(&self) -> RegistryArguments {
+        RegistryArguments {
+            hosts: self.hosts.clone(),
+            timeout: self.timeout,
+        }
+    }
 }
 
 /// The moment that is judged by: this machine's clock, or one of the past.
@@ -173,13 +206,13 @@ fn moment(text: &str) -> Result<i64, String> {
     }
 }
 
-/// Which registries are trusted, and how.
+/// Which hosts are trusted, and how.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Registries")]
+#[command(next_help_heading = "Hosts")]
 pub struct HostArguments {
-    /// Speak plain HTTP to this host; may repeat
+    /// Take any certificate from this host; a registry may speak plain HTTP there; may repeat
     ///
-    /// To this machine itself (localhost, 127.0.0.1) it is spoken without being asked for.
+    /// Registries on this machine itself (localhost, 127.0.0.1) may without being asked for.
     #[arg(
         long,
         value_name = "HOST[:PORT]",
@@ -189,6 +222,8 @@ pub struct HostArguments {
     )]
     pub insecure: Vec<String>,
     /// File of CAs (PEM) to trust beside the usual ones; may repeat
+    ///
+    /// The usual ones are those of SSL_CERT_FILE and SSL_CERT_DIR if either is set, else the system's, else Mozilla's.
     #[arg(long, value_name = "FILE")]
     pub ca: Vec<PathBuf>,
 }
@@ -337,14 +372,4 @@ fn platform(text: &str) -> Result<Platform, String> {
         os_version: None,
         variant,
     })
-}
-
-/// Splits `ARCHIVE=URL`.
-fn mirror(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((archive, url)) if !archive.is_empty() && url.contains("://") => {
-            Ok((archive.to_owned(), url.to_owned()))
-        }
-        _ => Err("write it as ARCHIVE=URL, such as debian=http://mirror.example/debian".to_owned()),
-    }
 }

@@ -119,6 +119,7 @@ impl From<BuildError> for Failure {
             BuildError::Tree(cause) if cause.is_malformed_package() => Status::Trust,
             BuildError::Effects { cause, .. } if cause.is_malformed_package() => Status::Trust,
             BuildError::Fetch(cause) if cause.is_distrust() => Status::Trust,
+            BuildError::Fetch(cause) if cause.is_usage() => Status::Usage,
             BuildError::Fetch(cause) if cause.is_network() => Status::Network,
             BuildError::Unsolvable { .. } => Status::Unsolvable,
             BuildError::Unexplained(_) => Status::Unexplained,
@@ -174,6 +175,7 @@ impl From<ClientError> for Failure {
 fn status_of(error: &ClientError) -> Status {
     match error {
         ClientError::Reference(_) => Status::Usage,
+        error if error.is_usage() => Status::Usage,
         error if error.is_distrust() => Status::Trust,
         error if error.is_network() => Status::Network,
         _ => Status::Failed,

@@ -204,14 +204,6 @@ impl Reference {
 }
 
 impl Named {
-    /// Reads what a person named and opens the place.
-    ///
-    /// # Errors
-    /// When the text names nothing, or the place is not there.
-    pub fn open(text: &str) -> Result<Self, Failure> {
-        Reference::parse(text)?.open()
-    }
-
     /// The manifest or index that is named: by its digest, else by its tag; else the one image of a layout, or `latest`.
     ///
     /// # Errors

@@ -247,10 +247,32 @@ fn refuses_a_protected_mirror_with_a_certificate_of_its_own() {
     let server = Protected::redirecting(&place, "/own/elsewhere");
     let mirror = format!("own=https://127.0.0.1:{}/own", server.port);
     let arguments = [&BUILD[..], &["--mirror", &mirror]].concat();
-    place
-        .basalt_in(&[], &Mirror::honest(), &arguments)
-        .refused(9, &["https://127.0.0.1"]);
+    place.basalt_in(&[], &Mirror::honest(), &arguments).refused(
+        9,
+        &["https://127.0.0.1", "no CA that is trusted here", "--ca"],
+    );
     place.has_nothing_of(&[]);
+}
+
+#[test]
+fn takes_a_mirror_whose_ca_or_host_is_named() {
+    let place = workplace("good", "good.asc", "good-setuid");
+    let server = Protected::redirecting(&place, "/own/dists/good/InRelease");
+    let mirror = format!("own=https://127.0.0.1:{}/own", server.port);
+    let host = format!("127.0.0.1:{}", server.port);
+    let certificate = place.path("certificate.pem");
+    let certificate = certificate.to_str().expect("UTF-8");
+    for (environment, option) in [
+        (&[][..], ["--ca", certificate]),
+        (&[], ["--insecure", host.as_str()]),
+        (&[("BASALT_INSECURE", host.as_str())], ["--jobs", "2"]),
+        (&[("SSL_CERT_FILE", certificate)], ["--jobs", "2"]),
+    ] {
+        let arguments = [&BUILD[..], &["--mirror", &mirror], &option].concat();
+        // It redirects without end: so the certificate was taken.
+        let run = place.basalt_in(environment, &Mirror::honest(), &arguments);
+        run.refused(9, &["redirected more than"]);
+    }
 }
 
 #[test]

@@ -367,7 +367,11 @@ fn a_release_file_may_call_itself_otherwise_if_the_spec_says_so() {
     );
     takes(&nameless, ", expect-suite: \"\", expect-codename: \"\"");
     let other = served("Suite: stable\nCodename: jammy\n");
-    refuses(&other, "", &["suite `stable`, codename `jammy`, not `good`"]);
+    refuses(
+        &other,
+        "",
+        &["suite `stable`, codename `jammy`, not `good`"],
+    );
     refuses(&other, ", expect-suite: good", &["`stable`, not `good`"]);
     refuses(&other, ", expect-suite: \"\"", &["`stable`, not ``"]);
     let place = takes(&other, ", expect-codename: jammy");
@@ -701,7 +705,9 @@ fn packages_of_a_foreign_architecture_stand_beside_the_images_own() {
         ],
     );
     let place = archive.place("suite: good", "amd64", "library");
-    let spec = place.read("image.yaml").replace(", dependencies: false", "");
+    let spec = place
+        .read("image.yaml")
+        .replace(", dependencies: false", "");
     let more = "  - tool:i386\npackage-database: full\n";
     place.write("image.yaml", format!("{spec}{more}"));
     archive.build(&place).succeeded();
@@ -711,7 +717,10 @@ fn packages_of_a_foreign_architecture_stand_beside_the_images_own() {
         serde_json::json!(["data", "library", "library:i386", "tool:i386"])
     );
     let of_i386 = lock["packages"].as_array().expect("a list").iter();
-    assert_eq!(of_i386.filter(|one| one["architecture"] == "i386").count(), 2);
+    assert_eq!(
+        of_i386.filter(|one| one["architecture"] == "i386").count(),
+        2
+    );
     let (plain, _) = place.layers();
     let text = String::from_utf8_lossy(&plain);
     for part in [
@@ -727,7 +736,9 @@ fn packages_of_a_foreign_architecture_stand_beside_the_images_own() {
     }
     let bill = place.basalt(&["sbom", "out", "--format", "cyclonedx"]);
     assert!(bill.out.contains("arch=i386"), "{}{}", bill.out, bill.error);
-    archive.run(&place, "build", &["-o", "out", "--locked"]).succeeded();
+    archive
+        .run(&place, "build", &["-o", "out", "--locked"])
+        .succeeded();
     // The machine's own architecture need not be said.
     place.write("image.yaml", format!("{spec}  - \"data:amd64\"\n"));
     archive.build(&place).succeeded();

@@ -25,7 +25,7 @@ pub struct Database {
     pub url: String,
     /// A file that has the password.
     pub password: Option<PathBuf>,
-    /// A certificate in PEM that its own must come from; without it, one of those that the web trusts.
+    /// A certificate in PEM that its own must come from; without it, one of the usual ones.
     pub authority: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ pub struct Store {
     pub key: Option<PathBuf>,
     /// A file that has the key.
     pub secret: Option<PathBuf>,
-    /// A certificate in PEM to trust beside those of the system.
+    /// A certificate in PEM to trust beside the usual ones.
     pub authority: Option<PathBuf>,
 }
 

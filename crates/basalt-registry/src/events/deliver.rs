@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use basalt_fetch::connections::for_operator;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use ureq::Agent;
 
 use super::{Hook, cloud};
 use crate::metadata::{Delivery, HookPosition, Metadata, MetadataError};
@@ -162,14 +162,8 @@ async fn continue_with(
 /// # Errors
 /// When it was not taken.
 pub fn send(hook: &Hook, id: &str, body: &[u8]) -> Result<(), Failure> {
-    let agent: Agent = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .timeout_global(Some(hook.timeout))
-        .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
+    let agent = for_operator(&hook.url, hook.timeout, &[])
+        .map_err(|error| Failure::Transport(error.to_string()))?;
     let seconds = now() / 1000;
     let mut request = agent
         .post(&hook.url)

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use basalt_fetch::connection::{certificates, named_certificates, proxy};
+use basalt_fetch::connections::for_operator;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::log;
 use crate::access::{Issuer, is_reachable};
@@ -252,35 +251,10 @@ fn fetch(agent: &Agent, url: &str) -> Result<Vec<u8>, String> {
     body.limit(MAXIMUM_DOCUMENT).read_to_vec().map_err(fail)
 }
 
-/// What asks: for so long, without following redirects, over TLS where the address says so.
+/// What asks an issuer: for so long, without following redirects, over TLS where the address says so.
 pub(super) fn agent(issuer: &Issuer, url: &str) -> Result<Agent, String> {
-    let protected = url.starts_with("https://");
-    let mut roots = named_certificates();
-    if let Some(path) = &issuer.ca {
-        let own = certificates(&read_file(path)?);
-        if own.is_empty() {
-            return Err(format!(
-                "{} holds no certificate in PEM form",
-                path.display()
-            ));
-        }
-        let usual = || {
-            let all = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-            all.map(|root| Certificate::from_der(root)).collect()
-        };
-        roots.get_or_insert_with(usual).extend(own);
-    }
-    let roots = roots.map_or(RootCerts::WebPki, RootCerts::from);
-    let configuration = Agent::config_builder()
-        .http_status_as_error(false)
-        .https_only(protected)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
-        .timeout_global(Some(PATIENCE))
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .proxy(proxy(protected));
-    Ok(configuration.build().into())
+    let own: Vec<PathBuf> = issuer.ca.iter().cloned().collect();
+    for_operator(url, PATIENCE, &own).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

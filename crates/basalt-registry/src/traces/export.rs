@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use basalt_fetch::connections::for_operator;
 use serde_json::json;
 use ureq::Agent;
 
@@ -34,14 +35,13 @@ pub(super) struct Exporter {
 impl Exporter {
     /// Sends what comes until the end is told.
     pub fn run(&self, queue: &Receiver<Message>) {
-        let agent: Agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .user_agent(concat!("basalt/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+        let agent = match for_operator(&self.url, TIMEOUT, &[]) {
+            Ok(agent) => Some(agent),
+            Err(error) => {
+                log::trouble(&format!("the collector of traces: {error}"));
+                None
+            }
+        };
         let mut complained: Option<Instant> = None;
         let mut is_over = false;
         while !is_over {
@@ -62,7 +62,11 @@ impl Exporter {
                 }
             }
             let count = spans.len() as u64;
-            match self.send(&agent, &spans, !is_over) {
+            let sent = match &agent {
+                Some(agent) => self.send(agent, &spans, !is_over),
+                None => Err("it cannot be asked".to_owned()),
+            };
+            match sent {
                 Ok(()) => self.counts.spans_sent(count),
                 Err(cause) => {
                     self.counts.spans_dropped(count);

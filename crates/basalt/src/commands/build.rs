@@ -32,6 +32,7 @@ pub(super) fn run(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
+    check_builder(own.output.builder_id.as_deref())?;
     let (spec, session, progress) = session::open(&own.source, global, terminal)?;
     let variant = own.output.variant.clone().unwrap_or_default();
     let output = match &own.output.output {
@@ -88,6 +89,20 @@ pub(super) fn run(
         text
     })?;
     Ok(Status::Done)
+}
+
+/// Refuses a name of the builder that holds a secret: it is published in the provenance.
+fn check_builder(builder: Option<&str>) -> Result<(), Failure> {
+    match builder.and_then(basalt_spec::secrets::find) {
+        None => Ok(()),
+        Some(secret) => {
+            let message = format!(
+                "--builder-id (BASALT_BUILDER_ID) holds {}, and is published in the provenance of the image",
+                secret.what
+            );
+            Err(Failure::new(Status::Usage, message).help("name the builder without it"))
+        }
+    }
 }
 
 /// The image that an archive of one platform holds: this machine's, else the first.

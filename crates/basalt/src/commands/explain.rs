@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::arguments::{GlobalArguments, RegistryArguments, SourceArguments};
+use crate::arguments::{GlobalArguments, SourceArguments};
 use crate::commands::sbom::chosen;
 use crate::commands::session;
 use crate::failure::{Failure, Status};
@@ -136,7 +136,7 @@ fn of_image(own: &ExplainArguments, terminal: &Terminal) -> Result<Status, Failu
         ));
     }
     let reference = own.source.spec.to_string_lossy();
-    let named = signing::image(&reference, &RegistryArguments::of_environment())?;
+    let named = signing::image(&reference, &own.source.archives.registries())?;
     let store = named.store.as_ref();
     let target = named.target()?;
     let image = chosen(own.arch.as_deref(), false, store, &target)?;

@@ -9,9 +9,7 @@ use basalt_oci::{ContentLimits, Descriptor, FileKind, Image, Layout, covered, fi
 use clap::Args;
 
 use super::session;
-use crate::arguments::{
-    ArchiveArguments, CopyArguments, GlobalArguments, HostArguments, RegistryArguments,
-};
+use crate::arguments::{ArchiveArguments, CopyArguments, GlobalArguments};
 use crate::attached_provenance::provenance;
 use crate::failure::{Failure, Status};
 use crate::interruption;
@@ -43,19 +41,6 @@ pub struct ReproduceArguments {
     /// Where packages come from.
     #[command(flatten)]
     archives: ArchiveArguments,
-    /// Where the image comes from.
-    #[command(flatten)]
-    hosts: HostArguments,
-}
-
-impl ReproduceArguments {
-    /// How registries are reached: as patiently as mirrors.
-    fn registries(&self) -> RegistryArguments {
-        RegistryArguments {
-            hosts: self.hosts.clone(),
-            timeout: self.archives.timeout,
-        }
-    }
 }
 
 pub(super) fn run(
@@ -63,7 +48,7 @@ pub(super) fn run(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
-    let named = signing::image(&own.reference, &own.registries())?;
+    let named = signing::image(&own.reference, &own.archives.registries())?;
     let target = named.target()?;
     let mut recipe = recipe(&named, &target)?;
     let work = tempfile::Builder::new()
@@ -152,7 +137,8 @@ impl Published<'_> {
         let folder = self.work.join("published");
         if !folder.exists() {
             let progress: Arc<Progress> = Arc::new(terminal.progress());
-            let client = registries::client(&self.own.registries(), Some(progress.clone()))?;
+            let client =
+                registries::client(&self.own.archives.registries(), Some(progress.clone()))?;
             let arguments = CopyArguments {
                 platform: None,
                 no_referrers: true,

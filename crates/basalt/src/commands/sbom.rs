@@ -7,9 +7,10 @@ use basalt_oci::{Descriptor, ImageStore, Index, write_file};
 use basalt_sbom::{Format, Summary, read_summary, spdx3_of_spdx};
 use clap::{Args, ValueEnum};
 
+use crate::arguments::RegistryArguments;
 use crate::bills::{self, Bill};
 use crate::failure::{Failure, Status};
-use crate::reference::Named;
+use crate::signing;
 use crate::terminal::Terminal;
 
 /// The most of a licence expression that a line of the table shows, in characters.
@@ -24,7 +25,7 @@ Examples:
   basalt sbom out/python --arch arm64 --json          another architecture, for a program
   basalt sbom out/python --index --format cyclonedx   which images the index holds")]
 pub struct SbomArguments {
-    /// The image: PATH[:TAG][@DIGEST] of a layout
+    /// The image: PATH[:TAG][@DIGEST] of a layout, or HOST/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "IMAGE")]
     image: String,
     /// Write the document in this format, rather than the table
@@ -39,6 +40,8 @@ pub struct SbomArguments {
     /// Write the document into a file [default format: spdx]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    registries: RegistryArguments,
 }
 
 /// A format in which a document is written.
@@ -63,7 +66,7 @@ impl WantedFormat {
 }
 
 pub(super) fn run(own: &SbomArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let named = Named::open(&own.image)?;
+    let named = signing::image(&own.image, &own.registries)?;
     let store = named.store.as_ref();
     let target = named.target()?;
     let subject = chosen(own.arch.as_deref(), own.index, store, &target)?;

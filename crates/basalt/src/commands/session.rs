@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use basalt_build::{Options, Session};
-use basalt_fetch::{MirrorOptions, Snapshots};
+use basalt_fetch::{Identity, Mirror, MirrorOptions, Snapshots, Trust};
 use basalt_spec::LoadedSpec;
 
 use crate::arguments::{ArchiveArguments, GlobalArguments, SourceArguments};
@@ -44,15 +44,9 @@ pub(super) fn open_dated(
     terminal: &Terminal,
 ) -> Result<(Session, Arc<Progress>), Failure> {
     let mut mirrors = MirrorOptions::default();
-    for (archive, url) in &source.mirror {
-        let mirror = url
-            .parse()
-            .map_err(|error| Failure::new(Status::Usage, format!("--mirror {archive}: {error}")))?;
-        mirrors
-            .explicit
-            .entry(archive.clone())
-            .or_default()
-            .push(mirror);
+    for argument in &source.mirror {
+        let (archive, mirror) = mirror(argument)?;
+        mirrors.explicit.entry(archive).or_default().push(mirror);
     }
     let options = Options {
         cache: global.cache.clone(),
@@ -63,6 +57,7 @@ pub(super) fn open_dated(
             .timeout
             .map(|seconds| Duration::from_secs(seconds.into())),
         vendor: source.vendor.clone(),
+        trust: trust(source)?,
         jobs: source.jobs.map_or(0, usize::from),
         source_date_epoch: date,
         clock: source.clock.clock(),
@@ -76,6 +71,46 @@ pub(super) fn open_dated(
     let progress = Arc::new(terminal.progress());
     let session = Session::open(options, spec, progress.clone())?;
     Ok((session, progress))
+}
+
+/// Splits `ARCHIVE=URL`. What is wrong is said without the URL, which may hold a password.
+fn mirror(argument: &str) -> Result<(String, Mirror), Failure> {
+    let wrong = |cause: String| Failure::new(Status::Usage, cause);
+    match argument.split_once('=') {
+        Some((archive, url)) if !archive.is_empty() && !archive.contains([':', '/', '@']) => url
+            .parse::<Mirror>()
+            .map(|mirror| (archive.to_owned(), mirror))
+            .map_err(|error| wrong(format!("--mirror {archive}: {error}"))),
+        _ => Err(wrong(
+            "--mirror: write it as ARCHIVE=URL, such as debian=http://mirror.example/debian"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Which certificates mirrors are judged by, and which one they are shown.
+fn trust(source: &ArchiveArguments) -> Result<Trust, Failure> {
+    let identity = source.client_cert.clone().map(|certificate| Identity {
+        key: source
+            .client_key
+            .clone()
+            .unwrap_or_else(|| certificate.clone()),
+        certificate,
+    });
+    let hosts = source.hosts.insecure.iter();
+    let unverified = hosts.map(|host| basalt_client::host(host));
+    let trust = Trust {
+        authorities: source.hosts.ca.clone(),
+        identity,
+        folders: Trust::folders_of_environment(),
+        unverified: unverified
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::new(Status::Usage, format!("--insecure: {error}")))?,
+    };
+    trust
+        .check()
+        .map_err(|error| Failure::new(Status::Usage, error))?;
+    Ok(trust)
 }
 
 fn snapshots(argument: Option<&str>) -> Result<Snapshots, Failure> {

@@ -12,6 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use basalt_fetch::trust;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use object_store::aws::AmazonS3Builder;
@@ -81,7 +82,7 @@ pub struct BucketPlace<'a> {
     pub endpoint: Option<&'a str>,
     /// Its region.
     pub region: Option<&'a str>,
-    /// A certificate in PEM to trust beside those of the system.
+    /// A certificate in PEM to trust beside the usual ones.
     pub authority: Option<&'a [u8]>,
 }
 
@@ -120,6 +121,20 @@ impl Bucket {
             .with_timeout(REQUEST)
             .with_connect_timeout(Duration::from_secs(5))
             .with_allow_http(endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")));
+        if !endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+            // The same authorities as everywhere in the program: of the environment, the system, or compiled in.
+            let usual = trust::roots(&[]).map_err(|error| BucketError {
+                bucket: bucket.to_owned(),
+                cause: error.to_string(),
+            })?;
+            options = options.with_no_system_certificates(true);
+            for certificate in usual {
+                // One that the library cannot read vouches for nobody.
+                if let Ok(certificate) = Certificate::from_der(&certificate) {
+                    options = options.with_root_certificate(certificate);
+                }
+            }
+        }
         if let Some(authority) = authority {
             for certificate in Certificate::from_pem_bundle(authority).map_err(failed)? {
                 options = options.with_root_certificate(certificate);

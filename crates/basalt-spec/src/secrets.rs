@@ -1,0 +1,249 @@
+//! Secrets in texts that a build publishes: a spec stands whole in the provenance of its images.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Parameters of a query that hold a secret, in lower case; a name may also end in `-` or `_` and one of them.
+const PARAMETERS: [&str; 12] = [
+    "token",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "apikey",
+    "api_key",
+    "api-key",
+    "access_key",
+    "signature",
+    "sig",
+    "auth",
+];
+
+/// A secret in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// What it is, with its article.
+    pub what: &'static str,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// The first secret in a text: a user name and password or a token in a URL, or a private key. What only stands for one,
+/// such as `${PASSWORD}`, is none.
+pub fn find(text: &str) -> Option<Secret> {
+    let (range, what) = all(text).into_iter().next()?;
+    let before = text.get(..range.start)?;
+    let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+    Some(Secret {
+        what,
+        line: before.matches('\n').count() + 1,
+        column: line.chars().count() + 1,
+    })
+}
+
+/// A text as it may be shown: each character of a secret is a `*`.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let found = all(text);
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut end = 0;
+    for (range, _) in found {
+        // Those of one URL do not overlap, and come in order.
+        if range.start < end {
+            continue;
+        }
+        shown.push_str(&text[end..range.start]);
+        shown.extend(text[range.clone()].chars().map(|letter| match letter {
+            '\n' => '\n',
+            _ => '*',
+        }));
+        end = range.end;
+    }
+    shown.push_str(&text[end..]);
+    Cow::Owned(shown)
+}
+
+/// The places of all secrets, in order.
+fn all(text: &str) -> Vec<(Range<usize>, &'static str)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("://") {
+        let before = &text[..at];
+        let start = before
+            .rfind(|letter: char| !letter.is_ascii_alphanumeric() && !"+.-".contains(letter))
+            .map_or(0, |last| {
+                last + before[last..].chars().next().map_or(1, char::len_utf8)
+            });
+        let scheme = &before[start..];
+        let rest = &text[at + 3..];
+        let is_end =
+            |letter: char| letter.is_whitespace() || letter.is_control() || "\"'`".contains(letter);
+        let word = &rest[..rest.find(is_end).unwrap_or(rest.len())];
+        if scheme.is_empty() {
+            continue;
+        }
+        if let Some(user) = userinfo(word, scheme) {
+            found.push((at + 3..at + 3 + user.len(), "a user name and password"));
+        }
+        found.extend(
+            parameters(word).map(|range| (at + 3 + range.start..at + 3 + range.end, "a token")),
+        );
+    }
+    for (at, _) in text.match_indices("PRIVATE KEY-----") {
+        let line = text[..at]
+            .rsplit_once('\n')
+            .map_or(&text[..at], |(_, line)| line);
+        if let Some(begin) = line.rfind("-----BEGIN ") {
+            let start = at - line.len() + begin;
+            let end = text[at..]
+                .find("-----END")
+                .map_or(text.len(), |end| at + end);
+            found.push((start..end, "a private key"));
+        }
+    }
+    found.sort_by_key(|(range, _)| range.start);
+    found
+}
+
+/// What stands before the host of a URL, if it is a secret. For http a name alone is one: tokens are given so.
+fn userinfo<'a>(word: &'a str, scheme: &str) -> Option<&'a str> {
+    let end = word.find(['/', '?', '#']).unwrap_or(word.len());
+    let authority = &word[..end];
+    let user = match authority.rfind('@') {
+        Some(at) => &authority[..at],
+        // Where the host seems to end within a password that was not encoded.
+        None => {
+            let (_, port) = authority.rsplit_once(':')?;
+            let is_port =
+                port.bytes().all(|byte| byte.is_ascii_digit()) || authority.ends_with(']');
+            if is_port {
+                return None;
+            }
+            &word[..word.rfind('@')?]
+        }
+    };
+    let is_http = ["http", "https"]
+        .iter()
+        .any(|http| scheme.eq_ignore_ascii_case(http));
+    let secret = match user.split_once(':') {
+        Some((_, password)) => password,
+        None if is_http => user,
+        None => "",
+    };
+    (!secret.is_empty() && !is_placeholder(secret)).then_some(user)
+}
+
+/// The values of those parameters of a URL's query that hold a secret.
+fn parameters(word: &str) -> impl Iterator<Item = Range<usize>> {
+    let query = word.find('?').map_or(word.len(), |at| at + 1);
+    let mut at = query;
+    let parts: Vec<_> = word[query..]
+        .split(['&', ';', '#'])
+        .filter_map(move |part| {
+            let start = at;
+            at += part.len() + 1;
+            let (name, value) = part.split_once('=')?;
+            let name = name.to_ascii_lowercase();
+            let is_secret = PARAMETERS.iter().any(|known| {
+                name.strip_suffix(known)
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '_']))
+            });
+            let value_start = start + name.len() + 1;
+            (is_secret && !value.is_empty() && !is_placeholder(value))
+                .then_some(value_start..value_start + value.len())
+        })
+        .collect();
+    parts.into_iter()
+}
+
+/// Whether a text only says where a secret would stand: `${NAME}`, `$NAME`, `{name}`, `<name>`, `…`, `***`.
+fn is_placeholder(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let within = |open: &str, close: &str| {
+        text.strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            .is_some_and(|rest| !rest.contains(['{', '}', '<', '>']))
+    };
+    within("${", "}")
+        || within("{{", "}}")
+        || within("{", "}")
+        || within("<", ">")
+        || text.strip_prefix('$').is_some_and(is_name)
+        || text.chars().all(|letter| matches!(letter, '*' | '…' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands() {
+        for text in [
+            "url: http://me:secret@host/debian",
+            "url: HTTPS://secret@host",
+            "# url: http://me:secret@host",
+            "x: [\"http://me:secret@host\"]",
+            "x: {a: http://me:secret@[::1]:80/}",
+            "url: http://me:se/secret@host/",
+            "url: http://me:se?secret@host/",
+            "url: http://me:secret@",
+            "a: postgres://app:secret@db/app",
+            "a: https://host/x?a=b&token=secret",
+            "a: https://host/x?X-Amz-Signature=secret&x=y",
+            "a: https://host/x?access_token=secret#y",
+            "a: git+https://me:secret@host/x.git",
+            "http://ok/\nhttp://me:secret@host",
+            "é: http://me:secret@host",
+            "-----BEGIN RSA PRIVATE KEY-----\nsecret\n-----END RSA PRIVATE KEY-----",
+        ] {
+            assert!(find(text).is_some(), "{text}");
+            let shown = masked(text);
+            assert!(!shown.contains("secret"), "{shown}");
+            assert_eq!(shown.chars().count(), text.chars().count(), "{shown}");
+            assert_eq!(find(&shown), None, "{shown}");
+        }
+        let found = find("name: x\nurl:  http://me:secret@h").expect("there is one");
+        assert_eq!((found.line, found.column), (2, 14));
+    }
+
+    #[test]
+    fn what_is_no_secret_is_left_alone() {
+        for text in [
+            "url: http://host/debian",
+            "url: http://host:80/a@b",
+            "url: https://[::1]:80/a@b",
+            "a: ssh://git@host/x.git",
+            "a: git@host:x.git",
+            "a: https://host/x@sha256:00?tokens=1&sort=asc",
+            "a: https://host/?token=",
+            "a: https://host/?token=${TOKEN}",
+            "a: http://me:${PASSWORD}@host",
+            "a: http://me:$PASSWORD@host",
+            "a: http://user:<password>@host",
+            "a: http://user:***@host",
+            "a: me@example.org, see http://host",
+            "://me:secret@host",
+            "-----BEGIN PUBLIC KEY-----",
+        ] {
+            assert_eq!(find(text), None, "{text}");
+            assert_eq!(masked(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_has_no_secret_and_as_many_letters(text in "(http|ssh|://|:|@|/|\\?|token=|&|#|[a-c]|é|\n| |-----BEGIN |PRIVATE KEY-----){0,30}") {
+            let shown = masked(&text);
+            prop_assert_eq!(shown.chars().count(), text.chars().count());
+            prop_assert_eq!(shown.lines().count(), text.lines().count());
+        }
+    }
+}
