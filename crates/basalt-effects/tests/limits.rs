@@ -188,7 +188,7 @@ fn commands_that_multiply_are_not_followed() {
         let _ = writeln!(text, "touch /srv/{number}");
         text
     });
-    refused("one a line", &body, "leaves more than 10,000 things");
+    refused("one a line", &body, "too many parts");
     refused(
         "members of groups",
         &format!("adduser --quiet mail {}", vec!["g"; 20_000].join(",")),
