@@ -52,7 +52,9 @@ for file in sorted(pathlib.Path(folder).glob("*.json")):
     for platform in ("linux/amd64", "linux/arm64"):
         config = pulled(f"{address}/case/{case['name']}:tag", platform)
         checked += config is not None
-        if config is not None and config not in known and not (config and engine == "podman" and "schema-1" in case["name"]):
+        # podman makes a config of its own for an image of schema 1.
+        is_made = engine == "podman" and "schema-1" in case["name"] and bool(known)
+        if config is not None and config not in known and not is_made:
             failures += 1
             print(f"{engine} runs {config or 'something'} of {file.name} for {platform}; the corpus does not say so")
 print(f"{checked} pulled, {failures} that the corpus does not foresee")
