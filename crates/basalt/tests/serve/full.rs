@@ -130,8 +130,12 @@ fn a_full_disk_refuses_what_is_new_with_507_and_gives_deletes_and_starts() {
         })
         .collect();
     let (_, manifest) = server.image("app", &[]);
+    let mut kept = vec![
+        server.push_blob("app", &noise(60_000, 8001)),
+        server.push_blob("app", &noise(60_000, 8002)),
+    ];
     disk.fill();
-    let mut kept = until_full(&server, 1);
+    kept.extend(until_full(&server, 1));
     // Whatever it is: what needs a page or two may still find them.
     refused_at_last(|number| {
         let target = format!("/v2/app/manifests/new-{number}");
@@ -150,13 +154,12 @@ fn a_full_disk_refuses_what_is_new_with_507_and_gives_deletes_and_starts() {
     for image in &images[..3] {
         delete(&server, image);
     }
-    let blob = kept.pop().expect("one was taken");
+    let blob = kept.remove(0);
     let target = format!("/v2/app/blobs/{blob}");
     server.ask("DELETE", &target).send().is(202);
     server.ask("DELETE", "/v2/app/manifests/7").send().is(202);
     // Killed and started again, it is as before.
     server.kill();
-    disk.fill();
     let server = home.serve_as(config);
     all_are_there(&server, &kept);
     server.get(&target).is(404);
