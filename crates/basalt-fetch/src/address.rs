@@ -166,7 +166,7 @@ impl Url {
     }
 
     /// The folder at this URL, without the `/` at its end.
-    pub(crate) fn as_folder(mut self) -> Self {
+    pub(crate) fn into_folder(mut self) -> Self {
         self.path.truncate(self.path.trim_end_matches('/').len());
         self
     }
@@ -481,10 +481,13 @@ mod tests {
         assert_eq!(url("http://a?x").whole(), "http://a/?x");
         assert_eq!(url("http://a").join("b+c").whole(), "http://a//b%2bc");
         assert_eq!(
-            url("http://a/b%20+/").as_folder().join("c+d").whole(),
+            url("http://a/b%20+/").into_folder().join("c+d").whole(),
             "http://a/b%20+/c%2bd"
         );
-        assert_eq!(url("http://a/").as_folder().join("c").whole(), "http://a/c");
+        assert_eq!(
+            url("http://a/").into_folder().join("c").whole(),
+            "http://a/c"
+        );
     }
 
     #[test]

@@ -120,9 +120,9 @@ pub enum FetchError {
         /// Where they came from.
         url: String,
         /// What was promised.
-        expected: Promise,
+        expected: Box<Promise>,
         /// What came.
-        found: Promise,
+        found: Box<Promise>,
     },
     /// Slower than the slowest that is borne.
     #[error("{url}: gave up: less than {rate} bytes a second")]

@@ -109,7 +109,7 @@ impl FromStr for Mirror {
             }
             _ => wrong(cause),
         })?;
-        Ok(Self::Site(url.as_folder()))
+        Ok(Self::Site(url.into_folder()))
     }
 }
 

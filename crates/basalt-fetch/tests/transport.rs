@@ -251,7 +251,7 @@ fn fetch(mirror: &str, options: FetchOptions) -> Result<(), FetchError> {
     fetcher.fetch_blob(&Request {
         archive: "debian".to_owned(),
         path: PATH.to_owned(),
-        digest: Digest::of(CONTENT),
+        digest: Digest::of(CONTENT).into(),
         size: CONTENT.len() as u64,
         by_hash: false,
         state: None,

@@ -355,7 +355,7 @@ fn one_document_that_could_be_two_things_refuses_all_that_leads_to_it() {
     let text = String::from_utf8(blobs.all[digest(&one)].clone()).expect("a text");
     let odd = text.replace("\"layers\"", "\"Layers\":[],\"layers\"");
     let odd = blobs.add(MANIFEST, odd.as_bytes());
-    let inner = blobs.index(&[odd.clone()]);
+    let inner = blobs.index(std::slice::from_ref(&odd));
     let index = blobs.index(&[one, inner]);
     match blobs.told(&index) {
         Err(Refusal::Malformed { digest: found, .. }) => assert_eq!(found, digest(&odd)),

@@ -43,7 +43,7 @@ enum Source {
 /// What an entry of an index leads to.
 enum Listed {
     Index(Index),
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
 }
 
 /// A walk through the indexes of a layout.
@@ -261,7 +261,7 @@ impl Layout {
                 }
             }
             Some(Listed::Manifest(manifest)) => {
-                walk.found.push((entry.clone(), manifest, tag.clone()));
+                walk.found.push((entry.clone(), *manifest, tag.clone()));
             }
             None => {}
         }
@@ -386,7 +386,9 @@ impl Layout {
         };
         Ok(match document.kind {
             Kind::Index => Index::of(document)?.map(Listed::Index),
-            Kind::Manifest => Manifest::of(document)?.map(Listed::Manifest),
+            Kind::Manifest => {
+                Manifest::of(document)?.map(|manifest| Listed::Manifest(Box::new(manifest)))
+            }
         })
     }
 

@@ -81,6 +81,7 @@ pub(crate) fn locale(overlay: &mut Overlay) {
     {
         overlay.packages.push(WantedPackage {
             name,
+            architecture: None,
             version: None,
             architectures: Vec::new(),
             releases: Vec::new(),

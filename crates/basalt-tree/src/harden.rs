@@ -130,9 +130,13 @@ pub fn harden(tree: &mut Tree, policy: &HardenPolicy) -> Result<Vec<Hardened>, T
 
 fn left_overs(tree: &Tree, policy: &HardenPolicy) -> Vec<TreePath> {
     let is_left_over = |path: &TreePath, placed: &Placed| {
-        !matches!(placed.entry.kind, Kind::Directory | Kind::Symlink { .. })
-            && !matches!(placed.owner, Owner::Spec(_))
-            && !(policy.keep_shipped && matches!(placed.owner, Owner::Package(_)))
+        let is_kept = match placed.owner {
+            Owner::Spec(_) => true,
+            Owner::Package(_) => policy.keep_shipped,
+            _ => false,
+        };
+        !is_kept
+            && !matches!(placed.entry.kind, Kind::Directory | Kind::Symlink { .. })
             && any(&LEFT_OVERS, path)
             && !any(&policy.keep, path)
     };

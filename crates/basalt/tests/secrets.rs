@@ -77,7 +77,8 @@ fn a_password_of_a_mirror_is_in_nothing_that_a_build_leaves_or_says() {
     let place = workplace("good", "good.asc", "good-setuid");
     let url = with_password(&mirror);
     let build = ["build", "image.yaml", "-o", "out", "--json"];
-    let by_argument = [&build[..], &["--mirror", &format!("own={url}")]].concat();
+    let own = format!("own={url}");
+    let by_argument = [&build[..], &["--mirror", &own]].concat();
     says_nothing(&place.basalt_in(&[], &mirror, &by_argument).succeeded());
     let environment = [("BASALT_MIRROR_OWN", url.as_str())];
     fs::remove_dir_all(place.path("cache")).expect("removed");

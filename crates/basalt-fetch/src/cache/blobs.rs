@@ -135,8 +135,8 @@ impl BlobWriter {
         let (file, found, size) = self.file.finish();
         if found != *expected {
             return Err(CacheError::Unexpected {
-                expected: (*expected).into(),
-                found: found.into(),
+                expected: Box::new((*expected).into()),
+                found: Box::new(found.into()),
                 found_size: size,
             });
         }

@@ -48,9 +48,9 @@ pub enum CacheError {
     #[error("the bytes written are {found} ({found_size} bytes), not {expected} as promised")]
     Unexpected {
         /// What was promised.
-        expected: basalt_digest::Promise,
+        expected: Box<basalt_digest::Promise>,
         /// What came.
-        found: basalt_digest::Promise,
+        found: Box<basalt_digest::Promise>,
         /// How many bytes came.
         found_size: u64,
     },

@@ -57,8 +57,8 @@ impl BlobWriter {
         let cache = self.cache.clone();
         if found != *promised {
             return Err(CacheError::Unexpected {
-                expected: (*promised).into(),
-                found: found.into(),
+                expected: Box::new((*promised).into()),
+                found: Box::new(found.into()),
                 found_size: self.length(),
             });
         }

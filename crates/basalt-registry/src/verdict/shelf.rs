@@ -153,7 +153,10 @@ impl Shelf {
             return None;
         }
         let brought = bring(digest.clone());
-        self.wait(async { Ok::<_, Unfinished>(brought.await) })?;
+        self.wait(async {
+            brought.await;
+            Ok::<_, Unfinished>(())
+        })?;
         read()
     }
 

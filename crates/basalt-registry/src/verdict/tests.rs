@@ -84,6 +84,7 @@ impl Case {
             },
             tags: Vec::new(),
             quota: None,
+            is_sparse: false,
             author: author(),
         };
         let put = self.stores.metadata.put_manifest(manifest).await;
@@ -187,7 +188,7 @@ async fn what_is_stored_and_could_be_two_things_meets_no_policy() {
         json!({"mediaType": "application/x-artifact", "digest": config["digest"], "size": 2})
     );
     let odd = case.put(MANIFEST, &odd).await;
-    let index = case.index(&[odd.clone()]).await;
+    let index = case.index(std::slice::from_ref(&odd)).await;
     for entry in [odd, index] {
         let found = case.found(&entry).await.expect("it meets none");
         assert!(found.contains("`Config` is taken for `config`"), "{found}");

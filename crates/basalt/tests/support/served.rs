@@ -11,6 +11,9 @@ use super::keys::{self, Keys};
 use super::mirror::Mirror;
 use super::workplace::{Run, Workplace};
 
+/// The name of a hash in a Release file, and the hash of bytes in hex.
+type NamedHash<'a> = (&'a str, &'a dyn Fn(&[u8]) -> String);
+
 /// The archive `own`, signed by a key of 2024.
 pub struct Served {
     folder: tempfile::TempDir,
@@ -109,7 +112,7 @@ impl Served {
     /// The same with another digest.
     pub fn suite_by(
         &self,
-        (name, hash): (&str, &dyn Fn(&[u8]) -> String),
+        (name, hash): NamedHash<'_>,
         folder: &str,
         fields: &str,
         files: &[(&str, &[u8])],
