@@ -367,16 +367,25 @@ fn a_release_file_may_call_itself_otherwise_if_the_spec_says_so() {
     );
     takes(&nameless, ", expect-suite: \"\", expect-codename: \"\"");
     let other = served("Suite: stable\nCodename: jammy\n");
-    refuses(&other, "", &["suite `stable`, codename `jammy`, not `good`"]);
+    refuses(
+        &other,
+        "",
+        &["suite `stable`, codename `jammy`, not `good`"],
+    );
     refuses(&other, ", expect-suite: good", &["`stable`, not `good`"]);
     refuses(&other, ", expect-suite: \"\"", &["`stable`, not ``"]);
     let place = takes(&other, ", expect-codename: jammy");
     // What it called itself is in the lock, and must not become another unnoticed (as apt has it).
     assert_eq!(lock_of(&place)["archives"][3]["codename"], "jammy");
-    let one = takes(&served("Suite: good\nCodename: first\n"), "");
-    let second = served("Suite: good\nCodename: second\n");
-    second
-        .run(&one, "lock", &[])
+    let archive = served("Suite: good\nCodename: first\n");
+    let place = takes(&archive, "");
+    archive.suite(
+        "dists/good/",
+        "Suite: good\nCodename: second\nArchitectures: amd64\nComponents: main\n",
+        &[("main/binary-amd64/Packages", index.as_bytes())],
+    );
+    archive
+        .run(&place, "lock", &[])
         .refused(4, &["that of `second` now, and was that of `first`"]);
 }
 
@@ -531,13 +540,9 @@ fn stable_is_a_release_whose_codename_the_lock_keeps() {
         .succeeded();
     // The day on which another release is stable: it is not taken unnoticed.
     place.write(path, text.replace("\"trixie", "\"bookworm"));
-    place.basalt_from(&mirror, &["lock", "image.yaml"]).refused(
-        4,
-        &[
-            "now, and was that of `bookworm",
-            "remove the lock",
-        ],
-    );
+    place
+        .basalt_from(&mirror, &["lock", "image.yaml"])
+        .refused(4, &["now, and was that of `bookworm", "remove the lock"]);
 }
 
 #[test]
@@ -701,7 +706,9 @@ fn packages_of_a_foreign_architecture_stand_beside_the_images_own() {
         ],
     );
     let place = archive.place("suite: good", "amd64", "library");
-    let spec = place.read("image.yaml").replace(", dependencies: false", "");
+    let spec = place
+        .read("image.yaml")
+        .replace(", dependencies: false", "");
     let more = "  - tool:arm64\npackage-database: full\n";
     place.write("image.yaml", format!("{spec}{more}"));
     archive.build(&place).succeeded();
@@ -711,7 +718,12 @@ fn packages_of_a_foreign_architecture_stand_beside_the_images_own() {
         serde_json::json!(["data", "library", "library:arm64", "tool:arm64"])
     );
     let of_arm64 = lock["packages"].as_array().expect("a list").iter();
-    assert_eq!(of_arm64.filter(|one| one["architecture"] == "arm64").count(), 2);
+    assert_eq!(
+        of_arm64
+            .filter(|one| one["architecture"] == "arm64")
+            .count(),
+        2
+    );
     let (plain, _) = place.layers();
     let text = String::from_utf8_lossy(&plain);
     for part in [
@@ -726,8 +738,15 @@ fn packages_of_a_foreign_architecture_stand_beside_the_images_own() {
         assert!(text.contains(part), "{part}");
     }
     let bill = place.basalt(&["sbom", "out", "--format", "cyclonedx"]);
-    assert!(bill.out.contains("arch=arm64"), "{}{}", bill.out, bill.error);
-    archive.run(&place, "build", &["-o", "out", "--locked"]).succeeded();
+    assert!(
+        bill.out.contains("arch=arm64"),
+        "{}{}",
+        bill.out,
+        bill.error
+    );
+    archive
+        .run(&place, "build", &["-o", "out", "--locked"])
+        .succeeded();
     // The machine's own architecture need not be said.
     place.write("image.yaml", format!("{spec}  - \"data:amd64\"\n"));
     archive.build(&place).succeeded();

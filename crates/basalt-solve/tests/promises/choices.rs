@@ -539,7 +539,10 @@ fn a_foreign_package_takes_what_it_needs_of_its_own_architecture() {
     let some = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
     assert_eq!(solve(&["libc6:i386"]), some(&["libc6:i386"]));
     // Both of one name, as both say Multi-Arch: same, in one version.
-    assert_eq!(solve(&["tool", "libc6:i386"]), some(&["libc6", "libc6:i386", "tool"]));
+    assert_eq!(
+        solve(&["tool", "libc6:i386"]),
+        some(&["libc6", "libc6:i386", "tool"])
+    );
     // Multi-Arch: foreign serves all architectures, Architecture: all only if it says so too.
     assert_eq!(
         solve(&["shared", "tools", "game:i386"]),
@@ -563,12 +566,16 @@ fn one_library_of_two_architectures_is_of_one_version() {
     let names = ["libc6", "libc6:i386"];
     assert!(with_foreign(&library("2"), &library("2"), &names).is_ok());
     let error = with_foreign(&library("2"), &library("2+b1"), &names).expect_err("two versions");
-    assert!(error.contains("`Multi-Arch: same` in one version"), "{error}");
+    assert!(
+        error.contains("`Multi-Arch: same` in one version"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_conflict_is_about_all_architectures() {
-    let native = "Package: old\nConflicts: library (<< 2)\n\nPackage: other\nConflicts: library:amd64";
+    let native =
+        "Package: old\nConflicts: library (<< 2)\n\nPackage: other\nConflicts: library:amd64";
     let foreign = "Package: library\nVersion: 1";
     assert!(with_foreign(native, foreign, &["old", "library:i386"]).is_err());
     assert!(with_foreign(native, foreign, &["other", "library:i386"]).is_ok());
