@@ -296,12 +296,9 @@ const SMALL: Limits = Limits {
     names: 1 << 20,
 };
 
-/// Whether a package is read, or it is at fault that it is not, and not this machine.
-fn is_its_fault(bytes: &[u8]) -> bool {
-    let Err(error) = read_all(bytes, &SMALL) else {
-        return true;
-    };
-    let mut next: Option<&dyn Error> = Some(&error);
+/// Whether it is the package's fault, and not this machine's, that it cannot be read.
+fn blames_it(error: &DebError) -> bool {
+    let mut next: Option<&dyn Error> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>()
             && error.raw_os_error().is_some()
@@ -313,22 +310,23 @@ fn is_its_fault(bytes: &[u8]) -> bool {
     true
 }
 
+/// Whether a package is read, or it is at fault that it is not.
+fn is_its_fault(bytes: &[u8]) -> bool {
+    read_all(bytes, &SMALL).map_or_else(|error| blames_it(&error), |_| true)
+}
+
 #[test]
 fn a_package_that_ends_anywhere_is_malformed() {
     for whole in packages() {
         let (control, files) = read_all(whole, &SMALL).expect("it is whole");
         assert_eq!((control.stanza.as_str(), files.len()), (CONTROL, 2));
         for length in 0..whole.len() {
-            let cut = &whole[..length];
-            assert!(is_its_fault(cut));
-            let read = read_all(cut, &SMALL);
             // The line end that pads the last member is no part of it.
             let is_padding = length + 1 == whole.len() && whole.ends_with(b"\n");
-            assert!(
-                read.is_err() || is_padding,
-                "taken at {length} of {}",
-                whole.len()
-            );
+            match read_all(&whole[..length], &SMALL) {
+                Ok(_) => assert!(is_padding, "taken at {length} of {}", whole.len()),
+                Err(error) => assert!(blames_it(&error), "{error:?}"),
+            }
         }
     }
 }
@@ -336,7 +334,9 @@ fn a_package_that_ends_anywhere_is_malformed() {
 #[test]
 fn a_package_with_a_byte_changed_anywhere_is_read_or_malformed() {
     for whole in packages() {
-        for place in 0..whole.len() {
+        // A plain tar is mostly zeros.
+        let step = whole.len() / 4096 + 1;
+        for place in (0..whole.len()).step_by(step) {
             for change in [0x01, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[place] ^= change;
