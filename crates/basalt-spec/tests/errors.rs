@@ -416,7 +416,12 @@ fn an_id_that_no_account_can_have_is_refused_where_it_stands() {
     let text = "users:
   - { name: app, uid: 4294967295 }
 ";
-    assert_snapshot!(error(text), @r#""#);
+    let shown = error(text);
+    assert!(
+        shown.contains("4294967295 can be the id of no user or group"),
+        "{shown}"
+    );
+    assert!(shown.contains("image.yaml:2:"), "{shown}");
     for wrong in [
         "users: [{ name: app, uid: 65535 }]",
         "users: [{ name: app, uid: 4294967294 }]",
@@ -444,7 +449,11 @@ fn an_id_that_no_account_can_have_is_refused_where_it_stands() {
 
 #[test]
 fn what_is_a_name_has_the_form_of_one() {
-    assert_snapshot!(error("variants:\n  ../a: {}\n"), @r#""#);
+    let shown = error("variants:\n  ../a: {}\n");
+    assert!(
+        shown.contains("`../a` is no name for an image or a variant"),
+        "{shown}"
+    );
     for wrong in [
         "name: ../a",
         "variants: { 'a b': {} }",
