@@ -313,20 +313,19 @@ fn a_list_that_comes_slowly_for_ever_is_given_up_as_unreachable() {
 
 #[test]
 fn referrers_of_which_nothing_is_said_are_read_up_to_a_bound() {
-    let registry = TestRegistry::faulty(|seen: &Seen| {
-        let entry = |number: u32| {
-            serde_json::json!({
-                "mediaType": media_type::MANIFEST, "size": 2,
-                "digest": Digest::of(&number.to_le_bytes()).to_string(),
-            })
-        };
-        let manifests: Vec<_> = (0..2500).map(entry).collect();
-        let index = serde_json::json!({"schemaVersion": 2, "manifests": manifests});
-        let response = Response::new(200)
-            .header("Content-Type", media_type::INDEX)
-            .body(index.to_string());
-        seen.is("GET", "/referrers/")
-            .then_some(Fault::Instead(response))
+    let entry = |number: u32| {
+        serde_json::json!({
+            "mediaType": media_type::MANIFEST, "size": 2,
+            "digest": Digest::of(&number.to_le_bytes()).to_string(),
+        })
+    };
+    let manifests: Vec<_> = (0..2500).map(entry).collect();
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": manifests}).to_string();
+    let registry = TestRegistry::faulty(move |seen: &Seen| {
+        seen.is("GET", "/referrers/").then(|| {
+            let response = Response::new(200).header("Content-Type", media_type::INDEX);
+            Fault::Instead(response.body(index.clone()))
+        })
     });
     let store = repository(&registry);
     let error = store

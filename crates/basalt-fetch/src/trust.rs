@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use fs_err as fs;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 use zeroize::Zeroizing;
 
@@ -232,8 +236,12 @@ fn usual_of(
     for folder in folders.map(env::split_paths).into_iter().flatten() {
         let failed =
             |error: std::io::Error| refuse(&folder, &reason(&error)).named_by("SSL_CERT_DIR");
-        let mut paths = fs::read_dir(&folder)
-            .map_err(failed)?
+        let entries = match fs::read_dir(&folder) {
+            // One that is not there is passed over, as OpenSSL and Go do.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(failed)?,
+        };
+        let mut paths = entries
             .take(MAXIMUM_FILES)
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<Vec<_>, std::io::Error>>()
@@ -303,11 +311,24 @@ impl HostFolder {
 
 impl Identity {
     fn read(&self) -> Result<ClientCert, TrustError> {
-        let chain = certificates_of(&authorities(&self.certificate)?);
+        let chain = authorities(&self.certificate)?;
         let pem = read(&self.key)?;
-        let key = PrivateKey::from_pem(&pem)
-            .map_err(|_| refuse(&self.key, "it holds no private key in PEM form"))?;
-        Ok(ClientCert::new_with_certs(&chain, key))
+        let no_key = || refuse(&self.key, "it holds no private key in PEM form");
+        let key = PrivateKey::from_pem(&pem).map_err(|_| no_key())?;
+        // ureq takes it for granted that the two belong together, and panics where they do not.
+        let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| no_key())?;
+        let certificates = chain.iter().cloned().map(CertificateDer::from).collect();
+        CertifiedKey::from_der(certificates, der, &ring::default_provider()).map_err(|error| {
+            let cause = match error {
+                rustls::Error::InconsistentKeys(_) => format!(
+                    "it is not the key of the certificate in {}",
+                    self.certificate.display()
+                ),
+                other => format!("it cannot be used: {other}"),
+            };
+            refuse(&self.key, &cause)
+        })?;
+        Ok(ClientCert::new_with_certs(&certificates_of(&chain), key))
     }
 }
 

@@ -193,6 +193,9 @@ pub(crate) struct FileName;
 
 impl Form for FileName {
     fn check(text: &str) -> Result<(), String> {
+        if is_whiteout(text) {
+            return Err(whiteout(text));
+        }
         match ["", ".", ".."].contains(&text) || text.contains(['/', '\0']) || text.len() > 255 {
             false => Ok(()),
             true => Err(wrong(
@@ -375,8 +378,26 @@ impl Form for Absolute {
                 "write it without `..`",
             ));
         }
-        Ok(())
+        match text.split('/').any(is_whiteout) {
+            false => Ok(()),
+            true => Err(whiteout(text)),
+        }
     }
+}
+
+/// Whether runtimes take a name for a deletion (OCI image specification, *Whiteouts*).
+fn is_whiteout(name: &str) -> bool {
+    name.starts_with(".wh.")
+}
+
+fn whiteout(text: &str) -> String {
+    wrong(
+        format_args!(
+            "`{}` would delete files of lower layers",
+            text.escape_debug()
+        ),
+        "write it without a name that begins with `.wh.`, which image layers reserve for deletions",
+    )
 }
 
 /// The URL of an archive. Its text is published, so what is secret may not be in it.
@@ -617,7 +638,10 @@ mod tests {
         all::<Component>(&["main", "updates/main"], &["", "/", "../x", "a b", "./"]);
         all::<Architecture>(&["amd64"], &["", "x86_64", "AMD64"]);
         all::<SliceName>(&["libs", "core-2"], &["", "ab", "Libs", "libc6_libs"]);
-        all::<Absolute>(&["/", "/a/b..c"], &["", "a", "/a/../b", "/a\0"]);
+        all::<Absolute>(
+            &["/", "/a/b..c", "/a/x.wh.y"],
+            &["", "a", "/a/../b", "/a\0", "/a/.wh.b/c", "/.wh..wh..opq"],
+        );
         all::<ArchiveUrl>(
             &[
                 "http://a/b",

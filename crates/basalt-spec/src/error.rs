@@ -64,7 +64,7 @@ impl SpecError {
             place: Some(Place {
                 line,
                 column,
-                text: secrets::masked(text).into_owned(),
+                text: secrets::masked_line(text, source),
             }),
             message: secrets::masked(&message.into()).into_owned(),
             help: None,

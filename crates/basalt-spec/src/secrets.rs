@@ -67,6 +67,59 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A line of YAML as it may be shown: where a secret in it is spelled with escapes (`\x40` for `@`), or goes on in another
+/// line, nothing of it is.
+pub(crate) fn masked_line(line: &str, source: &str) -> String {
+    let is_hidden = line.contains('\\')
+        && (find(&unescaped(line)).is_some() || find(&unescaped(source)).is_some());
+    match is_hidden {
+        false => masked(line).into_owned(),
+        true => line
+            .chars()
+            .map(|letter| if letter.is_whitespace() { letter } else { '*' })
+            .collect(),
+    }
+}
+
+/// A text with the escapes of YAML's double-quoted style undone (YAML 1.2.2, section 5.7), a folded line end among them, as
+/// far as they can spell a URL.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            plain.push(letter);
+            continue;
+        }
+        let digits = match letters.next() {
+            Some('x') => 2,
+            Some('u') => 4,
+            Some('U') => 8,
+            Some('\n') => {
+                while letters.next_if(|one| matches!(one, ' ' | '\t')).is_some() {}
+                continue;
+            }
+            Some(other) => {
+                plain.push(other);
+                continue;
+            }
+            None => break,
+        };
+        let mut number = 0_u32;
+        for _ in 0..digits {
+            match letters
+                .next_if(char::is_ascii_hexdigit)
+                .and_then(|one| one.to_digit(16))
+            {
+                Some(digit) => number = (number << 4) | digit,
+                None => break,
+            }
+        }
+        plain.extend(char::from_u32(number));
+    }
+    plain
+}
+
 /// The places of all secrets, in order.
 fn all(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = Vec::new();
@@ -236,6 +289,25 @@ mod tests {
             assert_eq!(find(text), None, "{text}");
             assert_eq!(masked(text), text);
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_spelled_with_escapes_is_not_shown() {
+        for line in [
+            r#"url: "http://me:secret\x40host/""#,
+            r#"url: "http:\/\/me:secret@host/""#,
+            r#"url: "http\u003a//me:secret@host/""#,
+            r#"url: "http://me:secret\U00000040host/""#,
+        ] {
+            let shown = masked_line(line, line);
+            assert!(!shown.contains("secret"), "{shown}");
+            assert_eq!(shown.chars().count(), line.chars().count());
+        }
+        let source = "url: \"http://me:secret\\\n  @host/\"";
+        let shown = masked_line("url: \"http://me:secret\\", source);
+        assert!(!shown.contains("secret"), "{shown}");
+        let plain = r#"text: "a \"quoted\" word""#;
+        assert_eq!(masked_line(plain, plain), plain);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ pub struct TreePath(Box<str>);
 
 /// A path that may not stand in an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the path `{path}` may not stand in an image: {cause}")]
+#[error("the path `{}` may not stand in an image: {cause}", path.escape_debug())]
 pub struct PathError {
     /// The path as it was met.
     pub path: String,
@@ -23,6 +23,10 @@ pub struct PathError {
 /// The longest path taken, in bytes: Linux' `PATH_MAX`.
 pub const MAXIMUM_PATH_LENGTH: usize = 4096;
 
+/// What the names of whiteouts begin with, which runtimes take for deletions (OCI image specification, *Whiteouts*):
+/// an image with such a file would run as another than its tree.
+pub const WHITEOUT: &str = ".wh.";
+
 /// The top-level directories that are links into `/usr` on a merged system
 /// (Debian's base-files 13 ships them so).
 pub(crate) const MERGED: [&str; 6] = ["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
@@ -31,7 +35,7 @@ impl TreePath {
     /// Normalises a path met in a package or a spec: `./usr//bin/` and `/usr/bin` become `usr/bin`.
     ///
     /// # Errors
-    /// When a part is `..`, a NUL or control character is in it, or it is too long.
+    /// When a part is `..` or the name of a whiteout, a NUL or control character is in it, or it is too long.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let fail = |cause| PathError {
             path: text.chars().take(200).collect(),
@@ -48,6 +52,11 @@ impl TreePath {
             match part {
                 "" | "." => {}
                 ".." => return Err(fail("it climbs out with `..`")),
+                _ if part.starts_with(WHITEOUT) => {
+                    return Err(fail(
+                        "a name that begins with `.wh.` would delete files of lower layers",
+                    ));
+                }
                 _ if part.len() > 255 => {
                     return Err(fail("one of its names is longer than 255 bytes"));
                 }

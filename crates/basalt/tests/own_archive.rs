@@ -177,6 +177,13 @@ fn refuses_a_package_that_climbs_out_with_dots() {
 }
 
 #[test]
+fn refuses_a_package_whose_files_runtimes_would_take_for_deletions() {
+    for package in ["evil-whiteout", "evil-opaque", "evil-whiteout-folder"] {
+        refuses_package(package, &["usr/", ".wh.", "delete files of lower layers"]);
+    }
+}
+
+#[test]
 fn refuses_a_package_that_writes_through_its_own_link() {
     refuses_package(
         "evil-symlink",

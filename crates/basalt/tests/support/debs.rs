@@ -130,6 +130,9 @@ pub fn all() -> Vec<Deb> {
         packed("evil-cut-xz", cut(&xz(&plain), 8)),
         Deb::new("evil-cut-tar", cut(&plain, 1100)),
         Deb::new("evil-dotdot", data(&[secret(b"./usr/../../etc/passwd")])),
+        Deb::new("evil-whiteout", data(&[secret(b"./usr/.wh.bin")])),
+        Deb::new("evil-opaque", data(&[secret(b"./usr/.wh..wh..opq")])),
+        Deb::new("evil-whiteout-folder", data(&[secret(b"./usr/.wh.lib/x")])),
         Deb::new(
             "evil-symlink",
             data(&[
