@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn pages_are_followed_as_long_as_they_bring_something() {
         assert_eq!(followed(0), 100);
-        assert_eq!(followed(1), 112);
+        assert_eq!(followed(1), 111);
         assert_eq!(followed(50), 2000);
         assert_eq!(followed(1000), 1001);
     }

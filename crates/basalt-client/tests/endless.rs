@@ -314,6 +314,9 @@ fn a_list_that_comes_slowly_for_ever_is_given_up_as_unreachable() {
 #[test]
 fn referrers_of_which_nothing_is_said_are_read_up_to_a_bound() {
     let registry = TestRegistry::faulty(|seen: &Seen| {
+        if !seen.is("GET", "/referrers/") {
+            return None;
+        }
         let entry = |number: u32| {
             serde_json::json!({
                 "mediaType": media_type::MANIFEST, "size": 2,
@@ -325,8 +328,7 @@ fn referrers_of_which_nothing_is_said_are_read_up_to_a_bound() {
         let response = Response::new(200)
             .header("Content-Type", media_type::INDEX)
             .body(index.to_string());
-        seen.is("GET", "/referrers/")
-            .then_some(Fault::Instead(response))
+        Some(Fault::Instead(response))
     });
     let store = repository(&registry);
     let error = store

@@ -203,6 +203,7 @@ mod tests {
                 repositories: vec![glob("**")],
                 tags: vec![glob("v*")],
             }],
+            sparse_indexes: Vec::new(),
             quotas: vec![
                 Quota {
                     repositories: vec![glob("team/big")],

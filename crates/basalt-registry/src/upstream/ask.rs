@@ -76,7 +76,11 @@ pub fn manifest(repository: &Repository, reference: &str) -> Result<Manifest, Tr
     let rest = format!("manifests/{reference}");
     let answer = sound(exchange(repository, Method::GET, &rest, accept())?)?;
     // What servers of files say of any file tells nothing: then the manifest says what it is.
-    let is_told = |kind: &&str| kind.trim().to_ascii_lowercase().starts_with("application/vnd.");
+    let is_told = |kind: &&str| {
+        kind.trim()
+            .to_ascii_lowercase()
+            .starts_with("application/vnd.")
+    };
     let media_type = answer
         .header("content-type")
         .filter(is_told)
