@@ -297,7 +297,9 @@ async fn take(
         }
         if is_end {
             // It becomes a blob, or is forgotten: its room goes with it.
-            room.map(Room::ended);
+            if let Some(room) = room {
+                room.ended();
+            }
             return Ok(taken);
         }
     }
