@@ -401,7 +401,11 @@ fn a_registry_that_takes_other_bytes_than_were_sent_is_not_believed() {
     for error in [
         store.put_blob(LAYER, b"good").expect_err("evil"),
         store
-            .put_manifest(media_type::MANIFEST, b"{}", Some("1"))
+            .put_manifest(
+                media_type::INDEX,
+                br#"{"schemaVersion":2,"manifests":[]}"#,
+                Some("1"),
+            )
             .expect_err("evil"),
     ] {
         let error = cause(error);

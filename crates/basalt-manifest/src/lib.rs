@@ -22,4 +22,5 @@ pub use document::{
     Descriptor, Document, Kind, MAXIMUM_DESCRIPTORS, MAXIMUM_DOCUMENT, Platform, read,
 };
 pub use json::{Malformed, check};
+pub use media_type::is_layer;
 pub use runnable::{Covered, Image, Limits, Refusal, Source, runnable};

@@ -27,6 +27,21 @@ const STARTED: [&str; 4] = [
     "application/vnd.sylabs.sif.",
 ];
 
+/// The layers that every engine unpacks as they are (OCI image specification, *Layer*; Docker's schema 2).
+const LAYERS: [&str; 11] = [
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+];
+
 /// A media type without its parameters, in lower case.
 pub(crate) fn plain(media_type: &str) -> String {
     let plain = media_type.split(';').next().unwrap_or_default();
@@ -37,6 +52,12 @@ pub(crate) fn plain(media_type: &str) -> String {
 pub(crate) fn is_config(media_type: &str) -> bool {
     let kind = plain(media_type);
     CONFIGS.contains(&kind.as_str()) || kind.starts_with("application/vnd.wasm.")
+}
+
+/// Whether every engine unpacks a layer of this media type. Others are passed over by some (containerd) and unpacked by
+/// others, so that nobody can tell from the manifest what runs. To the letter: engines compare no other way.
+pub fn is_layer(media_type: &str) -> bool {
+    LAYERS.contains(&media_type)
 }
 
 /// Whether a layer of this media type is started also beside a config that is no image's.

@@ -287,7 +287,7 @@ fn a_variant_has_no_variants() {
 #[test]
 fn a_spec_is_not_longer_than_allowed() {
     let specs = Specs::new(&[("image.yaml", &"#\n".repeat(MAXIMUM_LENGTH))]);
-    assert_snapshot!(specs.error("image.yaml", None), @"image.yaml: the spec is longer than 1048576 bytes");
+    assert_snapshot!(specs.error("image.yaml", None), @"image.yaml: the spec cannot be read: it is longer than 1048576 bytes");
 }
 
 #[test]

@@ -236,7 +236,7 @@ fn a_user_to_run_as_is_one() {
 fn the_name_of_an_image_is_in_lower_case() {
     let text = "name: My Image\n";
     assert_snapshot!(error(text), @r#"
-    error: `My Image` is no name for an image
+    error: `My Image` is no name for an image or a variant
      --> image.yaml:1:7
       |
     1 | name: My Image

@@ -83,6 +83,8 @@ impl Response {
 
 /// Answers what comes on one connection.
 pub(super) fn serve(registry: &Inner, stream: &TcpStream) -> io::Result<()> {
+    // A head and a body are written apart: neither waits for the other's acknowledgement.
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(mut seen) = head(&mut reader)? {
         {

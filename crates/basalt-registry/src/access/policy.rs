@@ -199,11 +199,11 @@ mod tests {
                 rule("**", &["root"], &[], false, &[Right::Admin]),
             ],
             groups: [("dev".to_owned(), ["ann".to_owned()].into())].into(),
-            sparse_indexes: Vec::new(),
             immutable_tags: vec![ImmutableTags {
                 repositories: vec![glob("**")],
                 tags: vec![glob("v*")],
             }],
+            sparse_indexes: Vec::new(),
             quotas: vec![
                 Quota {
                     repositories: vec![glob("team/big")],

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use basalt_manifest::{Document, is_layer};
 use basalt_oci::annotation::{BASE_DIGEST, BASE_NAME};
 use serde::Deserialize;
 
@@ -184,7 +185,14 @@ fn is_on(shelf: &Shelf, target: &Target, image: &Image, bases: &[Base]) -> bool 
 }
 
 /// Whether the layers of an image begin with those of a base that is here.
+///
+/// A layer of a type that some engines pass over is there by its digest alone: containerd would run what lies over it
+/// without it. So all of the image's must be of types that every engine unpacks, and so must those of the base: a signature
+/// is the base of nothing.
 fn has_layers(shelf: &Shelf, image: &Image, bases: &[Base]) -> bool {
+    if !all_unpacked(&image.manifest) {
+        return false;
+    }
     let layers: Vec<&str> = image.layers().collect();
     let Some(Ok(first)) = layers.first().map(|first| first.parse::<Digest>()) else {
         return false;
@@ -211,6 +219,11 @@ fn has_layers(shelf: &Shelf, image: &Image, bases: &[Base]) -> bool {
     })
 }
 
+fn all_unpacked(manifest: &Document) -> bool {
+    let mut layers = manifest.layers.iter();
+    layers.all(|layer| is_layer(&layer.media_type))
+}
+
 /// Whether these layers begin with those of a manifest.
 fn begins_with(
     shelf: &Shelf,
@@ -226,6 +239,9 @@ fn begins_with(
     let Ok(manifest) = basalt_manifest::read(&record.bytes) else {
         return false;
     };
+    if !all_unpacked(&manifest) {
+        return false;
+    }
     let layers_of = manifest.layers.iter();
     let own: Vec<&str> = layers_of.map(|layer| layer.digest.as_str()).collect();
     // One without layers would be the base of everything.

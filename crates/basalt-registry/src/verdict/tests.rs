@@ -30,10 +30,14 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
+        Self::requiring(&json!({"created-within": "1 days"}))
+    }
+
+    fn requiring(require: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let metadata = Sqlite::open(&folder.path().join("registry.db"), GRACE).expect("it opens");
         let rule = json!({"name": "young", "repositories": ["**"], "on": ["pull", "push"], "else": "deny",
-            "require": {"created-within": "1 days"}});
+            "require": require});
         let rule = serde_json::from_value(rule).expect("a rule");
         let read = |_: &'static str, _: &Path| -> Result<String, ServeError> { Ok(String::new()) };
         Self {
@@ -66,22 +70,27 @@ impl Case {
 
     /// Puts a manifest there as a registry of before would have, whatever it says.
     async fn put(&self, kind: &str, text: &str) -> Value {
+        let facts = Facts {
+            media_type: kind.to_owned(),
+            blobs: Vec::new(),
+            foreign: Vec::new(),
+            children: Vec::new(),
+            others: Vec::new(),
+            subject: None,
+            artifact_type: None,
+            annotations: Default::default(),
+            may_have_bills: false,
+        };
+        self.put_of(kind, text, facts).await
+    }
+
+    async fn put_of(&self, kind: &str, text: &str, facts: Facts) -> Value {
         let digest = Digest::of(Algorithm::Sha256, text.as_bytes());
         let manifest = NewManifest {
             repository: name(),
             digest: digest.clone(),
             bytes: Bytes::copy_from_slice(text.as_bytes()),
-            facts: Facts {
-                media_type: kind.to_owned(),
-                blobs: Vec::new(),
-                foreign: Vec::new(),
-                children: Vec::new(),
-                others: Vec::new(),
-                subject: None,
-                artifact_type: None,
-                annotations: Default::default(),
-                may_have_bills: false,
-            },
+            facts,
             tags: Vec::new(),
             quota: None,
             is_sparse: false,
@@ -100,7 +109,28 @@ impl Case {
         }
         let document =
             json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": all});
-        self.put(MANIFEST, &document.to_string()).await
+        let text = document.to_string();
+        let facts = crate::manifest::read(Some(MANIFEST), text.as_bytes()).expect("it is sound");
+        self.put_of(MANIFEST, &text, facts).await
+    }
+
+    /// What is found of an image that is not in the registry yet.
+    async fn found_of_new(&self, config: (&str, &str), layers: &[(&str, &[u8])]) -> Option<String> {
+        let config = self.blob(config.0, config.1.as_bytes()).await;
+        let mut all = Vec::new();
+        for (kind, bytes) in layers {
+            all.push(self.blob(kind, bytes).await);
+        }
+        let bytes =
+            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": all});
+        let bytes = Bytes::from(bytes.to_string());
+        let subject = Subject {
+            repository: name(),
+            digest: Digest::of(Algorithm::Sha256, &bytes),
+            media_type: MANIFEST.to_owned(),
+            bytes,
+        };
+        self.breach(subject, Occasion::Push).await
     }
 
     async fn index(&self, entries: &[Value]) -> Value {
@@ -127,8 +157,12 @@ impl Case {
 
     /// What is found of a manifest, if the policy is held against it.
     async fn found(&self, entry: &Value) -> Option<String> {
-        let (stores, subject) = (self.stores.clone(), self.subject(entry).await);
-        let judged = judge(&self.policies, stores, subject, Occasion::Pull, 0, None);
+        self.breach(self.subject(entry).await, Occasion::Pull).await
+    }
+
+    async fn breach(&self, subject: Subject, occasion: Occasion) -> Option<String> {
+        let stores = self.stores.clone();
+        let judged = judge(&self.policies, stores, subject, occasion, 0, None);
         let breaches = judged.await.expect("nothing fails");
         breaches.into_iter().next().map(|breach| breach.found)
     }
@@ -176,6 +210,43 @@ async fn a_policy_is_held_against_whatever_could_be_run_and_nothing_else() {
             let found = case.found(&entry).await;
             assert_eq!(found.is_some(), is_image, "{config:?} {layers:?} {found:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_counts_only_by_layers_that_every_engine_unpacks() {
+    let case = Case::requiring(&json!({"base": ["app"]}));
+    let config = (CONFIG, r#"{"os":"linux","rootfs":{"type":"layers"}}"#);
+    let gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
+    let (own, other): (&[u8], &[u8]) = (&[1; 1024], &[2; 1024]);
+    // What stands on the base, the base itself, and a signature of it.
+    case.image(config, &[(LAYER, own)]).await;
+    case.image(config, &[(SIMPLE_SIGNING, b"{}")]).await;
+    for (layers, is_on) in [
+        (vec![(LAYER, own), (LAYER, other)], true),
+        (vec![(gzip, own), (gzip, other)], true),
+        (vec![("application/x-skip", own), (LAYER, other)], false),
+        (vec![(LAYER, own), ("application/x-skip", other)], false),
+        (vec![("", own), (LAYER, other)], false),
+        (
+            vec![(&*LAYER.to_ascii_uppercase(), own), (LAYER, other)],
+            false,
+        ),
+        (
+            vec![
+                ("application/vnd.oci.image.layer.v1.tar; a=b", own),
+                (LAYER, other),
+            ],
+            false,
+        ),
+        (
+            vec![(SIMPLE_SIGNING, b"{}".as_slice()), (LAYER, other)],
+            false,
+        ),
+        (vec![(LAYER, b"{}".as_slice()), (LAYER, other)], false),
+    ] {
+        let found = case.found_of_new(config, &layers).await;
+        assert_eq!(found.is_none(), is_on, "{layers:?}: {found:?}");
     }
 }
 

@@ -160,6 +160,7 @@ fn a_full_disk_refuses_what_is_new_with_507_and_gives_deletes_and_starts() {
     server.ask("DELETE", "/v2/app/manifests/7").send().is(202);
     // Killed and started again, it is as before.
     server.kill();
+    disk.fill();
     let server = home.serve_as(config);
     all_are_there(&server, &kept);
     server.get(&target).is(404);

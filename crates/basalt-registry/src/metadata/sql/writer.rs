@@ -253,6 +253,10 @@ fn write(
         let rest = Duration::from_millis(1 << attempt.min(10)).min(LONGEST_REST);
         thread::sleep(rest.mul_f64(fastrand::f64()));
     };
+    // What was kept free was used: as much of it as there is room for again is kept from now on.
+    if found_full > 1 && connection.tidy() {
+        let _ = connection.has_room();
+    }
     let committed = committed.map_err(|cause| MetadataError::database(place, &cause));
     for change in batch {
         change.answer(committed.clone());

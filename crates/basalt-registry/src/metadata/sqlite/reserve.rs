@@ -1,8 +1,8 @@
 //! Room on the disk that is kept free beside the database, for what makes room: without it a disk that is full could not even
 //! be told what to delete, as each change needs a few pages more before it frees any.
 //!
-//! It is a file of that length. When a change that brings nothing new finds no room, the file goes; and as long as it is gone,
-//! nothing new is taken.
+//! It is a file of that length. When a change that brings nothing new finds no room, the file goes; and until it is there again,
+//! whole, nothing new is taken. As much of it as there is room for is kept in any case: nobody else gets that meanwhile.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,13 +18,16 @@ const NAME: &str = "reserve";
 const MOST: u64 = 16 << 20;
 const LEAST: u64 = 512 << 10;
 const PART: u64 = 16;
+/// The smallest part of it that is of any use.
+const SMALLEST: u64 = 64 << 10;
 
 /// Such a file.
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
     size: u64,
-    is_held: bool,
+    /// How many bytes of it there are.
+    held: u64,
 }
 
 impl Reserve {
@@ -38,50 +41,62 @@ impl Reserve {
         let mut reserve = Self {
             path,
             size: (total / PART).clamp(LEAST, MOST),
-            is_held: false,
+            held: 0,
         };
         reserve.hold();
         reserve
     }
 
-    /// Holds it again, if that is possible now; whether it is held.
+    /// Holds as much of it as there is room for; whether that is all.
     pub fn hold(&mut self) -> bool {
-        if !self.is_held {
-            self.is_held = self.make().is_ok();
-            if !self.is_held {
-                // Part of it would only take the room that is left.
-                let _ = std::fs::remove_file(&self.path);
+        let mut size = self.size;
+        while self.held < size {
+            match self.make(size) {
+                Ok(()) => self.held = size,
+                // What was set aside of it all the same is not counted on.
+                Err(_) => {
+                    let _ = File::options()
+                        .write(true)
+                        .open(&self.path)
+                        .and_then(|file| file.set_len(self.held));
+                    size /= 2;
+                    if size < SMALLEST {
+                        break;
+                    }
+                }
             }
         }
-        self.is_held
+        if self.held == 0 {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        self.held == self.size
     }
 
     /// Gives the room back to the disk; false when there was none to give.
     pub fn release(&mut self) -> bool {
-        std::mem::take(&mut self.is_held) && std::fs::remove_file(&self.path).is_ok()
+        std::mem::take(&mut self.held) > 0 && std::fs::remove_file(&self.path).is_ok()
     }
 
-    fn make(&self) -> io::Result<()> {
+    fn make(&self, size: u64) -> io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
             .open(&self.path)?;
-        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, self.size) {
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
             // File systems that cannot set blocks aside.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => fill(&mut file, self.size),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => fill(&mut file, size),
             other => Ok(other?),
         }
     }
 }
 
 fn fill(file: &mut File, size: u64) -> io::Result<()> {
-    if file.metadata()?.len() >= size {
-        return Ok(());
-    }
+    use std::io::{Seek, SeekFrom};
+    let there = file.seek(SeekFrom::End(0))?;
     let zeros = [0; 64 << 10];
-    let mut left = size;
+    let mut left = size.saturating_sub(there);
     while left > 0 {
         let part = usize::try_from(left).unwrap_or(usize::MAX).min(zeros.len());
         file.write_all(zeros.get(..part).unwrap_or_default())?;
