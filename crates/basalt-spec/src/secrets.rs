@@ -145,21 +145,70 @@ fn all(text: &str) -> Vec<(Range<usize>, &'static str)> {
             parameters(word).map(|range| (at + 3 + range.start..at + 3 + range.end, "a token")),
         );
     }
-    for (at, _) in text.match_indices("PRIVATE KEY-----") {
-        let line = text[..at]
-            .rsplit_once('\n')
-            .map_or(&text[..at], |(_, line)| line);
-        if let Some(begin) = line.rfind("-----BEGIN ") {
-            let start = at - line.len() + begin;
-            let end = text[at..]
-                .find("-----END")
-                .map_or(text.len(), |end| at + end);
-            found.push((start..end, "a private key"));
-        }
-    }
+    found.extend(private_keys(text).map(|range| (range, "a private key")));
     found.sort_by_key(|(range, _)| range.start);
     found
 }
+
+/// Labels of armored private keys end so (RFC 7468, section 2; RFC 9580, section 6.2; RFC 4716, as ssh.com wrote them).
+const ARMORED: [(&str, &str, &str); 2] = [
+    ("-----BEGIN ", "-----", "-----END "),
+    ("---- BEGIN ", " ----", "---- END "),
+];
+
+/// What the first line of PuTTY's private keys begins with, before a version and a colon.
+const PUTTY: &str = "PuTTY-User-Key-File-";
+
+/// What age's identities begin with, native ones and those of plugins and after quantum computers, in Bech32.
+const AGE: [&str; 3] = ["AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1", "AGE-PLUGIN-"];
+
+/// The places of private keys.
+fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut found = Vec::new();
+    for (begin, end_of_label, end) in ARMORED {
+        for (start, _) in text.match_indices(begin) {
+            let rest = &text[start + begin.len()..];
+            let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+            let Some(length) = line.find(end_of_label) else {
+                continue;
+            };
+            let label = &line[..length];
+            if !label.contains("PRIVATE KEY") {
+                continue;
+            }
+            let until = rest
+                .find(end)
+                .map_or(text.len(), |end| start + begin.len() + end);
+            found.push(start..until);
+        }
+    }
+    // Its MAC ends it.
+    for (start, _) in text.match_indices(PUTTY) {
+        let rest = &text[start..];
+        let is_version = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+        if is_version(&rest[PUTTY.len()..]) {
+            let mac = rest.find("Private-MAC:").unwrap_or(rest.len());
+            let end = rest[mac..].find('\n').map_or(rest.len(), |end| mac + end);
+            found.push(start..start + end);
+        }
+    }
+    for prefix in AGE {
+        for (start, _) in text.match_indices(prefix) {
+            let rest = &text[start..];
+            let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+            let key = &rest[..rest.find(is_end).unwrap_or(rest.len())];
+            // A name of a plugin is not secret, the data behind its `-1` are.
+            let data = key[prefix.len()..].rsplit('1').next().unwrap_or_default();
+            if data.len() >= SHORTEST_AGE_DATA {
+                found.push(start..start + key.len());
+            }
+        }
+    }
+    found.into_iter()
+}
+
+/// The check sum alone has six letters (BIP 173).
+const SHORTEST_AGE_DATA: usize = 6;
 
 /// What stands before the host of a URL, if it is a secret. For http a name alone is one: tokens are given so.
 fn userinfo<'a>(word: &'a str, scheme: &str) -> Option<&'a str> {
@@ -256,6 +305,23 @@ mod tests {
             "http://ok/\nhttp://me:secret@host",
             "é: http://me:secret@host",
             "-----BEGIN RSA PRIVATE KEY-----\nsecret\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nsecret\n-----END ENCRYPTED PRIVATE KEY-----",
+            "-----BEGIN EC PRIVATE KEY-----\nsecret\n-----END EC PRIVATE KEY-----",
+            "-----BEGIN DSA PRIVATE KEY-----\nsecret\n-----END DSA PRIVATE KEY-----",
+            "-----BEGIN ANY PRIVATE KEY-----\nsecret",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n-----END OPENSSH PRIVATE KEY-----",
+            "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nsecret\n",
+            "a: |\n  -----BEGIN PGP PRIVATE KEY BLOCK-----\n\n  secret\n  -----END PGP PRIVATE KEY BLOCK-----\n",
+            "a: \"-----BEGIN PGP PRIVATE KEY BLOCK-----\\n\\nsecret\"",
+            "-----BEGIN PGP PRIVATE KEY BLOCK, PART 1/2-----\n\nsecret",
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nsecret\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+            "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nsecret",
+            "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 1\nsecret\nPrivate-MAC: 00",
+            "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\nsecret",
+            "key: AGE-SECRET-KEY-1QSECRETsecretSECRET",
+            "key: AGE-SECRET-KEY-PQ-1QSECRETsecretSECRET",
+            "key: AGE-PLUGIN-YUBIKEY-1QSECRETsecretSECRET",
         ] {
             assert!(find(text).is_some(), "{text}");
             let shown = masked(text);
@@ -285,6 +351,13 @@ mod tests {
             "a: me@example.org, see http://host",
             "://me:secret@host",
             "-----BEGIN PUBLIC KEY-----",
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nx",
+            "-----BEGIN CERTIFICATE-----",
+            "a text on PRIVATE KEY-----",
+            "---- BEGIN SSH2 PUBLIC KEY ----",
+            "PuTTY-User-Key-File-: x",
+            "an identity begins with AGE-SECRET-KEY-1",
+            "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq",
         ] {
             assert_eq!(find(text), None, "{text}");
             assert_eq!(masked(text), text);
