@@ -70,7 +70,7 @@ impl Pages {
             return refuse(next, "the next page is not there");
         }
         if path_of(&next) != path_of(url) {
-            return refuse(next, "that is no page of the same list");
+            return refuse(next, "the page is not of the same list");
         }
         match self.asked.insert(next.clone()) {
             true => Ok(Some(next)),

@@ -348,7 +348,7 @@ impl Descriptor {
         let digest = match fields.needed("digest")? {
             Node::Text(text) if is_digest(text) => text.clone(),
             Node::Text(text) => {
-                let cause = format!("`{}` is no digest of SHA-256 or SHA-512", printable(text));
+                let cause = format!("`{}` is not a SHA-256 or SHA-512 digest", printable(text));
                 return Err(Malformed::at(fields.place("digest"), cause));
             }
             other => return Err(fields.wrong("digest", "a text", other)),

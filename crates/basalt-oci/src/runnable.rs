@@ -96,7 +96,7 @@ impl Source for Place<'_> {
         let Ok(blob) = Descriptor::try_from(blob.clone()) else {
             return Ok(None);
         };
-        // What is not there, or not of its size, is no proof of anything.
+        // A blob that is missing, or has another size, proves nothing.
         let Ok(reader) = self.0.blob(&blob) else {
             return Ok(None);
         };

@@ -20,6 +20,6 @@ pub use error::TreeError;
 pub use harden::{Change, HardenPolicy, Hardened, harden};
 pub use insert::{PackageEntries, Replaces};
 pub use listing::PackageListing;
-pub use path::{MAXIMUM_PATH_LENGTH, PathError, TreePath, WHITEOUT};
+pub use path::{MAXIMUM_PATH_LENGTH, PathError, TreePath};
 pub use policy::PathPolicy;
 pub use tree::{Contents, Diversion, Placed, Replaced, Source, Tree};

@@ -25,7 +25,7 @@ pub const MAXIMUM_PATH_LENGTH: usize = 4096;
 
 /// What the names of whiteouts begin with, which runtimes take for deletions (OCI image specification, *Whiteouts*):
 /// an image with such a file would run as another than its tree.
-pub const WHITEOUT: &str = ".wh.";
+const WHITEOUT: &str = ".wh.";
 
 /// The top-level directories that are links into `/usr` on a merged system
 /// (Debian's base-files 13 ships them so).

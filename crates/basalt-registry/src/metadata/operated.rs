@@ -29,7 +29,7 @@ pub struct StoredManifest {
     pub blobs: Vec<HeldBlob>,
     /// The manifests that it is known to list.
     pub children: Vec<Needed>,
-    /// What it lists that is no manifest here.
+    /// The listed digests that have no manifest here.
     pub absent: Vec<Digest>,
     /// Its tags.
     pub tags: Vec<Tag>,
