@@ -196,6 +196,84 @@ fn a_diversion_moves_anothers_file_and_is_recorded_once() {
 }
 
 #[test]
+fn diversions_that_dpkg_divert_refuses_lose_no_file_unnoticed() {
+    let diversion = |package: &str, from: &str, to: &str| {
+        let effect = Effect::Diversion {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            if_directory: None,
+        };
+        wanted(package, vec![effect])
+    };
+    let (tool, orig) = ("/usr/bin/tool", "/usr/bin/tool.orig");
+    let run = |files: &[&str], wanted: &[(String, Vec<Effect>)]| {
+        let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, *file)).collect();
+        let mut tree = tree(&files);
+        apply(&mut tree, &NoContents, wanted, &mut context())
+            .map(|()| text(&tree, "var/lib/dpkg/diversions"))
+            .map_err(|error| error.to_string())
+    };
+    for (packages, wanted) in [
+        // One path to two places, by two packages, and where another diversion leads or begins.
+        (
+            ["aa", "bb"],
+            vec![
+                diversion("aa", tool, orig),
+                diversion("bb", tool, "/usr/bin/tool.b"),
+            ],
+        ),
+        (
+            ["aa", "bb"],
+            vec![diversion("aa", tool, orig), diversion("bb", tool, orig)],
+        ),
+        (
+            ["aa", "bb"],
+            vec![
+                diversion("aa", tool, orig),
+                diversion("bb", "/usr/bin/other", orig),
+            ],
+        ),
+        (
+            ["aa", "bb"],
+            vec![
+                diversion("aa", tool, orig),
+                diversion("bb", orig, "/usr/bin/tool.b"),
+            ],
+        ),
+        (
+            ["aa", "bb"],
+            vec![
+                diversion("aa", orig, "/usr/bin/tool.b"),
+                diversion("bb", tool, orig),
+            ],
+        ),
+    ] {
+        let error = run(&["usr/bin/tool"], &wanted).expect_err("refused");
+        for package in packages {
+            assert!(error.contains(package), "{error}");
+        }
+    }
+    // Where the file would go, there is another.
+    let files = ["usr/bin/tool", "usr/bin/tool.orig"];
+    let error = run(&files, &[diversion("aa", tool, orig)]).expect_err("refused");
+    for part in ["aa", "package base", "usr/bin/tool.orig"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // Each its own, twice the same, and nothing to move.
+    let two = [
+        diversion("aa", tool, orig),
+        diversion("aa", tool, orig),
+        diversion("bb", "/usr/bin/b", "/usr/bin/b.orig"),
+    ];
+    let records = run(&files[..1], &two).expect("applied");
+    assert_eq!(
+        records,
+        "/usr/bin/tool\n/usr/bin/tool.orig\naa\n/usr/bin/b\n/usr/bin/b.orig\nbb\n"
+    );
+    run(&files[1..], &two).expect("applied");
+}
+
+#[test]
 fn what_packages_bring_below_a_directory_that_becomes_a_link_is_not_lost() {
     let effects = [
         Effect::Directory {

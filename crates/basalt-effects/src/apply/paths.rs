@@ -1,8 +1,8 @@
 //! Directories, files, links, attributes, and diversions.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use basalt_tree::{Attributes, Owner, TreePath};
+use basalt_tree::{Attributes, Owner, TreeError, TreePath};
 
 use super::error::ApplyError;
 use super::lines::with_lines;
@@ -40,16 +40,18 @@ pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Appl
             matches!(&placed.owner, Owner::Package(name) if name != step.package)
                 && !placed.entry.is_directory()
         });
-        if moves && !work.exists_unresolved(to) {
-            work.tree
-                .rename(&source, &place(to, &owner)?)
-                .map_err(|cause| failed(&owner, cause))?;
-        }
         let known = match records.take() {
             Some(known) => known,
-            None => Records::read(work.read_text(DIVERSIONS, &owner)?.unwrap_or_default()),
+            None => Records::read(&work.read_text(DIVERSIONS, &owner)?.unwrap_or_default()),
         };
-        records = Some(known.with(from, to, step.package, owner));
+        records = Some(known.with(from, to, step.package, &owner)?);
+        if moves {
+            let target = place(to, &owner)?;
+            // dpkg-divert does not move a file over another, nor does dpkg unpack one so.
+            work.tree
+                .rename(&source, &target)
+                .map_err(|cause| failed(&owner, cause))?;
+        }
     }
     match records {
         Some(Records {
@@ -64,29 +66,60 @@ pub(super) fn divert(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Appl
 /// dpkg's record of diversions: from, to and package, a line each.
 struct Records {
     text: String,
-    /// The paths that are diverted.
-    from: BTreeSet<String>,
+    /// Of each path that is diverted, or that something is diverted to, the whole diversion.
+    of_path: BTreeMap<String, [String; 3]>,
     /// Who added the last, if anybody did.
     last: Option<Owner>,
 }
 
 impl Records {
-    fn read(text: String) -> Self {
-        let from = text.lines().step_by(3).map(str::to_owned).collect();
-        Self {
-            text,
-            from,
+    fn read(text: &str) -> Self {
+        let mut records = Self {
+            text: text.to_owned(),
+            of_path: BTreeMap::new(),
             last: None,
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        for record in lines.chunks_exact(3) {
+            records.keep([record[0], record[1], record[2]]);
+        }
+        records
+    }
+
+    fn keep(&mut self, record: [&str; 3]) {
+        let record = record.map(str::to_owned);
+        for path in &record[..2] {
+            self.of_path.insert(path.clone(), record.clone());
         }
     }
 
-    /// Adds one, unless the path is diverted already.
-    fn with(mut self, from: &str, to: &str, package: &str, owner: Owner) -> Self {
-        if self.from.insert(from.to_owned()) {
-            self.text.push_str(&format!("{from}\n{to}\n{package}\n"));
-            self.last = Some(owner);
+    /// Adds one, unless it is there. Another one of its paths is a clash (dpkg-divert(1)).
+    fn with(
+        mut self,
+        from: &str,
+        to: &str,
+        package: &str,
+        owner: &Owner,
+    ) -> Result<Self, ApplyError> {
+        let record = [from, to, package];
+        for path in [from, to] {
+            match self.of_path.get(path) {
+                Some(there) if *there != record => {
+                    let cause = TreeError::Diverted {
+                        path: place(path, owner)?,
+                        first: there[2].clone(),
+                        second: package.to_owned(),
+                    };
+                    return Err(failed(owner, cause));
+                }
+                Some(_) => return Ok(self),
+                None => {}
+            }
         }
-        self
+        self.text.push_str(&format!("{from}\n{to}\n{package}\n"));
+        self.keep(record);
+        self.last = Some(owner.clone());
+        Ok(self)
     }
 }
 
