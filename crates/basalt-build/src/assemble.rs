@@ -15,6 +15,7 @@ use basalt_spec::{FileSpec, ImageSpec, LoadedSpec, PackageDatabase};
 use basalt_tree::assertions::{self, Assertion};
 use basalt_tree::{
     Contents, Entry, HardenPolicy, Hardened, Kind, Owner, PackageEntries, Tree, TreePath, harden,
+    numeric_id,
 };
 
 use crate::BuildError;
@@ -411,18 +412,27 @@ fn place(
 
 /// The number of a user or group: as written, or by the image's own account files.
 fn id(tree: &Tree, contents: &dyn Contents, database: &str, name: &str) -> Result<u32, BuildError> {
-    if let Ok(number) = name.parse() {
+    let known = |text: &str| {
+        numeric_id(text)
+            .map_err(|error| BuildError::Spec(format!("`{name}` of /{database}: {error}")))
+    };
+    if let Some(number) = known(name)? {
         return Ok(number);
     }
     if name == "root" {
         return Ok(0);
     }
     let text = account_file(tree, contents, database).unwrap_or_default();
-    text.lines()
-        .find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
-        })
+    let number = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name))
+            .then(|| fields.nth(1))
+            .flatten()
+    });
+    number
+        .map(known)
+        .transpose()?
+        .flatten()
         .ok_or_else(|| BuildError::Spec(format!("`{name}` is not in the image's /{database}: add it under `users:` or `groups:`, or write its number")))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use basalt_tree::{IdError, check_id, numeric_id};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -115,16 +116,19 @@ pub(crate) fn variables<'de, D: Deserializer<'de>>(
 
 /// What is wrong with the numeric id of a user or group, if anything is (Debian Policy 9.2.2).
 pub(crate) fn id(number: u32) -> Result<(), String> {
-    let why = match number {
-        65_535 | u32::MAX => "system calls say \"none\" with it",
-        // moby, runc and podman take none above this.
-        2_147_483_648.. => "runtimes take none above 2147483647",
-        _ => return Ok(()),
-    };
-    Err(wrong(
-        format_args!("{number} can be the id of no user or group: {why}"),
+    check_id(number).map(drop).map_err(wrong_id)
+}
+
+/// What is wrong with a user or group that is given as a number; a name is not looked at.
+pub(crate) fn id_of_text(text: &str) -> Result<(), String> {
+    numeric_id(text).map(drop).map_err(wrong_id)
+}
+
+fn wrong_id(error: IdError) -> String {
+    wrong(
+        format_args!("{error}"),
         "write one up to 65534, or from 65536 to 2147483647",
-    ))
+    )
 }
 
 /// The id of a user or group, or none.
@@ -532,9 +536,7 @@ impl Form for Field {
 }
 
 fn is_account_or_number(text: &str) -> bool {
-    let is_digits = text.bytes().all(|b| b.is_ascii_digit());
-    let is_number = is_digits && text.parse().is_ok_and(|number| id(number).is_ok());
-    is_number || Account::check(text).is_ok()
+    numeric_id(text).is_ok_and(|number| number.is_some()) || Account::check(text).is_ok()
 }
 
 /// Who owns a file: a name or a number.

@@ -226,10 +226,30 @@ pub(crate) fn accounts(overlay: &Overlay) -> Result<(), Impossible> {
     Ok(())
 }
 
-/// What declared effects say of accounts can stand in `/etc/passwd` and `/etc/group`.
+/// What declared effects say of accounts can stand in `/etc/passwd` and `/etc/group`, and their owners can own a file.
+/// Those under a condition are checked too.
 pub(crate) fn effects(overlay: &Overlay) -> Result<(), Impossible> {
+    let mut every = Vec::new();
     for effect in overlay.effects.values().flatten() {
+        effect.each(&mut |one| every.push(one));
+    }
+    for effect in every {
         let (name, result) = match effect {
+            Effect::Directory {
+                path, user, group, ..
+            } => {
+                let ids = checked::id_of_text(user).and(checked::id_of_text(group));
+                (path, ids)
+            }
+            Effect::Attributes {
+                path, user, group, ..
+            } => {
+                let mut owners = [user, group].into_iter().flatten();
+                (
+                    path,
+                    owners.try_for_each(|owner| checked::id_of_text(owner)),
+                )
+            }
             Effect::Group { name, gid } => {
                 let id = gid.map_or(Ok(()), checked::id);
                 (name, Account::check(name).and(id))

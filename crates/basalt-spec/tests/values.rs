@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use basalt_spec::parse;
+use basalt_spec::{load, parse};
 use insta::assert_snapshot;
 
 /// The error for a text, as it is shown.
@@ -244,4 +244,36 @@ fn the_name_of_an_image_is_in_lower_case() {
       |
       = help: lower-case letters, digits, `-`, `_` and `.`, first a letter or digit
     "#);
+}
+
+#[test]
+fn an_owner_that_system_calls_read_as_none_is_refused_in_every_effect() {
+    for id in ["65535", "2147483648", "4294967295", "4294967296"] {
+        for effect in [
+            format!("{{ effect: attributes, path: /usr/bin/pp, user: \"{id}\" }}"),
+            format!("{{ effect: attributes, path: /usr/bin/pp, group: \"{id}\" }}"),
+            format!("{{ effect: directory, path: /srv, user: \"{id}\" }}"),
+            format!("{{ effect: directory, path: /srv, group: \"{id}\" }}"),
+            format!("{{ effect: user, name: a, group: \"{id}\", home: /, shell: /bin/sh }}"),
+            format!(
+                "{{ effect: when, condition: {{ user: a }}, \
+                 otherwise: [{{ effect: attributes, path: /a, user: \"{id}\" }}] }}"
+            ),
+        ] {
+            let text = |effect: &str| {
+                format!(
+                    "name: x\nreleases: [trixie]\npackages: [libc6]\neffects:\n  hello:\n    - {effect}\n"
+                )
+            };
+            let load = |text: &str| {
+                let folder = tempfile::tempdir().expect("a folder");
+                let path = folder.path().join("image.yaml");
+                std::fs::write(&path, text).expect("written");
+                load(&path, None)
+            };
+            let error = load(&text(&effect)).expect_err(&effect).render(false);
+            assert!(error.contains("image.yaml:6"), "{error}");
+            load(&text(&effect.replace(id, "65534"))).expect("this one can be");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use basalt_digest::Digest;
 
 use crate::entry::Owner;
+use crate::identity::IdError;
 use crate::path::{PathError, TreePath};
 
 /// Why a tree could not be assembled, changed or read.
@@ -44,6 +45,19 @@ pub enum TreeError {
         path: TreePath,
         /// The package.
         package: String,
+    },
+    /// A package gives a path to a user or group that cannot be.
+    #[error(
+        "package {package} brings {path} with an owner that cannot be: {cause}; leave the package out"
+    )]
+    Id {
+        /// The path.
+        path: TreePath,
+        /// The package.
+        package: String,
+        /// What is wrong with the number.
+        #[source]
+        cause: IdError,
     },
     /// A package's path goes through a symbolic link that the same package brings.
     #[error(
@@ -148,6 +162,7 @@ impl TreeError {
     pub fn is_malformed_package(&self) -> bool {
         match self {
             Self::Duplicate { .. }
+            | Self::Id { .. }
             | Self::ThroughOwnLink { .. }
             | Self::HardlinkTarget { .. }
             | Self::Path(_) => true,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{Entry, Kind, Owner};
 use crate::error::TreeError;
+use crate::identity::check_id;
 use crate::path::TreePath;
 use crate::sharing::{
     SKELETON, difference, first_by_name, merge_directories, same_attributes, share,
@@ -72,7 +73,7 @@ impl Tree {
     ///   does both ways, that is a [`TreeError::Conflict`].
     ///
     /// # Errors
-    /// On a conflict, a path brought twice by one package, a path below the package's own symbolic
+    /// On a conflict, an owner that no account can be, a path brought twice by one package, a path below the package's own symbolic
     /// link, a path below a file, or a hard link to nothing.
     pub fn insert_packages(
         &mut self,
@@ -97,6 +98,12 @@ impl Tree {
         let mut seen: BTreeMap<&TreePath, usize> = BTreeMap::new();
         let mut merged = Vec::with_capacity(package.entries.len());
         for (path, entry) in package.entries {
+            let ids = check_id(entry.uid).and(check_id(entry.gid));
+            ids.map_err(|cause| TreeError::Id {
+                path: path.clone(),
+                package: package.name.to_owned(),
+                cause,
+            })?;
             let path = merge(path, entry);
             // dpkg diverts no directories.
             merged.push(match entry.is_directory() {

@@ -279,6 +279,30 @@ fn a_path_twice_in_one_package_is_refused() {
 }
 
 #[test]
+fn an_owner_that_system_calls_read_as_none_is_refused_as_malformed() {
+    for id in [65_535, 2_147_483_648, u32::MAX] {
+        for (uid, gid) in [(id, 0), (0, id)] {
+            for make in [
+                |path: &str| file(path, "1", 0o755),
+                |path: &str| directory(path, 0o755),
+            ] {
+                let (at, mut entry) = make("usr/bin/x");
+                (entry.uid, entry.gid) = (uid, gid);
+                let error = try_tree(&[("odd", vec![(at, entry)])], &[]).expect_err("refused");
+                assert!(error.is_malformed_package(), "{error}");
+                let error = error.to_string();
+                for part in ["package odd", "usr/bin/x", &id.to_string()] {
+                    assert!(error.contains(part), "{error}");
+                }
+            }
+        }
+    }
+    let (at, mut entry) = file("usr/bin/x", "1", 0o755);
+    (entry.uid, entry.gid) = (65_534, 65_536);
+    try_tree(&[("fine", vec![(at, entry)])], &[]).expect("these can be");
+}
+
+#[test]
 fn diverted_files_stand_aside() {
     let mut found = Tree::new(EPOCH);
     found

@@ -1,5 +1,7 @@
 //! The account files as data: passwd(5), group(5), shadow(5) and gshadow(5).
 
+use basalt_tree::{check_id, numeric_id};
+
 use super::error::ApplyError;
 use super::identities::Ids;
 
@@ -138,6 +140,15 @@ fn check(what: &'static str, name: &str) -> Result<(), ApplyError> {
         return fail("a name has only letters, digits, `_`, `.` and `-`");
     }
     Ok(())
+}
+
+/// Whether an account may have this id, be it given or kept in the lock.
+fn usable(what: &'static str, name: &str, id: u32) -> Result<(), ApplyError> {
+    check_id(id).map(drop).map_err(|cause| ApplyError::Id {
+        what,
+        name: name.to_owned(),
+        cause,
+    })
 }
 
 impl Accounts {
@@ -281,6 +292,7 @@ impl Accounts {
                     name: name.to_owned(),
                 })?,
         };
+        usable("group", name, gid)?;
         if let Some(other) = self.group_of(gid) {
             return Err(taken(gid, format!("the group `{other}` has it")));
         }
@@ -354,13 +366,21 @@ impl Accounts {
                     name: user.name.clone(),
                 })?,
         };
+        usable("user", &user.name, uid)?;
         if let Some(other) = self.user_of(uid) {
             return Err(taken(uid, format!("the user `{other}` has it")));
         }
         let gid = match &user.group {
             Some(group) => self
                 .gid(group)
-                .or_else(|| group.parse().ok())
+                .map(Ok)
+                .or_else(|| numeric_id(group).transpose())
+                .transpose()
+                .map_err(|cause| ApplyError::Id {
+                    what: "user",
+                    name: user.name.clone(),
+                    cause,
+                })?
                 .ok_or_else(|| ApplyError::Unknown {
                     wanted_by: format!("the user `{}`", user.name),
                     what: "group",
@@ -539,6 +559,39 @@ mod tests {
         }
         let unended = Accounts::parse("a:b\n\nc:d\r", "", None, None);
         assert_eq!(unended.passwd(), "a:b\nc:d\r\n");
+    }
+
+    #[test]
+    fn an_id_that_system_calls_read_as_none_is_given_to_nobody() {
+        for id in [65_535, 2_147_483_648, u32::MAX] {
+            let mut accounts = Accounts::parse(PASSWD, GROUP, None, None);
+            let before = accounts.clone();
+            let of_lock = Ids {
+                users: [("a".to_owned(), id)].into(),
+                groups: [("a".to_owned(), id)].into(),
+            };
+            let fixed = NewUser {
+                uid: Some(id),
+                ..user("a")
+            };
+            let in_group = NewUser {
+                group: Some(id.to_string()),
+                ..user("a")
+            };
+            for (user, ids) in [
+                (&fixed, &Ids::default()),
+                (&in_group, &Ids::default()),
+                (&user("a"), &of_lock),
+            ] {
+                let error = accounts.add_user(user, Style::Useradd, 0, &mut ids.clone());
+                assert!(matches!(error, Err(ApplyError::Id { .. })), "{error:?}");
+            }
+            for (fixed, ids) in [(Some(id), &Ids::default()), (None, &of_lock)] {
+                let error = accounts.add_group("a", fixed, None, Style::Useradd, &mut ids.clone());
+                assert!(matches!(error, Err(ApplyError::Id { .. })), "{error:?}");
+            }
+            assert_eq!(accounts, before);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why effects cannot be applied.
 
-use basalt_tree::{PathError, TreeError};
+use basalt_tree::{IdError, PathError, TreeError};
 
 /// Why an effect could not be applied to the tree.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,15 @@ pub enum ApplyError {
         /// The name.
         name: String,
     },
+    /// An owner is given as a number that can be the id of no user or group.
+    #[error("{wanted_by} names an owner that cannot be: {cause}")]
+    Owner {
+        /// Package and effect.
+        wanted_by: String,
+        /// What is wrong with the number.
+        #[source]
+        cause: IdError,
+    },
     /// A name cannot be a user's or a group's.
     #[error("`{name}` cannot be a {what}: {cause}")]
     Name {
@@ -55,6 +64,17 @@ pub enum ApplyError {
         name: String,
         /// What is wrong.
         cause: &'static str,
+    },
+    /// A number can be the id of no user or group.
+    #[error("the {what} `{name}` cannot be made: {cause}; give it another id")]
+    Id {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with the number.
+        #[source]
+        cause: IdError,
     },
     /// An id is taken by another name, or the name has another id.
     #[error("the {what} `{name}` cannot have the id {id}: {cause}; choose another id")]

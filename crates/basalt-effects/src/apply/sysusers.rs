@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use basalt_tree::Owner;
+use basalt_tree::{Owner, numeric_id};
 
 use super::accounts::{Accounts, NewUser, Style};
 use super::error::ApplyError;
@@ -87,8 +87,13 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
             .ok_or("a name is missing".to_owned())
     };
     let number = |text: &str| {
-        text.parse::<u32>()
-            .map_err(|_| format!("`{text}` is no id, and ids taken from a file are not supported"))
+        let none = || format!("`{text}` is no id, and ids taken from a file are not supported");
+        let number = numeric_id(text).map_err(|error| error.to_string())?;
+        number.ok_or_else(none)
+    };
+    let group = |text: &str| match numeric_id(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     };
     match field(0).unwrap_or("") {
         kind @ ("u" | "u!") => {
@@ -96,8 +101,8 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
                 None => (None, None),
                 Some(id) => match id.split_once(':') {
                     None => (Some(number(id)?), None),
-                    Some(("-", group)) => (None, Some(group.to_owned())),
-                    Some((uid, group)) => (Some(number(uid)?), Some(group.to_owned())),
+                    Some(("-", name)) => (None, Some(group(name)?)),
+                    Some((uid, name)) => (Some(number(uid)?), Some(group(name)?)),
                 },
             };
             Ok(SystemUserLine::User {
@@ -118,7 +123,12 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
             user: name(1)?,
             group: name(2)?,
         }),
-        "r" => Ok(SystemUserLine::Range),
+        "r" => {
+            for end in field(2).iter().flat_map(|range| range.splitn(2, '-')) {
+                number(end)?;
+            }
+            Ok(SystemUserLine::Range)
+        }
         other => Err(format!("`{other}` is none of the types u, u!, g, m, r")),
     }
 }
@@ -256,6 +266,29 @@ mod tests {
             &lines[1],
             SystemUserLine::User { locked: true, .. }
         ));
+    }
+
+    #[test]
+    fn an_id_that_system_calls_read_as_none_is_refused_with_its_line() {
+        for text in [
+            "u q 4294967295",
+            "u q 65535",
+            "u! q 2147483648",
+            "u q 4294967296",
+            "u q 5:65535",
+            "u q -:4294967295",
+            "u q 65535:users",
+            "g q 65535",
+            "g q 4294967295",
+            "r - 500-4294967295",
+            "r - 65535",
+        ] {
+            let error = system_users(&format!("# c\n{text}\n"), "f.conf").expect_err(text);
+            let error = error.to_string();
+            assert!(error.starts_with("f.conf:2: "), "{error}");
+            assert!(error.contains("can be the id of no user"), "{error}");
+        }
+        system_users("u q 65534:65536\nr - 500-900\nr - 700\n", "f").expect("these can be");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `tmpfiles.d` as `systemd-tmpfiles --create` applies it to a fresh root, without boot-only lines.
 
-use basalt_tree::{Attributes, Owner, TreePath};
+use basalt_tree::{Attributes, Owner, TreePath, numeric_id};
 
 use super::error::ApplyError;
 use super::limits;
@@ -125,13 +125,19 @@ fn parse(line: &str) -> Result<Option<TemporaryFileLine>, String> {
         Some(rest) if !rest.is_empty() && rest != ["-"] => Some(rest.join(" ")),
         _ => None,
     };
+    let owner = |index: usize| match field(index).map(initial) {
+        Some((name, new_only)) => numeric_id(&name)
+            .map(|_| Some((name, new_only)))
+            .map_err(|error| error.to_string()),
+        None => Ok(None),
+    };
     Ok(Some(TemporaryFileLine {
         kind,
         replace: modifiers.contains('+'),
         path,
         mode,
-        user: field(3).map(initial),
-        group: field(4).map(initial),
+        user: owner(3)?,
+        group: owner(4)?,
         argument: argument.map(|text| resolved(&text)).transpose()?,
     }))
 }
@@ -317,6 +323,10 @@ mod tests {
 
     #[test]
     fn refuses_paths_of_a_running_machine_and_paths_that_climb() {
+        for text in ["d /a - 65535", "d /a - - :4294967295", "z /a - 4294967296"] {
+            let error = temporary_files(text, "f").expect_err(text).to_string();
+            assert!(error.contains("can be the id of no user"), "{error}");
+        }
         for text in ["d /var/%m", "d relative", "d /a/../b", "d /a 99999", "Y /a"] {
             assert!(temporary_files(text, "f").is_err(), "{text}");
         }

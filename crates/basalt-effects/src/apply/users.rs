@@ -1,6 +1,6 @@
 //! The account files of the tree: base-passwd's masters, shadow files, users, groups, members.
 
-use basalt_tree::{Attributes, Owner};
+use basalt_tree::{Attributes, Owner, numeric_id};
 
 use super::accounts::{Accounts, Ages, NewUser, Style};
 use super::error::ApplyError;
@@ -21,6 +21,8 @@ pub(super) fn load(work: &Work<'_>, owner: &Owner) -> Result<Option<Accounts>, A
         return Ok(None);
     };
     let group = work.read_text(GROUP, owner)?.unwrap_or_default();
+    check_ids(PASSWD, &passwd, &[2, 3])?;
+    check_ids(GROUP, &group, &[2])?;
     let shadow = work.read_text(SHADOW, owner)?;
     let gshadow = work.read_text(GSHADOW, owner)?;
     Ok(Some(Accounts::parse(
@@ -29,6 +31,23 @@ pub(super) fn load(work: &Work<'_>, owner: &Owner) -> Result<Option<Accounts>, A
         shadow.as_deref(),
         gshadow.as_deref(),
     )))
+}
+
+/// Refuses an account file that has an id which no account can have in one of these fields.
+fn check_ids(path: &str, text: &str, fields: &[usize]) -> Result<(), ApplyError> {
+    for (index, line) in text.split('\n').enumerate() {
+        for field in fields
+            .iter()
+            .filter_map(|field| line.split(':').nth(*field))
+        {
+            numeric_id(field).map_err(|error| ApplyError::Malformed {
+                path: path.to_owned(),
+                line: index + 1,
+                cause: error.to_string(),
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the account files. Shadow files that are there keep their attributes.
@@ -255,8 +274,12 @@ fn known(
     if name == "root" {
         return Ok(Some(0));
     }
-    if let Ok(number) = name.parse() {
-        return Ok(Some(number));
+    let number = numeric_id(name).map_err(|cause| ApplyError::Owner {
+        wanted_by: owner.to_string(),
+        cause,
+    })?;
+    if number.is_some() {
+        return Ok(number);
     }
     Ok(load(work, owner)?.and_then(|accounts| find(&accounts, name)))
 }

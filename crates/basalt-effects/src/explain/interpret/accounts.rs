@@ -1,7 +1,9 @@
 //! Commands about users and groups.
 
+use basalt_tree::numeric_id;
+
 use super::Interpreter;
-use super::files::Arguments;
+use super::files::{Arguments, is_account};
 use super::simple::Done;
 use super::state::{Status, Touched};
 use crate::{Condition, Effect};
@@ -42,6 +44,9 @@ impl<'s> Interpreter<'s> {
     }
 
     fn add_members(&mut self, user: &str, groups: &str) -> Option<Done> {
+        if !groups.split(',').all(is_account) {
+            return None;
+        }
         for group in groups.split(',') {
             self.emit(Effect::Member {
                 user: user.to_owned(),
@@ -192,6 +197,9 @@ impl<'s> Interpreter<'s> {
             ..
         } = &effect
         {
+            if group.as_deref().is_some_and(|group| !is_account(group)) {
+                return None;
+            }
             if *make_home {
                 self.state.touch(home, Touched::Directory);
             }
@@ -226,10 +234,10 @@ impl<'s> Interpreter<'s> {
     }
 }
 
-/// An id, if one is given; the outer `None` when it is no number.
+/// An id, if one is given; the outer `None` when it can be none.
 fn number(text: Option<&str>) -> Option<Option<u32>> {
     match text {
         None => Some(None),
-        Some(text) => text.parse().ok().map(Some),
+        Some(text) => numeric_id(text).ok()?.map(Some),
     }
 }

@@ -1,6 +1,7 @@
 //! dpkg's own helpers, and debconf.
 
 use super::Interpreter;
+use super::files::is_account;
 use super::simple::{Done, may_stand};
 use super::state::{Status, Touched};
 use crate::{Effect, Slave};
@@ -140,7 +141,7 @@ impl<'s> Interpreter<'s> {
                 // However many digits, the mode is set as it is.
                 let bits = u32::from_str_radix(mode, 8).ok();
                 let bits = bits.filter(|bits| *bits <= 0o7777)?;
-                if !may_stand(path) || user.starts_with('#') || group.starts_with('#') {
+                if !may_stand(path) || !is_account(user) || !is_account(group) {
                     return None;
                 }
                 self.emit(Effect::Attributes {

@@ -1,5 +1,7 @@
 //! Commands that make, change and take away paths.
 
+use basalt_tree::numeric_id;
+
 use super::Interpreter;
 use super::simple::{Done, is_log, may_stand};
 use super::state::{Status, Touched};
@@ -84,8 +86,10 @@ pub(super) fn bits(text: &str) -> Option<u32> {
         .filter(|bits| *bits <= 0o7777 && text.len() <= 4)
 }
 
-fn is_account(name: &str) -> bool {
+/// Whether this may be the name or the number of a user or group.
+pub(super) fn is_account(name: &str) -> bool {
     !name.is_empty()
+        && numeric_id(name).is_ok()
         && name
             .chars()
             .all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
