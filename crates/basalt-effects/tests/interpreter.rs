@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use basalt_effects::{Explanation, Verdict};
 
 fn explained(member: &str, body: &str) -> Explanation {
-    let script = format!("#!/bin/sh\nset -e\n{body}\n");
+    explained_for("/bin/sh", member, body)
+}
+
+fn explained_for(shell: &str, member: &str, body: &str) -> Explanation {
+    let script = format!("#!{shell}\nset -e\n{body}\n");
     let templates = "Template: example/question\nType: string\nDefault: blue\n";
     let members = BTreeMap::from([
         (member.to_owned(), script.into_bytes()),
@@ -38,6 +42,102 @@ fn refused(member: &str, bodies: &[&str]) {
             Verdict::Unexplained,
             "{body}: {explanation}"
         );
+    }
+}
+
+#[test]
+fn what_only_bash_expands_is_not_taken_as_the_posix_shell_reads_it() {
+    let mut explained = Vec::new();
+    for body in [
+        "mkdir -p /var/lib/{a,b}",
+        "mkdir -p /var/lib/{a,b}/x",
+        "mkdir -p /var/lib/x{1..3}",
+        "mkdir -p /var/lib/{a,'b c'}",
+        "mkdir -p /var/lib/{,b}",
+        "mkdir -p /var/lib/{{a,b},c}",
+        "a=1; mkdir -p /var/lib/{$a,2}",
+        "touch /var/x{1,2}",
+        "chown root:root /etc/{passwd,group}",
+        "chmod 600 /etc/{x,y}",
+        "rm -f /etc/x{,.old}",
+        "ln -s /a /b{,c}",
+        "for i in {a,b}; do mkdir -p /var/lib/$i; done",
+        "for i in {1..3}; do mkdir -p /var/lib/$i; done",
+        "set -- {a,b}; mkdir -p /var/lib/$1",
+        "f() { mkdir -p /var/lib/$1; }; f {a,b}",
+        "x=/var/a; export x=/var/{b,c}; mkdir -p $x",
+        "x=/var/a; f() { local x=/var/{b,c}; mkdir -p $x; }; f",
+        "[ -d /var/{a,b} ] || mkdir -p /var/a",
+        "echo x > /etc/{a,b}",
+        "echo x >> /etc/{a,b}",
+        "x=$(echo {a,b}); mkdir -p /var/$x",
+        "echo {a,$(mkdir -p /var/x)}",
+        "mkdir -p /var/a {fd}> /dev/null",
+        "{mkdir,-p} /var/a",
+        "x=$[1+2]; mkdir -p /var/$x",
+        "x=\"$[1+2]\"; mkdir -p /var/$x",
+        "mkdir -p \"/var/$[1+2]\"",
+        "mkdir -p /var/$[1+2]",
+        "mkdir -p $'/var/a\\tb'",
+        "mkdir -p $\"/var/a\"",
+        "a=(x y); mkdir -p /var/$a",
+        "a[0]=x; mkdir -p /var/$a",
+        "a=x; a+=y; mkdir -p /var/$a",
+        "a=xb; mkdir -p /var/${a//b/c}",
+        "a=xb; mkdir -p /var/${a/b/c}",
+        "a=xb; mkdir -p /var/${a:1}",
+        "a=xb; mkdir -p /var/${a^^}",
+        "a=xb; mkdir -p /var/${a,,}",
+        "a=xb; mkdir -p /var/${!a}",
+        "a=xb; mkdir -p /var/${a@Q}",
+        "mkdir -p /var/${a[0]}",
+        "mkdir -p /var/$UID",
+        "mkdir -p /var/$RANDOM",
+        "mkdir -p /var/$HOSTNAME",
+        "read a <<< x; mkdir -p /var/$a",
+        "cat <(mkdir -p /var/a)",
+        "mkdir -p /var/a &> /etc/x",
+        "mkdir -p /var/a &>> /etc/x",
+        "echo x |& tee /etc/x",
+        "((a=1)); mkdir -p /var/$a",
+        "let a=1; mkdir -p /var/$a",
+        "declare -u a=x; mkdir -p /var/$a",
+        "b=x; declare -n a=b; mkdir -p /var/$a",
+        "a=x; export a+=y; mkdir -p /var/$a",
+        "declare -i a=1+1; mkdir -p /var/$a",
+        "[[ a == a* ]] && mkdir -p /var/a*",
+        "for ((i=0; i<2; i++)); do mkdir -p /var/$i; done",
+        "shopt -s nullglob",
+    ] {
+        let explanation = explained_for("/bin/bash", "postinst", body);
+        if explanation.scripts[0].verdict != Verdict::Unexplained {
+            explained.push(body);
+        }
+    }
+    assert!(explained.is_empty(), "{explained:#?}");
+    // The POSIX shell expands no braces; and bash none in quotes, in assignments, or without a comma.
+    for (shell, body, path) in [
+        ("/bin/sh", "mkdir /var/{a,b}", "/var/{a,b}"),
+        ("/bin/bash", "mkdir '/var/{a,b}'", "/var/{a,b}"),
+        ("/bin/bash", "mkdir \"/var/{a,b}\"", "/var/{a,b}"),
+        ("/bin/bash", "mkdir /var/\\{a,b}", "/var/{a,b}"),
+        ("/bin/bash", "mkdir /var/{}", "/var/{}"),
+        ("/bin/bash", "mkdir /var/{a", "/var/{a"),
+        ("/bin/bash", "x=a; mkdir /var/${x}", "/var/a"),
+        (
+            "/bin/bash",
+            "if [ a == a ]; then mkdir /var/a; fi",
+            "/var/a",
+        ),
+    ] {
+        let explanation = explained_for(shell, "postinst", body);
+        let made: Vec<String> = explanation
+            .effects
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(made.len(), 1, "{body}: {explanation}");
+        assert!(made[0].contains(path), "{body}: {explanation}");
     }
 }
 
@@ -178,6 +278,39 @@ fn commands_about_accounts() {
             "passwd -l x",
         ],
     );
+}
+
+#[test]
+fn an_id_that_system_calls_read_as_none_is_not_explained() {
+    for id in [
+        "65535",
+        "2147483648",
+        "4294967295",
+        "4294967296",
+        "04294967295",
+    ] {
+        let bodies = [
+            format!("adduser --system --uid {id} x"),
+            format!("adduser --system --ingroup {id} x"),
+            format!("addgroup --system --gid {id} x"),
+            format!("groupadd -r -g {id} x"),
+            format!("useradd -r -u {id} -d / -s /bin/false x"),
+            format!("useradd -r -g {id} -d / -s /bin/false x"),
+            format!("usermod -a -G adm,{id} x"),
+            format!("gpasswd -a x {id}"),
+            format!("chown {id} /usr/bin/q"),
+            format!("chown mail:{id} /usr/bin/q"),
+            format!("chown :{id} /usr/bin/q"),
+            format!("chown {id}:0 /usr/bin/q"),
+            format!("chgrp {id} /usr/bin/q"),
+            format!("install -d -o {id} /var/lib/q"),
+            format!("install -d -g {id} /var/lib/q"),
+            format!("dpkg-statoverride --update --add {id} root 755 /usr/bin/q"),
+            format!("dpkg-statoverride --update --add root {id} 755 /usr/bin/q"),
+        ];
+        let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+        refused("postinst", &bodies);
+    }
 }
 
 #[test]

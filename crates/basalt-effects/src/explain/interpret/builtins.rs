@@ -4,6 +4,17 @@ use super::Interpreter;
 use super::state::{Flow, Status};
 use super::words::Fields;
 
+/// Whether an argument of `export` and the like leaves values as they are written: a name, maybe with a value, or an option
+/// that only marks variables. Bash's `-i`, `-u`, `-n` and `a+=b` do not.
+fn is_declared_plainly(argument: &str) -> bool {
+    let name = argument.split_once('=').map_or(argument, |(name, _)| name);
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name || matches!(argument, "-x" | "-r" | "-rx" | "-xr" | "-p" | "--")
+}
+
 impl<'s> Interpreter<'s> {
     /// Builtins that change how the script goes on.
     pub(super) fn special(&mut self, name: &str, fields: &Fields) -> Option<Flow> {
@@ -57,8 +68,9 @@ impl<'s> Interpreter<'s> {
             "set" => self.set_builtin(fields),
             "local" | "export" | "readonly" | "typeset" | "declare" => {
                 for field in fields.values.iter().skip(1) {
+                    let field = field.as_deref().filter(|text| is_declared_plainly(text));
                     let Some(text) = field else {
-                        // The name is lost with the value.
+                        // The name is lost with the value, or an option gives the value another meaning.
                         self.unexplained(self.line, "the name of a variable is not known");
                         self.state.tainted = true;
                         self.state
@@ -67,7 +79,7 @@ impl<'s> Interpreter<'s> {
                             .for_each(|value| *value = None);
                         continue;
                     };
-                    let declared = text.split_once('=').map_or(text.as_str(), |(name, _)| name);
+                    let declared = text.split_once('=').map_or(text, |(name, _)| name);
                     if name != "export" && name != "readonly" {
                         let before = self.state.variables.get(declared).cloned();
                         if let Some(hidden) = self.hidden.last_mut() {

@@ -5,6 +5,7 @@
 //! noted with its line, and never counts as harmless.
 
 mod accounts;
+mod bash;
 mod branch;
 mod budget;
 mod builtins;

@@ -4,6 +4,7 @@ use basalt_shell::{Assignment, Command, Redirection, RedirectionKind, Target, Wo
 
 use super::super::report::printable;
 use super::Interpreter;
+use super::bash;
 use super::state::{Flow, Status, Touched, Value};
 use super::words::Fields;
 use crate::Effect;
@@ -72,6 +73,9 @@ impl<'s> Interpreter<'s> {
                     redirected.input = Some(text);
                 }
                 (Target::Word(word), RedirectionKind::Write | RedirectionKind::Append) => {
+                    if self.is_bash && bash::has_braces(&word.pieces) {
+                        return None;
+                    }
                     let path = self.value(word)?;
                     let is_nowhere =
                         matches!(path.as_str(), "/dev/null" | "/dev/stderr" | "/dev/tty");

@@ -3,6 +3,7 @@
 use basalt_shell::{Operation, Parameter, Piece, Word};
 
 use super::Interpreter;
+use super::bash;
 use super::budget::ENTRY;
 use super::pattern::{self, Pattern};
 use super::state::{Flow, Value};
@@ -70,6 +71,14 @@ impl<'s> Interpreter<'s> {
         builder.fields.exact = true;
         for word in words {
             self.pieces(&word.pieces, false, &mut builder);
+            if self.is_bash && bash::has_braces(&word.pieces) {
+                // Into how many fields it expands is not known, nor how often what it substitutes is run.
+                builder.unknown();
+                builder.fields.exact = false;
+                if bash::may_run_commands(&word.pieces) {
+                    self.unexplained(word.lines.first, "the brace expansion is not understood");
+                }
+            }
             builder.end();
             if !self.allows_fields(builder.fields.values.len()) {
                 return Fields::default();
@@ -88,7 +97,10 @@ impl<'s> Interpreter<'s> {
     }
 
     pub(super) fn joined(&mut self, pieces: &'s [Piece], quoted: bool) -> Option<Pattern> {
-        let mut whole = Some(Pattern::default());
+        let mut whole = match self.is_bash && bash::has_old_arithmetic(pieces) {
+            true => None,
+            false => Some(Pattern::default()),
+        };
         for piece in pieces {
             let part = self.piece(piece, quoted);
             match (&mut whole, part) {
@@ -105,6 +117,10 @@ impl<'s> Interpreter<'s> {
     }
 
     fn pieces(&mut self, pieces: &'s [Piece], quoted: bool, builder: &mut Builder) {
+        if self.is_bash && bash::has_old_arithmetic(pieces) {
+            builder.fields.exact = false;
+            builder.unknown();
+        }
         for (number, piece) in pieces.iter().enumerate() {
             if !self.allows_value(builder.length()) {
                 return;
