@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -19,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::certificate;
 use super::direct::Direct;
 use super::paced::Paced;
-use super::parting::{self, OverSocket};
+use super::parting::{self, OverSocket, Unread};
 use super::tls::{Certificate, TlsError};
 use super::{Current, Peer, janitor, log};
 use crate::events;
@@ -224,11 +225,17 @@ impl Connection {
         let counts = Arc::clone(&self.registry.borrow().counts);
         counts.connections(1);
         let current = self.registry.clone();
+        let is_unread = Arc::new(AtomicBool::new(false));
+        let left = Arc::clone(&is_unread);
         let service = service_fn(move |request| {
             let (registry, peer) = (Arc::clone(&current.borrow()), peer.clone());
+            let left = Arc::clone(&left);
             // Between two requests a connection has no room for one.
             Box::pin(async move {
-                Ok::<_, std::convert::Infallible>(registry.answer(request, &peer).await)
+                let response = registry.answer(request, &peer).await;
+                let unread = response.extensions().get::<Unread>();
+                left.store(unread.is_some(), Ordering::Relaxed);
+                Ok::<_, std::convert::Infallible>(response)
             })
         });
         let mut connection = http1::Builder::new()
@@ -238,11 +245,17 @@ impl Connection {
             .max_header_size(MAXIMUM_HEAD)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Paced::new(stream)), service);
-        let is_stopping = tokio::select! {
-            _ = &mut connection => false,
-            () = stopped(&mut self.stop) => true,
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended.is_ok()),
+            () = stopped(&mut self.stop) => None,
         };
-        if is_stopping {
+        if ended.is_some_and(|well| well && is_unread.load(Ordering::Relaxed)) {
+            let stream = connection.into_parts().io.into_inner().into_inner();
+            tokio::select! {
+                () = parting::linger(stream) => {}
+                () = stopped(&mut self.stop) => {}
+            }
+        } else if ended.is_none() {
             Pin::new(&mut connection).graceful_shutdown();
             let ended = (&mut connection).await.is_ok();
             let stream = connection.into_parts().io.into_inner().into_inner();

@@ -61,9 +61,7 @@ pub(super) async fn put(
     reference: &Reference,
     tags: &[Tag],
 ) -> Outcome {
-    let mut received = request.body(MAXIMUM_MANIFEST as u64);
-    let bytes = received.all().await?;
-    request.received = Some(received);
+    let bytes = request.body(MAXIMUM_MANIFEST as u64).all().await?;
     let digest = match reference {
         Reference::Tag(_) => Digest::of(Algorithm::Sha256, &bytes),
         Reference::Digest(wanted) => {

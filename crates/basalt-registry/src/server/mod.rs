@@ -28,6 +28,7 @@ mod session;
 mod sign_in;
 mod tls;
 mod token;
+mod turns;
 mod unfinished;
 mod upload;
 mod verdict;
@@ -55,6 +56,7 @@ use crate::traces::Traces;
 use crate::upstream::Upstreams;
 use body::Body;
 use direct::Outlet;
+use parting::Unread;
 use receive::Received;
 use request::{Outcome, Reply, Request};
 
@@ -66,6 +68,7 @@ pub use listen::{Listening, Tls};
 pub use login::Provider;
 pub use sign_in::Visitor;
 pub use tls::TlsError;
+pub use turns::Turn;
 pub use unfinished::Unfinished;
 pub use upload::INSIDE;
 pub use verdict::Verdicts;
@@ -226,6 +229,7 @@ impl Registry {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
+        let received = Received::new(Some(body), &parts.headers);
         let mut asked = Request {
             registry: Arc::clone(self),
             headers: parts.headers,
@@ -234,7 +238,7 @@ impl Registry {
             identity: Identity::nobody(),
             peer: peer.clone(),
             now: now(),
-            received: Some(Received::new(Some(body))),
+            received,
         };
         let traced = self.traces.begin(&asked.headers);
         let route = route::parse(asked.method.as_str(), &path, &asked.query)
@@ -244,12 +248,10 @@ impl Registry {
             Ok(route) => traced.run(self.admit(&mut asked, route)).await,
             Err(fault) => Err(fault.clone()),
         };
-        let response = match outcome {
+        let mut response = match outcome {
             Ok(reply) => respond(reply),
             Err(fault) => {
-                if let Some(received) = &mut asked.received {
-                    received.drain().await;
-                }
+                asked.received.drain().await;
                 if page::is_wanted(&asked, kind, &path) {
                     let target = page::target(&path, &asked.query);
                     respond(page::refusal(&asked, &fault, &target))
@@ -258,7 +260,10 @@ impl Registry {
                 }
             }
         };
-        let received = asked.received.as_ref().map_or(0, Received::count);
+        if asked.received.is_left() {
+            response.extensions_mut().insert(Unread);
+        }
+        let received = asked.received.count();
         let sent = response.body().length();
         let elapsed = started.elapsed();
         self.counts

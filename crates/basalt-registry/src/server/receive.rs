@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::{EXPECT, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
 use crate::fault::{Code, Fault};
@@ -17,10 +18,18 @@ const SILENCE: Duration = Duration::from_secs(30);
 const HEADSTART: Duration = Duration::from_secs(60);
 /// That pace, in bytes a second.
 const PACE: f64 = 512.0;
+/// How much of the body of a refused request is read and dropped, in bytes, and for how long, before the answer goes out.
+/// `basalt push` sends pieces of this size.
+const MAXIMUM_DROPPED: u64 = 64 << 20;
+const DROPPING: Duration = Duration::from_secs(10);
 
 /// The body of a request.
 pub struct Received {
     body: Option<Incoming>,
+    /// Whether the client sends nothing before it is asked to go on (RFC 9110, section 10.1.1).
+    waits: bool,
+    /// Whether nothing more is to be had of it: it ended, broke off or was too slow.
+    is_over: bool,
     started: Instant,
     count: u64,
     limit: u64,
@@ -28,9 +37,12 @@ pub struct Received {
 
 impl Received {
     /// A body as it comes; nothing is taken of it before there is a limit.
-    pub fn new(body: Option<Incoming>) -> Self {
+    pub fn new(body: Option<Incoming>, headers: &HeaderMap) -> Self {
+        let expected = headers.get(EXPECT).map(HeaderValue::as_bytes);
         Self {
             body,
+            waits: expected.is_some_and(|text| text.eq_ignore_ascii_case(b"100-continue")),
+            is_over: false,
             started: Instant::now(),
             count: 0,
             limit: 0,
@@ -73,14 +85,21 @@ impl Received {
             let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
             let frame = match timeout(SILENCE, frame).await {
                 Ok(Some(Ok(frame))) => frame,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    self.is_over = true;
+                    return Ok(None);
+                }
                 Ok(Some(Err(_))) => {
+                    self.is_over = true;
                     return Err(Fault::new(
                         Code::SizeInvalid,
                         "the request's body broke off",
                     ));
                 }
-                Err(_) => return Err(too_slow()),
+                Err(_) => {
+                    self.is_over = true;
+                    return Err(too_slow());
+                }
             };
             let Ok(bytes) = frame.into_data() else {
                 continue;
@@ -91,6 +110,7 @@ impl Received {
             }
             let elapsed = self.started.elapsed();
             if elapsed > HEADSTART && (self.count as f64) < PACE * elapsed.as_secs_f64() {
+                self.is_over = true;
                 return Err(too_slow());
             }
             if !bytes.is_empty() {
@@ -118,16 +138,23 @@ impl Received {
         Ok(whole.freeze())
     }
 
-    /// Reads and drops what is left, if it is little: else the connection is closed under a client that still sends, which
-    /// then may not see the answer.
+    /// Whether the client may still send some of it.
+    pub fn is_left(&self) -> bool {
+        let body = self.body.as_ref().filter(|_| !self.is_over);
+        body.is_some_and(|body| !body.is_end_stream())
+    }
+
+    /// Reads and drops what is left, up to a bound: many clients read no answer before they have sent all. Of a client that
+    /// waits to be asked nothing is read, nor of a body that is known to be longer.
     pub async fn drain(&mut self) {
-        const LITTLE: u64 = 1 << 20;
-        let little = self.announced().is_some_and(|more| more <= LITTLE);
-        if little {
-            self.limit = u64::MAX;
-            let rest = async { while let Ok(Some(_)) = self.next().await {} };
-            let _ = timeout(Duration::from_secs(5), rest).await;
+        let is_asked_for = !self.waits || self.count > 0;
+        let is_short = self.announced().is_none_or(|more| more <= MAXIMUM_DROPPED);
+        if !(self.is_left() && is_asked_for && is_short) {
+            return;
         }
+        self.limit = self.count.saturating_add(MAXIMUM_DROPPED);
+        let rest = async { while let Ok(Some(_)) = self.next().await {} };
+        let _ = timeout(DROPPING, rest).await;
     }
 
     fn too_long(&self) -> Fault {

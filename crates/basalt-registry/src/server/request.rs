@@ -29,7 +29,7 @@ pub struct Request {
     /// When it came.
     pub now: Moment,
     /// Its body, as far as it was not read.
-    pub received: Option<Received>,
+    pub received: Received,
 }
 
 /// An answer, or why there is none.
@@ -88,16 +88,14 @@ impl Reply {
 
 impl Request {
     /// The body, of which so many bytes are taken at most.
-    pub fn body(&mut self, limit: u64) -> Received {
-        // It is put back by whoever took it before.
-        let mut received = self.received.take().unwrap_or_else(|| Received::new(None));
-        received.limit(limit);
-        received
+    pub fn body(&mut self, limit: u64) -> &mut Received {
+        self.received.limit(limit);
+        &mut self.received
     }
 
     /// How long the body says it is.
     pub fn announced(&self) -> Option<u64> {
-        self.received.as_ref().and_then(Received::announced)
+        self.received.announced()
     }
 
     /// Who makes a change, for the audit log.

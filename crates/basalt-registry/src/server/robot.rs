@@ -45,9 +45,7 @@ pub(super) async fn create(request: &mut Request) -> Outcome {
     if !request.registry.gate.signs_in() {
         return Err(invalid("nobody signs in here: a robot would be of no use"));
     }
-    let mut received = request.body(MAXIMUM_DOCUMENT);
-    let bytes = received.all().await?;
-    request.received = Some(received);
+    let bytes = request.body(MAXIMUM_DOCUMENT).all().await?;
     let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| {
         invalid(&format!(
             "write {{\"name\": …, \"rules\": [{{\"repositories\": […], \"rights\": […]}}], \"expires\": \"90 days\"}}: {error}"

@@ -32,9 +32,7 @@ pub(super) async fn token(request: &mut Request) -> Outcome {
     let is_form = request.method == hyper::Method::POST;
     let text = match is_form {
         true => {
-            let mut received = request.body(MAXIMUM_FORM);
-            let bytes = received.all().await?;
-            request.received = Some(received);
+            let bytes = request.body(MAXIMUM_FORM).all().await?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
         false => request.query.clone(),

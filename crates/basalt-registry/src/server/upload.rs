@@ -42,14 +42,12 @@ pub(super) async fn begin(
     let registry = request.registry.clone();
     let lease = request.now + registry.settings.upload_life;
     if let Some(digest) = digest {
-        let mut received = request.body(registry.settings.maximum_blob);
+        let received = request.body(registry.settings.maximum_blob);
         // A small one, which is most often the case, needs neither a row nor a file for its upload.
         if received.announced().is_some_and(|length| length <= INSIDE) {
             let bytes = received.all().await?;
-            request.received = Some(received);
             return whole(request, repository, digest, bytes, None).await;
         }
-        request.received = Some(received);
         registry
             .metadata
             .begin_upload(repository, &upload, lease)
@@ -287,7 +285,7 @@ async fn compared(
     upload: &UploadId,
     digest: &Digest,
 ) -> Outcome {
-    let mut received = request.body(request.registry.settings.maximum_blob);
+    let received = request.body(request.registry.settings.maximum_blob);
     let mut hasher = crate::digest::Hasher::new(digest.algorithm());
     let broken = loop {
         match received.next().await {
@@ -296,7 +294,6 @@ async fn compared(
             Err(fault) => break Some(fault),
         }
     };
-    request.received = Some(received);
     end(request, held, upload).await?;
     if let Some(fault) = broken {
         return Err(fault);
@@ -486,7 +483,7 @@ fn in_order(
 
 /// The first bytes of the body: all of it, if it is a small one.
 async fn begin_of_body(request: &mut Request) -> Result<(Vec<Bytes>, bool), Fault> {
-    let mut received = request.body(request.registry.settings.maximum_blob);
+    let received = request.body(request.registry.settings.maximum_blob);
     let mut bytes: Vec<Bytes> = Vec::new();
     let mut is_all = false;
     while received.count() <= INSIDE {
@@ -498,7 +495,6 @@ async fn begin_of_body(request: &mut Request) -> Result<(Vec<Bytes>, bool), Faul
             }
         }
     }
-    request.received = Some(received);
     Ok((bytes, is_all))
 }
 
@@ -513,7 +509,7 @@ async fn stage(
     let registry = request.registry.clone();
     let offset = self::offset(request, &mut held, upload).await?;
     let limit = registry.settings.maximum_blob.saturating_sub(offset);
-    let mut received = request.body(limit);
+    let received = request.body(limit);
     let mut count: usize = first.iter().map(Bytes::len).sum();
     let mut bytes = first;
     loop {
@@ -525,14 +521,12 @@ async fn stage(
         }
         if count >= PIECE || (is_end && count > 0) {
             if let Err(refused) = room.take(count as u64).await {
-                request.received = Some(received);
                 return Err(room.refused(refused));
             }
             let staged = session::append(held, &registry.blobs, upload, std::mem::take(&mut bytes));
             held = match staged.await {
                 Ok(held) => held,
                 Err(error) => {
-                    request.received = Some(received);
                     return Err(error.into());
                 }
             };
@@ -545,7 +539,6 @@ async fn stage(
             Err(fault) => return Err(fault),
         }
     }
-    request.received = Some(received);
     Ok(held)
 }
 

@@ -1,16 +1,18 @@
 //! Policies, asked when manifests are pulled and pushed. What was found is remembered until something changes in the
 //! repository, and for a minute at most: ages and the bases in other repositories change by themselves.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::proxy;
 use super::remembered::Remembered;
 use super::request::Request;
+use super::turns::{Turn, Turns};
 use super::warning;
 use crate::digest::Digest;
 use crate::fault::{Code, Fault};
@@ -22,8 +24,11 @@ use crate::verdict::{Breach, Consequence, Occasion, Policies, Stores, Subject, j
 
 /// How long a verdict counts.
 const LIFE: Duration = Duration::from_secs(60);
-/// How many manifests are judged at once: the rest of the machine is for those that need no judging.
-const AT_ONCE: usize = 2;
+/// How many manifests are judged at once, at least and at most: as many as there are processors, but the rest of a large
+/// machine is for those that need no judging.
+const AT_ONCE: (usize, usize) = (2, 4);
+/// How long a manifest may wait to be judged.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Of how many blobs of a pushed manifest it is asked whether they are here, before it is judged.
 const CHECKED: usize = 64;
 
@@ -31,7 +36,7 @@ const CHECKED: usize = 64;
 pub struct Verdicts {
     policies: Arc<Policies>,
     known: Remembered<Key, Known>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// In which repository, and which manifest.
@@ -61,10 +66,12 @@ impl Default for Verdicts {
 impl Verdicts {
     /// Of these policies.
     pub fn new(policies: Policies) -> Self {
+        let (least, most) = AT_ONCE;
+        let processors = available_parallelism().map_or(least, NonZeroUsize::get);
         Self {
             policies: Arc::new(policies),
             known: Remembered::new(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Turns::new(processors.clamp(least, most), PATIENCE),
         }
     }
 
@@ -89,7 +96,7 @@ impl Verdicts {
         if let Some(breaches) = known() {
             return Ok(breaches);
         }
-        let turn = self.turn().await?;
+        let turn = self.turns.take(repository).await?;
         // Many may have waited for the same.
         if let Some(breaches) = known() {
             return Ok(breaches);
@@ -115,17 +122,12 @@ impl Verdicts {
         Ok(breaches)
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        turn.map_err(|_| Fault::internal())
-    }
-
     async fn judge(
         &self,
         request: &Request,
         subject: Subject,
         occasion: Occasion,
-        turn: OwnedSemaphorePermit,
+        turn: Turn,
     ) -> Result<Vec<Breach>, Fault> {
         let registry = &request.registry;
         let stores = Stores {
@@ -219,7 +221,7 @@ pub(super) async fn on_push(
         media_type: facts.media_type.clone(),
         bytes: bytes.clone(),
     };
-    let turn = verdicts.turn().await?;
+    let turn = verdicts.turns.take(repository).await?;
     let judged = verdicts.judge(request, subject, Occasion::Push, turn);
     let breaches = judged.await?;
     verdicts.apply(request, &breaches)

@@ -12,7 +12,7 @@ use crate::name::{RepositoryName, Tag};
 /// The bound on what is read to find the images of a manifest.
 const LIMITS: Limits = Limits {
     reads: 1000,
-    bytes: 256 << 20,
+    bytes: 64 << 20,
 };
 /// The most images of an index that are held against policies.
 const MAXIMUM_IMAGES: usize = 200;

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 
 pub use base::Base;
 pub use image::{Subject, is_attachment_tag};
@@ -38,7 +37,7 @@ pub use shelf::Bring;
 use crate::blobs::Blobs;
 use crate::metadata::{Metadata, Moment};
 use crate::name::RepositoryName;
-use crate::server::Unfinished;
+use crate::server::{Turn, Unfinished};
 use crate::service::ServeError;
 use shelf::Shelf;
 
@@ -108,7 +107,7 @@ pub async fn judge(
     subject: Subject,
     occasion: Occasion,
     now: Moment,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
 ) -> Result<Vec<Breach>, Unfinished> {
     let (policies, runtime) = (Arc::clone(policies), Handle::current());
     let waiting = Waiting(Arc::new(AtomicBool::new(false)));

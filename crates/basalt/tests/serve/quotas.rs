@@ -1,5 +1,8 @@
 //! How much a repository may hold.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use basalt_registry::digest::{Algorithm, Digest};
 use basalt_registry::metadata::sqlite::Sqlite;
 use basalt_registry::metadata::{Content, Grace};
@@ -305,4 +308,92 @@ fn uploads_that_nobody_goes_on_with_give_their_room_back_also_after_a_crash() {
     });
     server.get(&session).is(404);
     assert_eq!(server.terminate(), 0);
+}
+
+/// Begins an upload; where it goes on.
+fn begun(server: &Server, repository: &str) -> String {
+    let target = format!("/v2/{repository}/blobs/uploads/");
+    let answer = server.ask("POST", &target).send().is(202);
+    answer.header("location").to_owned()
+}
+
+#[test]
+fn who_sends_more_than_the_quota_reads_why_it_is_refused() {
+    let home = Home::with_files();
+    let server = home.serve_as(CONFIG);
+    let bytes = noise(24 << 20, 1);
+    let digest = Digest::of(Algorithm::Sha256, &bytes);
+    let mut chunks = Vec::new();
+    for chunk in bytes.chunks(1 << 20) {
+        chunks.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        chunks.extend_from_slice(chunk);
+        chunks.extend_from_slice(b"\r\n");
+    }
+    chunks.extend_from_slice(b"0\r\n\r\n");
+    let whole = format!("/v2/team/app/blobs/uploads/?digest={digest}");
+    for (method, named) in [("PATCH", None), ("PUT", None), ("POST", Some(&whole))] {
+        for is_chunked in [false, true] {
+            let target = match (named, method) {
+                (Some(named), _) => named.clone(),
+                (None, "PUT") => format!("{}?digest={digest}", begun(&server, "team/app")),
+                _ => begun(&server, "team/app"),
+            };
+            let asked = server.ask(method, &target);
+            let asked = match is_chunked {
+                true => asked.header("transfer-encoding", "chunked").body(&chunks),
+                false => asked.body(&bytes),
+            };
+            let answer = asked.try_send();
+            let answer = answer.unwrap_or_else(|| panic!("{method} {is_chunked}: no answer"));
+            let error = answer.refused(403, "DENIED").text();
+            assert!(error.contains("the quota of `team/app`"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn who_waits_to_be_asked_for_a_body_is_not_asked_for_one_that_has_no_room() {
+    let home = Home::with_files();
+    let server = home.serve_as(CONFIG);
+    let target = begun(&server, "team/app");
+    // It sends the head alone: an answer that asked to go on would have the status 100.
+    let mut stream = TcpStream::connect(&server.address).expect("it listens");
+    let head = format!(
+        "PATCH {target} HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncontent-length: 25165824\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).expect("it is sent");
+    let answer = Answer::read(&mut stream, false).expect("an answer");
+    answer.refused(403, "DENIED");
+}
+
+#[test]
+fn who_reads_while_sending_has_the_answer_however_long_the_body_is() {
+    let home = Home::with_files();
+    let server = home.serve_as(CONFIG);
+    let target = begun(&server, "team/app");
+    let mut stream = TcpStream::connect(&server.address).expect("it listens");
+    let head = format!(
+        "PATCH {target} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n",
+        server.address,
+        100u64 << 30
+    );
+    stream.write_all(head.as_bytes()).expect("it is sent");
+    // More than the server reads of it by chance.
+    stream.write_all(&noise(8 << 20, 1)).expect("it is taken");
+    let answer = Answer::read(&mut stream, false).expect("an answer");
+    answer.refused(403, "DENIED");
+}
+
+#[test]
+fn our_client_shows_the_quota_that_a_large_blob_is_refused_for_and_sends_it_once() {
+    let home = Home::with_files();
+    let server = home.serve_as(CONFIG);
+    home.layout("large", &noise(24 << 20, 1));
+    let name = format!("{}/team/app:1", server.address);
+    let (code, _, error) = home.basalt(&["push", "large", &name]);
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("forbidden: DENIED"), "{error}");
+    assert!(error.contains("the quota of `team/app`"), "{error}");
+    assert!(!error.contains("trying again"), "{error}");
 }

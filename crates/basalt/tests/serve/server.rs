@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use basalt_oci::{Index, LayoutWriter, Manifest, media_type};
 use basalt_registry::digest::{Algorithm, Digest};
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The media type of an index.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const CONFIGURATION: &str = "registry.yaml";
 
 /// A program that makes a database and a store of this name, and prints the lines of a configuration that say so: with it all
@@ -70,6 +72,22 @@ impl Home {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         let code = output.status.code().expect("no signal");
         (code, text(output.stdout), text(output.stderr))
+    }
+
+    /// A layout with an image of one layer, which has these bytes; its tag is `1`.
+    pub fn layout(&self, name: &str, layer: &[u8]) {
+        let writer = LayoutWriter::create(&self.path(name), false).expect("it begins");
+        let layer = writer.add_bytes(LAYER, layer).expect("added");
+        let rootfs = json!({"type": "layers", "diff_ids": [layer.digest.to_string()]});
+        let config = json!({"architecture": "amd64", "os": "linux", "rootfs": rootfs});
+        let config = writer.add_json(media_type::CONFIG, &config).expect("added");
+        let manifest = Manifest::new(config, vec![layer]);
+        let entry = writer.add_json(media_type::MANIFEST, &manifest);
+        let mut entry = entry.expect("added");
+        let key = "org.opencontainers.image.ref.name".to_owned();
+        entry.annotations.insert(key, "1".to_owned());
+        let index = Index::new(vec![entry]);
+        writer.finish(&index).expect("it is in place");
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {

@@ -210,9 +210,7 @@ fn refusal(error: &str, words: &str) -> Reply {
 }
 
 async fn form(request: &mut Request) -> Result<Vec<(String, String)>, Fault> {
-    let mut received = request.body(MAXIMUM_FORM);
-    let bytes = received.all().await?;
-    request.received = Some(received);
+    let bytes = request.body(MAXIMUM_FORM).all().await?;
     Ok(parameters(&String::from_utf8_lossy(&bytes)).unwrap_or_default())
 }
 

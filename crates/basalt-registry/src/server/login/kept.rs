@@ -41,9 +41,7 @@ pub(in crate::server) async fn end(request: &mut Request) -> Outcome {
     let address = request.peer.address;
     let limits = &request.registry.gate.limits;
     limits.request(&Caller::Anonymous, address)?;
-    let mut received = request.body(MAXIMUM_FORM);
-    let bytes = received.all().await?;
-    request.received = Some(received);
+    let bytes = request.body(MAXIMUM_FORM).all().await?;
     let fields = parameters(&String::from_utf8_lossy(&bytes)).unwrap_or_default();
     let secret = fields.iter().find(|(name, _)| name == "token");
     if let Some((_, secret)) = secret {

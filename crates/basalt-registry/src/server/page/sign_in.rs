@@ -102,9 +102,7 @@ pub(in crate::server) async fn sign_in(request: &mut Request, next: Option<&str>
         return shell::page(request, form(gate, next, None));
     }
     gate.check_origin(&request.headers)?;
-    let mut received = request.body(MAXIMUM_FORM);
-    let bytes = received.all().await?;
-    request.received = Some(received);
+    let bytes = request.body(MAXIMUM_FORM).all().await?;
     let fields = parameters(&String::from_utf8_lossy(&bytes)).unwrap_or_default();
     let field = |name: &str| {
         let mut found = fields.iter().filter(|(key, _)| key == name);
