@@ -1,6 +1,7 @@
 //! Blobs as they go: mounted where the registry has them in another repository, else sent, and taken up again where
 //! the registry has got to (OCI distribution specification, *Pushing blobs*).
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::thread;
 
@@ -54,6 +55,7 @@ impl Repository {
             blob,
             open,
             moved,
+            is_careful: Cell::new(false),
         };
         let mut session = match mount_from {
             Some(from) => match upload.mount(from)? {
@@ -79,6 +81,8 @@ struct Upload<'a> {
     blob: &'a Descriptor,
     open: Opener<'a>,
     moved: &'a dyn Fn(u64),
+    /// Whether the connection broke while a piece was sent: the registry may have refused it, and its answer been lost.
+    is_careful: Cell<bool>,
 }
 
 impl Upload<'_> {
@@ -284,8 +288,15 @@ impl Upload<'_> {
             ("Content-Type", "application/octet-stream".to_owned()),
             ("Content-Range", format!("{}-{}", begun.offset, end - 1)),
         ];
+        if self.is_careful.get() {
+            // The registry says first whether it takes the piece (RFC 9110, section 10.1.1).
+            ask.headers.push(("Expect", "100-continue".to_owned()));
+        }
         ask.payload = Payload::Stream(&mut counted, length);
         let outcome = self.home.registry.call(ask);
+        if matches!(outcome, Err(ClientError::Network { .. })) {
+            self.is_careful.set(true);
+        }
         if let Some(error) = source.failure.take() {
             return Err(ClientError::Source(error.into()));
         }

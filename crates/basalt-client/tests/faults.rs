@@ -345,6 +345,42 @@ fn an_upload_goes_on_where_the_registry_has_got_to() {
 }
 
 #[test]
+fn a_refusal_that_was_lost_while_a_piece_was_sent_is_heard_at_the_second_attempt() {
+    // The first time the connection breaks under the client; the second time it asks before it sends.
+    let registry = TestRegistry::faulty(|seen| {
+        if !seen.is("PATCH", "/uploads/") {
+            return None;
+        }
+        let full = r#"{"errors":[{"code":"DENIED","message":"the quota of `a` is used up"}]}"#;
+        match seen.before {
+            0 => Some(Fault::HangUp),
+            _ => Some(Fault::Instead(Response::new(403).body(full))),
+        }
+    });
+    let error = repository(&registry).put_blob(LAYER, &big());
+    let error = cause(error.expect_err("it is refused"));
+    let is_forbidden = matches!(error, ClientError::Forbidden { .. });
+    assert!(is_forbidden, "{error}");
+    assert!(error.to_string().contains("the quota of `a`"), "{error}");
+    let seen = registry.seen();
+    let pieces = seen.iter().filter(|seen| seen.method == "PATCH");
+    let expected: Vec<&str> = pieces.map(|seen| seen.header("expect")).collect();
+    assert_eq!(expected, ["", "100-continue"]);
+}
+
+#[test]
+fn a_piece_that_is_asked_for_after_a_broken_connection_is_sent() {
+    let registry = TestRegistry::faulty(|seen| {
+        let first = seen.is("PATCH", "/uploads/") && seen.before == 0;
+        first.then_some(Fault::HangUp)
+    });
+    let put = repository(&registry)
+        .put_blob(LAYER, &big())
+        .expect("it is taken");
+    assert!(registry.blob("a", &put.digest) == Some(big()));
+}
+
+#[test]
 fn an_upload_in_pieces_recovers_from_a_piece_that_is_refused() {
     // The first answer to the second piece is that it does not fit.
     let registry = TestRegistry::faulty(|seen| {

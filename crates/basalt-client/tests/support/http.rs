@@ -104,7 +104,15 @@ pub(super) fn serve(registry: &Inner, stream: &TcpStream) -> io::Result<()> {
                 answers::answer(registry, &seen, &body);
                 return end();
             }
+            // Who waits to be asked for the body is asked, or answered.
+            Some(Fault::Instead(response)) if seen.header("expect") == "100-continue" => {
+                send(stream, &seen, response, None)?;
+                return end();
+            }
             _ => {
+                if seen.header("expect") == "100-continue" {
+                    (&mut &*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                }
                 (&mut reader).take(length as u64).read_to_end(&mut body)?;
             }
         }
