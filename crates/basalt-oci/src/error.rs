@@ -53,6 +53,17 @@ pub enum OciError {
         /// Why.
         cause: String,
     },
+    /// A tag of a layout leads to two images.
+    #[error(
+        "{}/index.json: two of its entries have the tag `{tag}`; name the image by its digest, or give each entry its own tag",
+        path.display()
+    )]
+    Ambiguous {
+        /// The layout.
+        path: PathBuf,
+        /// The tag.
+        tag: String,
+    },
     /// The folder holds files that are no part of a layout, and would be lost.
     #[error(
         "{} exists and is no OCI layout (it holds `{found}`); name another output folder or empty it",

@@ -210,7 +210,10 @@ impl ImageStore for LayoutStore {
         let first = found.next();
         match first {
             Some(first) if found.any(|other| other.digest != first.digest) => {
-                Err(self.refuse(format!("two of its entries have the tag `{tag}`")))
+                Err(OciError::Ambiguous {
+                    path: self.path.clone(),
+                    tag: tag.to_owned(),
+                })
             }
             _ => Ok(first.cloned()),
         }

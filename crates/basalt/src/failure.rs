@@ -199,6 +199,7 @@ impl From<OciError> for Failure {
             | OciError::WrongSize { .. }
             | OciError::Malformed { .. }
             | OciError::OtherKind { .. }
+            | OciError::Ambiguous { .. }
             | OciError::TooLarge { .. } => Self::new(Status::Trust, error),
             _ => Self::new(Status::Failed, error),
         }

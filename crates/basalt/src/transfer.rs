@@ -60,6 +60,14 @@ pub fn carry(
     Ok(Status::Done)
 }
 
+/// An entry of a layout has a name that no registry takes as a tag, as other tools write it.
+fn no_tag(from: &Named, tag: &str, to: &basalt_client::Reference) -> Failure {
+    let (place, name) = (from.store.place(), to.name());
+    let message =
+        format!("{place}: the image's entry in index.json is named `{tag}`, which is no tag");
+    Failure::new(Status::Usage, message).help(format!("say which tag it gets there: {name}:TAG"))
+}
+
 impl Transfer<'_> {
     /// Copies what is named to a place that is named.
     ///
@@ -87,6 +95,9 @@ impl Transfer<'_> {
         };
         let copied = match to.in_registry()? {
             Some(named) => {
+                if let Some(tag) = tag.as_deref().filter(|tag| named.with_tag(tag).is_err()) {
+                    return Err(no_tag(&from, tag, &named));
+                }
                 let repository = self.client.repository(&named)?;
                 let other = source
                     .map(|source| self.client.repository(&source))

@@ -584,6 +584,79 @@ fn the_only_image_of_a_layout_needs_no_name_and_several_are_listed() {
         .refused(1, &["has no image"]);
 }
 
+/// Gives the entries of a layout's index other names, and repeats the first for those that are left.
+fn named(path: &Path, names: &[&str], change: impl Fn(usize, &mut Descriptor)) {
+    let file = path.join("index.json");
+    let mut index: Index =
+        serde_json::from_slice(&fs::read(&file).expect("it is there")).expect("an index");
+    let first = index.manifests.first().expect("an entry").clone();
+    let entries = names.iter().enumerate().map(|(number, name)| {
+        let mut entry = first.clone();
+        let key = "org.opencontainers.image.ref.name".to_owned();
+        entry.annotations.insert(key, (*name).to_owned());
+        change(number, &mut entry);
+        entry
+    });
+    index.manifests = entries.collect();
+    fs::write(&file, serde_json::to_vec(&index).expect("JSON")).expect("it is written");
+}
+
+#[test]
+fn a_layout_of_which_one_tag_leads_to_two_images_is_malformed() {
+    let registry = TestRegistry::honest();
+    let place = Place::new();
+    let root = place.layout("app", "t");
+    let layout = Layout::open(&place.path("app")).expect("it is one");
+    let bytes = layout.read_blob(&root).expect("it is there");
+    let index: Index = serde_json::from_slice(&bytes).expect("an index");
+    let other = index.manifests[1].clone();
+    named(&place.path("app"), &["t", "t"], |number, entry| {
+        if number == 1 {
+            let annotations = entry.annotations.clone();
+            *entry = other.clone();
+            entry.annotations = annotations;
+        }
+    });
+    let name = format!("{}/app", registry.host());
+    let words = ["app/index.json", "two of its entries", "`t`", "digest"];
+    for arguments in [
+        &["push", "./app:t", &name][..],
+        &["copy", "./app:t", "oci:copied"],
+        &["inspect", "./app:t"],
+    ] {
+        place.basalt(arguments).refused(4, &words);
+    }
+    // The digest says which.
+    let by_digest = format!("./app@{}", other.digest);
+    place
+        .basalt(&["push", &by_digest, &format!("{name}:2")])
+        .succeeded();
+    assert_eq!(registry.tag("app", "2"), Some(other.digest));
+}
+
+#[test]
+fn a_layout_whose_name_is_no_tag_is_pushed_under_one_that_is_said() {
+    let registry = TestRegistry::honest();
+    let place = Place::new();
+    let root = place.layout("app", "t");
+    let name = format!("{}/app", registry.host());
+    for odd in ["docker.io/library/x:1", "", "-x", "a b"] {
+        named(&place.path("app"), &[odd], |_, _| {});
+        let words = [
+            "index.json",
+            &format!("`{odd}`"),
+            "is no tag",
+            &format!("{name}:TAG"),
+        ];
+        place.basalt(&["push", "./app", &name]).refused(2, &words);
+        place.basalt(&["copy", "./app", &name]).refused(2, &words);
+        place
+            .basalt(&["push", "./app", &format!("{name}:1")])
+            .succeeded();
+        assert_eq!(registry.tag("app", "1"), Some(root.digest));
+    }
+}
+
 #[test]
 fn a_hostile_registry_ends_a_pull_and_a_mirror_with_the_code_of_distrust() {
     let place = Place::new();
