@@ -295,6 +295,9 @@ fn open(cache: &Cache, package: &LockedPackage) -> Result<impl Read + use<>, Bui
 /// An entry of the package's archive as the tree wants it; `None` when the policy leaves it out.
 fn entry(data: &DataEntry, policy: &ReadPolicy) -> Result<Option<(TreePath, Entry)>, String> {
     let path = TreePath::new(&data.path).map_err(|error| error.to_string())?;
+    if path.is_root() && data.kind != DataKind::Directory {
+        return Err("its data name the root of the image, and not as a directory".to_owned());
+    }
     if path.is_root() || !policy.paths.keeps(&path) {
         return Ok(None);
     }
@@ -340,4 +343,46 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_that_is_no_directory_is_refused() {
+        let policy = ReadPolicy {
+            paths: PathPolicy::default(),
+            slices: None,
+            locale: None,
+            keep_setuid: Vec::new(),
+            codec: Codec::Gzip,
+            compatibility: 4,
+        };
+        let root = |path: &str, kind: DataKind| DataEntry {
+            path: path.to_owned(),
+            kind,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            user: String::new(),
+            group: String::new(),
+            mtime: 0,
+            xattrs: Default::default(),
+        };
+        let target = || "/etc".to_owned();
+        for path in [".", "./", "/", "././"] {
+            for kind in [
+                DataKind::File { size: 1 },
+                DataKind::Symlink { target: target() },
+                DataKind::Hardlink { target: target() },
+                DataKind::Fifo,
+                DataKind::CharacterDevice,
+            ] {
+                let error = entry(&root(path, kind), &policy).expect_err(path);
+                assert!(error.contains("root of the image"), "{error}");
+            }
+            assert_eq!(entry(&root(path, DataKind::Directory), &policy), Ok(None));
+        }
+    }
 }
