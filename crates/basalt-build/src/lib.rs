@@ -1,60 +1,48 @@
 //! The stages joined: from spec to lock, from lock to image.
+//!
+//! Each folder is a stage, and takes from the folders below it in this list alone; `tests/arrows.rs` checks that.
+//!
+//! | folder | from what to what |
+//! | --- | --- |
+//! | `commands` | what the program asks for: each command joins the stages that it needs |
+//! | `write` | images → an OCI layout |
+//! | `describe` | layers → config, manifest, index, and the documents attached to them |
+//! | `pack` | a tree → layers |
+//! | `assemble` | packages → an image's tree |
+//! | `resolve` | a spec and its archives → a lock |
+//! | `read` | packages → listings and fragments |
+//! | `plan` | a lock → jobs |
+//! | `control` | a package's control members → its identity and its effects |
+//! | `project` | a folder → the spec, its lock, its local files, its slice definitions |
+//! | `run` | what every stage may use: cache, downloads, threads, who listens |
 
-mod archives;
 mod assemble;
-mod attach;
-mod blame;
-mod build;
-mod claim;
-mod closures;
-mod contents;
-mod diversions;
+mod commands;
+mod control;
+mod describe;
 mod error;
-mod gather;
-mod identity;
-mod image;
-mod job;
-mod layering;
-mod layout;
-mod licences;
-mod locale;
-mod lock_file;
-mod lower;
-mod made;
-mod minimize;
-mod origin;
 mod pack;
-mod passing;
-mod provenance;
+mod plan;
+mod project;
 mod read;
-mod recipe;
-mod records;
-mod report;
 mod resolve;
-mod sbom;
-mod scripts;
-mod session;
-mod slice;
-mod slices;
-mod slicing;
-mod standing;
-mod stated;
-mod vendor;
+mod run;
+mod write;
 
 pub use basalt_trust::Clock;
-pub use build::{BuildRequest, build, current_lock};
-pub use closures::reasons;
+pub use commands::build::{build, current_lock};
+pub use commands::effects::{explanation_of_file, explanations};
+pub use commands::explain::{Origin, origin, paths_named};
+pub use commands::lock::{LockOutcome, lock};
+pub use commands::partial::{PartialPackage, partial_packages};
+pub use commands::reasons::reasons;
+pub use commands::recipe::{Recipe, RecipeError};
+pub use commands::report::{BuildReport, ImageReport, LayerReport};
+pub use commands::slice::{SliceOutcome, SliceRequest, slice};
+pub use commands::vendor::vendor;
 pub use error::BuildError;
-pub use lock_file::{lock_path, read_lock};
-pub use origin::{Origin, origin, paths_named};
-pub use recipe::{Recipe, RecipeError};
-pub use report::{
-    BuildReport, CacheReport, ImageReport, LayerReport, Observer, Silent, Stage, StageTime,
-};
-pub use resolve::{LockOutcome, lock};
-pub use scripts::{explanation_of_file, explanations};
-pub use session::{Options, Session};
-pub use slice::{SliceOutcome, SliceRequest, slice};
-pub use slices::{PartialPackage, partial_packages};
-pub use slicing::LeftOutPath;
-pub use vendor::vendor;
+pub use plan::request::BuildRequest;
+pub use project::lock_file::{lock_path, read_lock};
+pub use read::slice_filter::LeftOutPath;
+pub use run::session::{Options, Session};
+pub use run::stage::{CacheReport, Observer, Silent, Stage, StageTime};

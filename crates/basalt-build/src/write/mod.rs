@@ -1,0 +1,3 @@
+//! From images to an OCI layout.
+
+pub(crate) mod layout;
