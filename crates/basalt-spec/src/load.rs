@@ -26,7 +26,7 @@ pub const MAXIMUM_FILES: usize = 100;
 #[derive(Default)]
 struct Chain {
     files: Vec<PathBuf>,
-    read: Vec<PathBuf>,
+    read: Vec<SpecFile>,
     named: Vec<(PathBuf, Overlay)>,
 }
 
@@ -47,7 +47,16 @@ pub struct LoadedSpec {
     /// innermost first. Their local paths are relative to the folder of this one.
     pub below: Vec<LoadedSpec>,
     /// The files that it was read from: its own, then what it includes.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<SpecFile>,
+}
+
+/// A file that a spec was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it said when it was read.
+    pub text: String,
 }
 
 impl LoadedSpec {
@@ -71,17 +80,16 @@ impl LoadedSpec {
     /// An error at the last of these words, each searched for after the one before, in the first file of
     /// the spec that has them all; nothing when none has.
     pub fn at_words(&self, words: &[&str], message: &str) -> Option<SpecError> {
-        self.files.iter().find_map(|path| {
-            let text = read_text(path).ok()?;
-            SpecError::at_words(path, &text, words, message)
-        })
+        self.files
+            .iter()
+            .find_map(|file| SpecError::at_words(&file.path, &file.text, words, message))
     }
 
     /// The files that it was read from, each with its name relative to the spec's folder.
-    pub fn named_files(&self) -> impl Iterator<Item = (String, &Path)> {
-        self.files.iter().map(|path| {
-            let name = path.strip_prefix(&self.folder).unwrap_or(path);
-            (tidy(name), path.as_path())
+    pub fn named_files(&self) -> impl Iterator<Item = (String, &SpecFile)> {
+        self.files.iter().map(|file| {
+            let name = file.path.strip_prefix(&self.folder).unwrap_or(&file.path);
+            (tidy(name), file)
         })
     }
 
@@ -102,7 +110,7 @@ pub fn load(path: &Path, release: Option<&str>) -> Result<LoadedSpec, SpecError>
     let mut chain = Chain::default();
     let merged = read(path, Path::new(""), &mut chain)?;
     let mut loaded = settled(path, &merged, &chain.named, release)?;
-    chain.read.dedup();
+    chain.read.dedup_by(|one, former| one.path == former.path);
     loaded.files = chain.read;
     Ok(loaded)
 }
@@ -211,7 +219,10 @@ fn read(path: &Path, prefix: &Path, chain: &mut Chain) -> Result<Overlay, SpecEr
     let own = parse(path, &text)?;
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     chain.files.push(real);
-    chain.read.push(path.to_owned());
+    chain.read.push(SpecFile {
+        path: path.to_owned(),
+        text: text.clone(),
+    });
     let has_name = own.name.is_some();
     let merged = follow(own, path, &text, prefix, chain)?;
     chain.files.pop();

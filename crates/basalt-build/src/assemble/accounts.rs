@@ -6,7 +6,11 @@ use basalt_tree::{Contents, Entry, Kind, Owner, Tree, TreePath, numeric_id};
 
 use crate::error::BuildError;
 
-pub(crate) fn accounts(
+/// Adds the users and groups of a spec, users with their homes.
+///
+/// # Errors
+/// When one cannot be added; `failed` says of which image.
+pub(crate) fn add(
     tree: &mut Tree,
     contents: &dyn Contents,
     image: &ImageSpec,

@@ -1,11 +1,11 @@
 //! The files of a spec, and the directories that every image has.
 
-use basalt_spec::{FileSpec, LoadedSpec};
+use basalt_spec::FileSpec;
 use basalt_tree::{Contents, Entry, Kind, Owner, Tree, TreePath};
 
 use crate::assemble::accounts::id;
 use crate::error::BuildError;
-use crate::project::lock_file::local_file;
+use crate::project::project::Project;
 
 /// Directories without which programs fail, where no package brings them.
 pub(crate) fn skeleton(tree: &mut Tree) -> Result<(), BuildError> {
@@ -37,7 +37,7 @@ pub(crate) fn skeleton(tree: &mut Tree) -> Result<(), BuildError> {
 pub(crate) fn place(
     tree: &mut Tree,
     contents: &dyn Contents,
-    spec: &LoadedSpec,
+    project: &Project,
     file: &FileSpec,
     owner: Owner,
 ) -> Result<(), BuildError> {
@@ -72,7 +72,7 @@ pub(crate) fn place(
         let real = tree.resolve(&path)?;
         tree.overwrite_generated(&real, of(Kind::Directory, mode(0o755)), Vec::new(), owner)?;
     } else if let Some(source) = &file.source {
-        let bytes = local_file(spec, source)?;
+        let bytes = project.file(source)?.content.clone();
         tree.overwrite_generated(&path, of(regular, mode(0o644)), bytes, owner)?;
     } else {
         let text = file.content.clone().unwrap_or_default();

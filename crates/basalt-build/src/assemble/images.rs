@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use basalt_digest::Digest;
 use basalt_lock::{Lock, LockedPackage};
-use basalt_spec::LoadedSpec;
 use rayon::prelude::*;
 
 use crate::assemble::assertions::violations;
-use crate::assemble::image::{Assembled, Wanted, assemble};
+use crate::assemble::steps::{Assembled, Wanted, assemble};
 use crate::error::BuildError;
 use crate::plan::bases;
 use crate::plan::job::Job;
 use crate::plan::policy::{ReadPolicy, policy};
-use crate::project::title::title;
 use crate::read::contents::PackageContents;
 use crate::read::gather;
 use crate::read::package::{self, ReadPackage};
@@ -25,7 +23,6 @@ pub(crate) type Assemblies = Vec<(BTreeMap<String, ReadPackage>, Assembled)>;
 /// Fetches, reads and assembles images.
 pub(crate) fn assemble_all(
     session: &Session,
-    spec: &LoadedSpec,
     lock: &Lock,
     jobs: &[&Job<'_>],
     cache: &mut CacheReport,
@@ -37,13 +34,13 @@ pub(crate) fn assemble_all(
         let mut mine = BTreeMap::new();
         for package in lock.packages_of(job.locked) {
             let name = package.name_in(&job.locked.architecture);
-            let policy = policy(job, &job.sliced, lock, &name)?;
+            let policy = policy(job, &job.sliced, &name)?;
             let key = package::key(package, &policy)?;
             mine.insert(name, key);
             packages.insert(key, (package, policy, key));
         }
         // For what packs it: read here, beside the others.
-        for (package, policy) in bases::read_otherwise(lock, job)? {
+        for (package, policy) in bases::read_otherwise(job)? {
             let key = package::key(package, &policy)?;
             packages.insert(key, (package, policy, key));
         }
@@ -62,7 +59,7 @@ pub(crate) fn assemble_all(
                     .iter()
                     .filter_map(|(name, key)| Some((name.clone(), read.get(key)?.clone())))
                     .collect();
-                let assembled = assemble_one(session, spec, lock, job, &mine)?;
+                let assembled = assemble_one(session, job, &mine)?;
                 Ok((mine, assembled))
             })
             .collect::<Result<_, BuildError>>()?;
@@ -81,26 +78,15 @@ pub(crate) fn assemble_all(
 
 fn assemble_one(
     session: &Session,
-    spec: &LoadedSpec,
-    lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
 ) -> Result<Assembled, BuildError> {
     let contents = PackageContents::new(&session.cache, packages);
-    let wanted = Wanted {
-        spec,
-        image: job.image,
-        lock,
-        architecture: &job.locked.architecture,
-        variant: &job.locked.variant,
-        epoch: job.epoch,
-        sliced: &job.sliced,
-    };
-    let assembled = assemble(wanted, packages, &contents)?;
+    let assembled = assemble(Wanted::of(job), packages, &contents)?;
     let violations = violations(&assembled.tree, &contents, job.image);
     if !violations.is_empty() {
         return Err(BuildError::Assertions {
-            image: title(spec, &job.locked.architecture, &job.locked.variant),
+            image: job.title.clone(),
             violations,
         });
     }

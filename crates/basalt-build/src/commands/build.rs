@@ -1,15 +1,10 @@
 //! From a lock to an OCI layout.
 
-use std::collections::BTreeMap;
-
 use basalt_digest::Digest;
 use basalt_lock::Lock;
 use basalt_oci::is_current;
-use basalt_spec::LoadedSpec;
-use basalt_tree::Tree;
 
-use crate::assemble::images::assemble_all;
-use crate::commands::lock::lock;
+use crate::commands::lock::lock_over;
 use crate::commands::report::{BuildReport, ImageReport, LayerReport};
 use crate::describe::index;
 use crate::describe::make::make;
@@ -18,8 +13,7 @@ use crate::describe::record::{ImageRecord, remembered};
 use crate::error::BuildError;
 use crate::plan::job::{Job, jobs};
 use crate::plan::request::BuildRequest;
-use crate::project::lock_file::{lock_path, misfit, read_lock};
-use crate::read::package::ReadPackage;
+use crate::project::project::Project;
 use crate::run::session::Session;
 use crate::run::stage::CacheReport;
 use crate::write::layout;
@@ -30,23 +24,24 @@ use crate::write::layout;
 /// As [`crate::lock`]; [`BuildError::LockMoved`] when `locked` and it is missing or does not fit.
 pub fn current_lock(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     locked: bool,
 ) -> Result<Lock, BuildError> {
-    let why = match read_lock(spec)? {
-        Some(lock) => match misfit(spec, &lock, session.options.clock)? {
-            None => return Ok(lock),
+    let former = project.read_lock()?;
+    let why = match &former {
+        Some(lock) => match project.misfit(lock, session.options.clock) {
+            None => return Ok(lock.clone()),
             Some(why) => why,
         },
         None => "there is none yet".to_owned(),
     };
     if locked {
         return Err(BuildError::LockMoved {
-            path: lock_path(spec),
+            path: project.lock_path.clone(),
             why,
         });
     }
-    lock(session, spec).map(|(lock, _)| lock)
+    lock_over(session, project, former.as_ref()).map(|(lock, _)| lock)
 }
 
 /// Builds the images of a spec into an OCI layout.
@@ -56,12 +51,12 @@ pub fn current_lock(
 /// explained, an assertion does not hold, or the layout cannot be written. Nothing is written then.
 pub fn build(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     request: &BuildRequest,
 ) -> Result<BuildReport, BuildError> {
-    let lock = current_lock(session, spec, request.locked)?;
-    let jobs = jobs(session, spec, &lock, request)?;
-    let materials = Materials::read(session, spec, &lock, request)?;
+    let lock = current_lock(session, project, request.locked)?;
+    let jobs = jobs(session, project, &lock, request)?;
+    let materials = Materials::read(session, project, &lock, request)?;
     let mut records: Vec<Option<ImageRecord>> = jobs
         .iter()
         .map(|job| remembered(session, job))
@@ -71,7 +66,7 @@ pub fn build(
         if is_current(&request.output, &index, true) {
             return report(
                 session,
-                spec,
+                project,
                 request,
                 &jobs,
                 &records,
@@ -96,36 +91,19 @@ pub fn build(
         .collect();
     if !missing.is_empty() {
         let wanted: Vec<&Job<'_>> = missing.iter().map(|number| &jobs[*number]).collect();
-        let built = make(session, spec, &lock, &wanted, &mut cache)?;
+        let built = make(session, &lock, &wanted, &mut cache)?;
         for (number, record) in missing.into_iter().zip(built) {
             records[number] = Some(record);
         }
     }
     let records: Vec<ImageRecord> = records.into_iter().flatten().collect();
     layout::write(&materials, &jobs, &records)?;
-    report(session, spec, request, &jobs, &records, cache, false)
-}
-
-/// The packages and the tree of the one image that is asked for, as [`build`] would pack it.
-pub(crate) fn assembled(
-    session: &Session,
-    spec: &LoadedSpec,
-    request: &BuildRequest,
-) -> Result<(Lock, BTreeMap<String, ReadPackage>, Tree), BuildError> {
-    let lock = current_lock(session, spec, request.locked)?;
-    let jobs = jobs(session, spec, &lock, request)?;
-    let jobs: Vec<&Job<'_>> = jobs.iter().collect();
-    let trees = assemble_all(session, spec, &lock, &jobs, &mut CacheReport::default())?;
-    let only = trees.into_iter().next();
-    let (packages, tree) = only
-        .map(|(packages, assembled)| (packages, assembled.tree))
-        .unwrap_or_default();
-    Ok((lock, packages, tree))
+    report(session, project, request, &jobs, &records, cache, false)
 }
 
 fn report(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
@@ -155,10 +133,10 @@ fn report(
                 .collect(),
         })
         .collect();
-    let index = index::images(spec, request, jobs, records)?;
+    let index = index::images(request, jobs, records)?;
     Ok(BuildReport {
-        name: spec.base.name.clone(),
-        release: spec.release.clone(),
+        name: project.spec.base.name.clone(),
+        release: project.spec.release.clone(),
         digest: Digest::of(&index),
         output: request.output.display().to_string(),
         unchanged,

@@ -12,9 +12,9 @@ use basalt_spec::LoadedSpec;
 
 use crate::control::scripts::explain;
 use crate::error::BuildError;
-use crate::project::slice_library;
+use crate::project::project::Project;
 use crate::resolve::archives::{self, Suite};
-use crate::resolve::closures::{self, solve_all};
+use crate::resolve::closures::{self, Offer, solve_all};
 use crate::resolve::control::{control, request};
 use crate::run::cause;
 use crate::run::download::fetch;
@@ -29,21 +29,22 @@ use crate::run::stage::Stage;
 /// architecture, or cannot be fetched or read.
 pub fn explanations(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     architecture: &str,
     names: &[String],
 ) -> Result<Vec<Explanation>, BuildError> {
+    let spec = &project.spec;
     if distribution::find(&spec.base.distribution, &spec.release).is_none() {
         return Err(BuildError::Spec(format!(
             "the release `{}` of {} is not known",
             spec.release, spec.base.distribution
         )));
     }
-    let suites = archives::suites(session, spec, None)?;
-    let library = slice_library::library(spec)?;
+    let suites = archives::suites(session, project, None)?;
     let solved = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &closures::architectures(spec))?;
-        let solved = solve_all(spec, &suites, &indexes, &library)?;
+        let offer = Offer::new(&suites, &indexes, &project.library);
+        let solved = solve_all(project, &offer)?;
         let result = format!("{} images", solved.len());
         Ok((solved, result))
     })?;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use basalt_lock::{Lock, LockDifference, difference};
-use basalt_spec::LoadedSpec;
 use serde::Serialize;
 
 use crate::commands::minimize;
 use crate::error::BuildError;
-use crate::project::lock_file::{lock_path, read_lock, write_lock};
+use crate::project::lock_file::write_lock;
+use crate::project::project::Project;
 use crate::resolve::lock::resolve;
 use crate::run::session::Session;
 
@@ -31,19 +31,28 @@ pub struct LockOutcome {
 /// # Errors
 /// When an archive is refused, the spec cannot be solved, a package cannot be fetched or read, or a
 /// maintainer script has lines that nothing explains.
-pub fn lock(session: &Session, spec: &LoadedSpec) -> Result<(Lock, LockOutcome), BuildError> {
-    let former = read_lock(spec)?;
-    let mut lock = resolve(session, spec, former.as_ref())?;
+pub fn lock(session: &Session, project: &Project) -> Result<(Lock, LockOutcome), BuildError> {
+    let former = project.read_lock()?;
+    lock_over(session, project, former.as_ref())
+}
+
+/// As [`lock`], over a former lock that is read already.
+pub(crate) fn lock_over(
+    session: &Session,
+    project: &Project,
+    former: Option<&Lock>,
+) -> Result<(Lock, LockOutcome), BuildError> {
+    let mut lock = resolve(session, project, former)?;
     lock.sort();
-    minimize::pin(session, spec, &mut lock)?;
-    let path = lock_path(spec);
+    minimize::pin(session, project, &mut lock)?;
+    let path = project.lock_path.clone();
     let text = lock.render().map_err(|cause| BuildError::Lock {
         path: path.clone(),
         cause,
     })?;
     write_lock(&path, text.as_bytes())?;
     let outcome = LockOutcome {
-        difference: former.as_ref().map(|former| difference(former, &lock)),
+        difference: former.map(|former| difference(former, &lock)),
         packages: lock.packages.len(),
         stages: session.times(),
         path,

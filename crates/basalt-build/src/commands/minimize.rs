@@ -5,27 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use basalt_lock::Lock;
 use basalt_reach::{ReachError, Wish, fold, reach};
-use basalt_spec::{Assertions, ImageSpec, LoadedSpec};
+use basalt_spec::{Assertions, ImageSpec};
 use basalt_tree::{Owner, TreePath};
 
 use crate::assemble::images::assemble_all;
 use crate::error::BuildError;
 use crate::plan::job::jobs;
 use crate::plan::request::BuildRequest;
-use crate::project::title::title;
+use crate::project::project::Project;
 use crate::read::contents::PackageContents;
 use crate::run::session::Session;
 use crate::run::stage::CacheReport;
 
 /// Pins what is kept of the packages of each image that is minimized.
-pub(crate) fn pin(session: &Session, spec: &LoadedSpec, lock: &mut Lock) -> Result<(), BuildError> {
-    let variants: Vec<String> = spec
+pub(crate) fn pin(session: &Session, project: &Project, lock: &mut Lock) -> Result<(), BuildError> {
+    let variants: Vec<String> = project
+        .spec
         .images()
         .filter(|(_, image)| image.minimize.is_some())
         .map(|(variant, _)| variant.to_owned())
         .collect();
     for variant in variants {
-        let kept = kept(session, spec, lock, &variant)?;
+        let kept = kept(session, project, lock, &variant)?;
         for image in lock
             .images
             .iter_mut()
@@ -44,7 +45,7 @@ type Kept = BTreeMap<String, Vec<String>>;
 /// What is kept of a variant's packages, by architecture.
 fn kept(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     lock: &Lock,
     variant: &str,
 ) -> Result<BTreeMap<String, Kept>, BuildError> {
@@ -53,22 +54,23 @@ fn kept(
         ..BuildRequest::default()
     };
     // The image as it is before: its assertions are about what it will be.
-    let mut whole = spec.clone();
+    let mut whole = project.spec.clone();
     for image in whole.variants.values_mut().chain([&mut whole.base]) {
         image.minimize = None;
         image.assertions = Assertions::default();
     }
+    let whole = project.with_spec(whole);
     let jobs = jobs(session, &whole, lock, &request)?;
     let wanted: Vec<_> = jobs.iter().collect();
-    let trees = assemble_all(session, &whole, lock, &wanted, &mut CacheReport::default())?;
-    let wish = spec.image(variant).map(wish).unwrap_or_default();
+    let trees = assemble_all(session, lock, &wanted, &mut CacheReport::default())?;
+    let wish = project.spec.image(variant).map(wish).unwrap_or_default();
     let mut all = BTreeMap::new();
     for (job, (packages, assembled)) in jobs.iter().zip(&trees) {
         let contents = PackageContents::new(&session.cache, packages);
         let architecture = &job.locked.architecture;
         let found =
             reach(&assembled.tree, &contents, &wish).map_err(|cause| BuildError::Reach {
-                image: title(spec, architecture, variant),
+                image: job.title.clone(),
                 cause: Box::new(cause),
             })?;
         let mut files: BTreeMap<&str, BTreeSet<TreePath>> = BTreeMap::new();
@@ -88,7 +90,7 @@ fn kept(
             .collect();
         if kept.is_empty() {
             return Err(BuildError::Reach {
-                image: title(spec, architecture, variant),
+                image: job.title.clone(),
                 cause: Box::new(ReachError::NoRoots),
             });
         }

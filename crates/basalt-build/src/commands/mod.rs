@@ -5,7 +5,6 @@ pub(crate) mod effects;
 pub(crate) mod explain;
 pub(crate) mod lock;
 pub(crate) mod minimize;
-pub(crate) mod partial;
 pub(crate) mod reasons;
 pub(crate) mod recipe;
 pub(crate) mod report;

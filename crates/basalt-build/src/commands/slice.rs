@@ -2,14 +2,13 @@
 
 use basalt_fetch::distribution;
 use basalt_reach::{Reach, Wish, reach};
-use basalt_spec::LoadedSpec;
 use basalt_tree::{Owner, Tree};
 
 use crate::assemble::images::assemble_all;
 use crate::error::BuildError;
 use crate::plan::job::jobs;
 use crate::plan::request::BuildRequest;
-use crate::project::title::title;
+use crate::project::project::Project;
 use crate::read::contents::PackageContents;
 use crate::resolve::lock::resolve;
 use crate::run::session::Session;
@@ -45,20 +44,20 @@ pub struct SliceOutcome {
 /// As [`crate::lock`]; when a root matches nothing, or what is reached cannot start.
 pub fn slice(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     request: &SliceRequest,
 ) -> Result<SliceOutcome, BuildError> {
-    if distribution::find(&spec.base.distribution, &spec.release).is_none() {
+    if distribution::find(&project.spec.base.distribution, &project.spec.release).is_none() {
         return Err(BuildError::Spec(format!(
             "the release `{}` of {} is not known",
-            spec.release, spec.base.distribution
+            project.spec.release, project.spec.base.distribution
         )));
     }
-    let mut lock = resolve(session, spec, None)?;
+    let mut lock = resolve(session, project, None)?;
     lock.sort();
-    let jobs = jobs(session, spec, &lock, &BuildRequest::default())?;
+    let jobs = jobs(session, project, &lock, &BuildRequest::default())?;
     let wanted: Vec<_> = jobs.iter().take(1).collect();
-    let mut trees = assemble_all(session, spec, &lock, &wanted, &mut CacheReport::default())?;
+    let mut trees = assemble_all(session, &lock, &wanted, &mut CacheReport::default())?;
     let (Some((packages, assembled)), Some(job)) = (trees.pop(), jobs.first()) else {
         return Err(BuildError::Spec("the spec has no image".to_owned()));
     };
@@ -67,7 +66,7 @@ pub fn slice(
         wish.roots = programs(&assembled.tree, &request.packages);
     }
     let failed = |cause| BuildError::Reach {
-        image: title(spec, &job.locked.architecture, ""),
+        image: job.title.clone(),
         cause: Box::new(cause),
     };
     if wish.roots.is_empty() {

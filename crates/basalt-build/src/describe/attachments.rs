@@ -52,7 +52,6 @@ pub(crate) fn all(
     records: &[ImageRecord],
     index: &Descriptor,
 ) -> Result<Vec<Attachment>, BuildError> {
-    let spec = materials.spec;
     let mut all = Vec::new();
     if !DOCUMENTED {
         return Ok(all);
@@ -90,7 +89,7 @@ pub(crate) fn all(
             verdict,
         ));
         images.push((
-            sbom::image(spec, job, &job.locked.architecture, subject.digest),
+            sbom::image(job, &job.locked.architecture, subject.digest),
             ImageDocument {
                 spdx_sha1: bill.spdx_sha1,
                 cyclonedx: bill.cyclonedx.0,
@@ -101,7 +100,7 @@ pub(crate) fn all(
     if let Some(newest) = jobs.iter().max_by_key(|job| job.epoch) {
         let bill = ImageIndex {
             tool: names::tool(),
-            index: sbom::image(spec, newest, "", index.digest),
+            index: sbom::image(newest, "", index.digest),
             images,
         };
         for (kind, bytes) in [
@@ -110,7 +109,7 @@ pub(crate) fn all(
         ] {
             all.push(Attachment::new(index, kind, Document::Bytes(bytes)));
         }
-        let bases = index::bases(spec, jobs, records)?;
+        let bases = index::bases(jobs, records)?;
         let jobs: Vec<&Job<'_>> = jobs.iter().collect();
         let provenance = materials.provenance(&jobs, &index.digest, &bases)?;
         all.push(Attachment::statement(

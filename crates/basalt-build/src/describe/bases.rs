@@ -1,7 +1,5 @@
 //! The manifests that images have by themselves which others are laid over.
 
-use basalt_spec::LoadedSpec;
-
 use crate::describe::image;
 use crate::describe::record::BaseManifest;
 use crate::error::BuildError;
@@ -17,7 +15,6 @@ use crate::run::session::Session;
 /// When a layer cannot be packed.
 pub(crate) fn base_manifests(
     session: &Session,
-    spec: &LoadedSpec,
     job: &Job<'_>,
     lower: &[Lower<'_>],
     facts: &LockedFacts<'_>,
@@ -29,7 +26,7 @@ pub(crate) fn base_manifests(
         let (layers, _) =
             layers::layers(cache, &base.tree, below, packages, plan, facts, job.codec)?;
         let config = image::config(base.image, &job.locked.architecture, base.epoch, &layers)?;
-        let annotations = image::annotations(base.image, &spec.release, "", base.epoch);
+        let annotations = image::annotations(base.image, &job.project.spec.release, "", base.epoch);
         Ok(BaseManifest {
             name: base.image.name.clone(),
             manifest: image::manifest(&config, &layers, annotations)?,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use basalt_digest::Digest;
 use basalt_oci::{Descriptor, Index, media_type};
-use basalt_spec::LoadedSpec;
 
 use crate::describe::image;
 use crate::describe::provenance::BaseImage;
@@ -15,14 +14,18 @@ use crate::plan::request::BuildRequest;
 
 /// The index of the images, as bytes.
 pub(crate) fn images(
-    spec: &LoadedSpec,
     request: &BuildRequest,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<Vec<u8>, BuildError> {
     let newest = jobs.iter().map(|job| job.epoch).max().unwrap_or(0);
     let annotations = jobs.first().map_or_else(BTreeMap::new, |job| {
-        image::annotations(job.image, &spec.release, &request.variant, newest)
+        image::annotations(
+            job.image,
+            &job.project.spec.release,
+            &request.variant,
+            newest,
+        )
     });
     let each = jobs.iter().zip(records);
     index_of(
@@ -49,13 +52,13 @@ fn index_of<'m>(
 
 /// The indexes that the images which these are laid over have by themselves, for the same architectures.
 pub(crate) fn bases(
-    spec: &LoadedSpec,
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<Vec<BaseImage>, BuildError> {
-    let Some(first) = records.first() else {
+    let (Some(job), Some(first)) = (jobs.first(), records.first()) else {
         return Ok(Vec::new());
     };
+    let spec = &job.project.spec;
     let mut found = Vec::new();
     for base in &first.bases {
         let image = spec.below.iter().chain([spec]).map(|one| &one.base);

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use basalt_digest::Digest;
 use basalt_lock::{Lock, LockedImage, LockedPackage};
-use basalt_spec::LoadedSpec;
 use basalt_tree::Tree;
 use rayon::prelude::*;
 
-use crate::assemble::image::Assembled;
 use crate::assemble::images::assemble_all;
 use crate::assemble::left_out;
 use crate::assemble::records::count_files;
+use crate::assemble::steps::Assembled;
 use crate::describe::bases::base_manifests;
 use crate::describe::bill::CachedBill;
 use crate::describe::record::{ImageRecord, SlicedReport};
@@ -20,7 +19,6 @@ use crate::error::BuildError;
 use crate::pack::bases::base_trees;
 use crate::pack::layers::{self, DirectoryTimes, LockedFacts};
 use crate::plan::job::Job;
-use crate::project::title::title;
 use crate::read::package::ReadPackage;
 use crate::run::session::Session;
 use crate::run::stage::{CacheReport, Stage};
@@ -28,19 +26,16 @@ use crate::run::stage::{CacheReport, Stage};
 /// Makes images whose layers are not all in the cache.
 pub(crate) fn make(
     session: &Session,
-    spec: &LoadedSpec,
     lock: &Lock,
     jobs: &[&Job<'_>],
     cache: &mut CacheReport,
 ) -> Result<Vec<ImageRecord>, BuildError> {
-    let trees = assemble_all(session, spec, lock, jobs, cache)?;
+    let trees = assemble_all(session, lock, jobs, cache)?;
     let (records, counts) = session.stage(Stage::Pack, jobs.len() as u64, || {
         let packed: Vec<(ImageRecord, usize)> = jobs
             .par_iter()
             .zip(&trees)
-            .map(|(job, (packages, assembled))| {
-                pack_one(session, spec, lock, job, packages, assembled)
-            })
+            .map(|(job, (packages, assembled))| pack_one(session, job, packages, assembled))
             .collect::<Result<_, BuildError>>()?;
         let layers: usize = packed.iter().map(|(record, _)| record.layers.len()).sum();
         let cached: usize = packed.iter().map(|(_, cached)| *cached).sum();
@@ -55,11 +50,8 @@ pub(crate) fn make(
 }
 
 /// The packages of an image, with what it calls them.
-fn named<'l>(
-    lock: &'l Lock,
-    job: &Job<'l>,
-) -> impl Iterator<Item = (&'l str, &'l LockedPackage)> + use<'l> {
-    let locked = job.locked;
+fn named<'l>(job: &Job<'l>) -> impl Iterator<Item = (&'l str, &'l LockedPackage)> + use<'l> {
+    let (lock, locked) = (job.lock, job.locked);
     locked.packages.iter().filter_map(|name| {
         let package = lock.package(name, &locked.architecture)?;
         Some((name.as_str(), package))
@@ -67,18 +59,18 @@ fn named<'l>(
 }
 
 /// The source of each package of an image.
-fn sources<'l>(lock: &'l Lock, job: &Job<'l>) -> BTreeMap<&'l str, &'l str> {
-    named(lock, job)
+fn sources<'l>(job: &Job<'l>) -> BTreeMap<&'l str, &'l str> {
+    named(job)
         .map(|(name, package)| (name, package.source.as_str()))
         .collect()
 }
 
 /// When directories were last changed, as the lock's compatibility number has it.
-fn directory_times<'l>(lock: &'l Lock, job: &Job<'l>) -> DirectoryTimes<'l> {
-    match lock.compatibility {
+fn directory_times<'l>(job: &Job<'l>) -> DirectoryTimes<'l> {
+    match job.lock.compatibility {
         1 => DirectoryTimes::OfImage,
         _ => DirectoryTimes::OfLayer(
-            named(lock, job)
+            named(job)
                 .map(|(name, package)| (name, package.date))
                 .collect(),
         ),
@@ -87,8 +79,6 @@ fn directory_times<'l>(lock: &'l Lock, job: &Job<'l>) -> DirectoryTimes<'l> {
 
 fn pack_one(
     session: &Session,
-    spec: &LoadedSpec,
-    lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
     assembled: &Assembled,
@@ -99,10 +89,10 @@ fn pack_one(
         layers: plan,
         ..
     } = job.locked;
-    let lower = base_trees(session, spec, lock, job, packages)?;
+    let lower = base_trees(session, job, packages)?;
     let facts = LockedFacts {
-        sources: sources(lock, job),
-        times: directory_times(lock, job),
+        sources: sources(job),
+        times: directory_times(job),
     };
     let (layers, cached) = layers::layers(
         &session.cache,
@@ -131,18 +121,18 @@ fn pack_one(
     }
     if !violations.is_empty() {
         return Err(BuildError::Assertions {
-            image: title(spec, architecture, variant),
+            image: job.title.clone(),
             violations,
         });
     }
     let config = image::config(job.image, architecture, job.epoch, &layers)?;
-    let annotations = image::annotations(job.image, &spec.release, variant, job.epoch);
+    let annotations = image::annotations(job.image, &job.project.spec.release, variant, job.epoch);
     let manifest = image::manifest(&config, &layers, annotations)?;
     let digest = Digest::of(&manifest);
-    let bill = || sbom::of_image(spec, lock, job, packages, &assembled.tree, digest);
+    let bill = || sbom::of_image(job, packages, &assembled.tree, digest);
     let (bill, bases) = rayon::join(
         || CachedBill::write(session, bill),
-        || base_manifests(session, spec, job, &lower, &facts),
+        || base_manifests(session, job, &lower, &facts),
     );
     let record = ImageRecord {
         bill: bill?,

@@ -19,8 +19,7 @@ use crate::describe::names::{self, system};
 use crate::error::BuildError;
 use crate::plan::job::Job;
 use crate::plan::request::BuildRequest;
-use crate::project::lock_file::{local_file, lock_path};
-use crate::project::slice_library;
+use crate::project::project::Project;
 use crate::run::session::Session;
 
 /// What the rest of a provenance is to be read by (docs/provenance.md).
@@ -47,7 +46,7 @@ pub(crate) struct BaseImage {
 /// What all the statements of one build share.
 pub(crate) struct Materials<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) spec: &'a LoadedSpec,
+    project: &'a Project,
     pub(crate) request: &'a BuildRequest,
     lock: &'a Lock,
     own: Vec<ResourceDescriptor>,
@@ -60,42 +59,38 @@ impl<'a> Materials<'a> {
     /// When one cannot be read any more.
     pub(crate) fn read(
         session: &'a Session,
-        spec: &'a LoadedSpec,
+        project: &'a Project,
         lock: &'a Lock,
         request: &'a BuildRequest,
     ) -> Result<Self, BuildError> {
         let mut own = Vec::new();
-        for (name, path) in spec.named_files() {
-            let limit = basalt_spec::MAXIMUM_LENGTH as u64;
-            let bytes = basalt_file::read(path, limit).map_err(|cause| BuildError::LocalFile {
-                path: path.to_owned(),
-                cause,
-            })?;
+        for (name, file) in project.spec.named_files() {
+            let bytes = file.text.as_bytes().to_vec();
             own.push(whole(name, bytes, "application/yaml"));
         }
-        let lock_name = lock_path(spec)
+        let lock_name = project
+            .lock_path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let text = lock.render().map_err(|cause| BuildError::Lock {
-            path: lock_path(spec),
+            path: project.lock_path.clone(),
             cause,
         })?;
         own.push(whole(lock_name, text.into_bytes(), "application/json"));
         for (name, digest) in &lock.files {
-            let bytes = local_file(spec, name)?;
+            let bytes = &project.file(name)?.content;
             // What is secret in a file is for the image that it was put into, not for who reads how it was made.
-            let is_public = secrets::find(&String::from_utf8_lossy(&bytes)).is_none();
+            let is_public = secrets::find(&String::from_utf8_lossy(bytes)).is_none();
             own.push(match bytes.len() <= MAXIMUM_CONTENT && is_public {
-                true => whole(name.clone(), bytes, ""),
+                true => whole(name.clone(), bytes.clone(), ""),
                 false => ResourceDescriptor::of_digest(name, digest),
             });
         }
-        if !lock.slice_definitions.is_empty() {
-            let library = slice_library::library(spec)?;
+        {
             for package in lock.slice_definitions.keys() {
-                if let Some((path, text)) = library.source(package) {
-                    let name = definition_name(spec, package, path);
+                if let Some((path, text)) = project.library.source(package) {
+                    let name = definition_name(&project.spec, package, path);
                     if let Some(secret) = secrets::find(text) {
                         let (line, column) = (secret.line, secret.column);
                         return Err(BuildError::Spec(format!(
@@ -109,7 +104,7 @@ impl<'a> Materials<'a> {
         }
         Ok(Self {
             session,
-            spec,
+            project,
             lock,
             request,
             own,
@@ -130,7 +125,7 @@ impl<'a> Materials<'a> {
         let request = self.request;
         let asked = (&request.variant, request.compression, &request.builder);
         let epoch = self.session.options.source_date_epoch;
-        let key = postcard::to_stdvec(&(own, jobs, asked, epoch, &self.spec.release));
+        let key = postcard::to_stdvec(&(own, jobs, asked, epoch, &self.project.spec.release));
         Ok(Digest::of(&key.map_err(BuildError::record)?))
     }
 
@@ -211,7 +206,7 @@ impl<'a> Materials<'a> {
         kind: &str,
         predicate: &impl serde::Serialize,
     ) -> Result<Vec<u8>, BuildError> {
-        let name = &self.spec.base.name;
+        let name = &self.project.spec.base.name;
         let subject = ResourceDescriptor::of_digest(name, subject);
         let statement = Statement::new(vec![subject], kind, predicate);
         statement
@@ -228,7 +223,7 @@ impl<'a> Materials<'a> {
             .collect();
         let mut parameters = json!({
             "spec": spec,
-            "release": self.spec.release,
+            "release": self.project.spec.release,
             "architectures": architectures,
         });
         let mut add = |key: &str, value: Value| parameters[key] = value;

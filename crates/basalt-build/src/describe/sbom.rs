@@ -7,10 +7,9 @@ use basalt_deb::relation::{Constraint, Possibility, Provide, parse_dependencies,
 use basalt_deb::stanza::Stanza;
 use basalt_deb::version::Version;
 use basalt_digest::Digest;
-use basalt_lock::{Lock, LockedPackage};
+use basalt_lock::LockedPackage;
 use basalt_oci::annotation;
 use basalt_sbom::{File, FileOwner, Image, LeftOut, Link, Original, Package, Sbom, Sha1, Source};
-use basalt_spec::LoadedSpec;
 use basalt_tree::{Kind, Owner, Placed, Source as Content, Tree, TreePath};
 
 use crate::assemble::left_out;
@@ -21,13 +20,14 @@ use crate::read::licence;
 use crate::read::package::{ReadPackage, packed_path};
 
 /// An image, or an index of images (which has no architecture), as documents name it.
-pub(crate) fn image(spec: &LoadedSpec, job: &Job<'_>, architecture: &str, digest: Digest) -> Image {
+pub(crate) fn image(job: &Job<'_>, architecture: &str, digest: Digest) -> Image {
+    let release = &job.project.spec.release;
     let variant = &job.locked.variant;
-    let mut annotations = image::annotations(job.image, &spec.release, variant, job.epoch);
+    let mut annotations = image::annotations(job.image, release, variant, job.epoch);
     let mut take = |key: &str| annotations.remove(key);
     Image {
         name: take(annotation::TITLE).unwrap_or_else(|| job.image.name.clone()),
-        version: take(annotation::VERSION).unwrap_or_else(|| spec.release.clone()),
+        version: take(annotation::VERSION).unwrap_or_else(|| release.clone()),
         architecture: architecture.to_owned(),
         digest,
         created: job.epoch,
@@ -37,8 +37,6 @@ pub(crate) fn image(spec: &LoadedSpec, job: &Job<'_>, architecture: &str, digest
 
 /// The bill of the image of which this is the tree, and this its manifest's digest.
 pub(crate) fn of_image(
-    spec: &LoadedSpec,
-    lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
     tree: &Tree,
@@ -57,21 +55,21 @@ pub(crate) fn of_image(
     .all();
     Sbom {
         tool: tool(),
-        image: image(spec, job, &job.locked.architecture, manifest),
-        system: names::system(&job.image.distribution, lock.codename()),
-        packages: all_packages(lock, job, packages, tree),
+        image: image(job, &job.locked.architecture, manifest),
+        system: names::system(&job.image.distribution, job.lock.codename()),
+        packages: all_packages(job, packages, tree),
         files,
         links,
     }
 }
 
 fn all_packages(
-    lock: &Lock,
     job: &Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
     tree: &Tree,
 ) -> Vec<Package> {
-    let locked: BTreeMap<String, &LockedPackage> = lock
+    let locked: BTreeMap<String, &LockedPackage> = job
+        .lock
         .packages_of(job.locked)
         .map(|package| (package.name_in(&job.locked.architecture), package))
         .collect();

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use basalt_lock::{Lock, LockedPackage};
+use basalt_lock::LockedPackage;
 use basalt_slice::Sliced;
-use basalt_spec::LoadedSpec;
 
-use crate::assemble::image::{Wanted, assemble};
+use crate::assemble::steps::{Wanted, assemble};
 use crate::error::BuildError;
 use crate::pack::layers::Lower;
 use crate::plan::job::Job;
 use crate::plan::policy::policy;
-use crate::project::lock_file::layered_on;
 use crate::read::contents::PackageContents;
 use crate::read::gather::request_of;
 use crate::read::package::{self, ReadPackage};
@@ -26,15 +24,13 @@ use crate::run::session::Session;
 /// When a package that the other image has other slices of cannot be read.
 pub(crate) fn base_trees<'s>(
     session: &Session,
-    spec: &'s LoadedSpec,
-    lock: &Lock,
-    job: &Job<'_>,
+    job: &'s Job<'_>,
     packages: &BTreeMap<String, ReadPackage>,
 ) -> Result<Vec<Lower<'s>>, BuildError> {
     let architecture = &job.locked.architecture;
     let mut levels = Vec::with_capacity(job.locked.below.len());
     for (below, sliced) in job.locked.below.iter().zip(&job.below) {
-        let Some(image) = layered_on(spec, below).map(|one| &one.base) else {
+        let Some(image) = job.project.layered_on(below) else {
             continue;
         };
         let names = job.locked.layers.iter().take(below.layers).flatten();
@@ -43,20 +39,18 @@ pub(crate) fn base_trees<'s>(
             .collect();
         for (name, read) in &mut mine {
             if below.slices.contains_key(name)
-                && let Some(package) = lock.package(name, architecture)
+                && let Some(package) = job.lock.package(name, architecture)
             {
-                *read = read_for(session, lock, job, sliced, package)?;
+                *read = read_for(session, job, sliced, package)?;
             }
         }
         let dates = mine
             .keys()
-            .filter_map(|name| lock.package(name, architecture));
+            .filter_map(|name| job.lock.package(name, architecture));
         let newest = dates.map(|package| package.date).max();
         let wanted = Wanted {
-            spec,
+            job,
             image,
-            lock,
-            architecture,
             variant: "",
             epoch: session.options.source_date_epoch.or(newest).unwrap_or(0),
             sliced,
@@ -79,21 +73,15 @@ pub(crate) fn base_trees<'s>(
 /// A package as an image reads it that has other slices of it; the package itself is in the cache.
 fn read_for(
     session: &Session,
-    lock: &Lock,
     job: &Job<'_>,
     sliced: &BTreeMap<String, Sliced>,
     package: &LockedPackage,
 ) -> Result<ReadPackage, BuildError> {
-    let policy = policy(
-        job,
-        sliced,
-        lock,
-        &package.name_in(&job.locked.architecture),
-    )?;
+    let policy = policy(job, sliced, &package.name_in(&job.locked.architecture))?;
     let key = package::key(package, &policy)?;
     if let Some(read) = package::remembered(&session.cache, &key)? {
         return Ok(read);
     }
-    fetch(session, &[request_of(lock, package)])?;
+    fetch(session, &[request_of(job.lock, package)])?;
     package::package(&session.cache, &session.compression, package, &policy)
 }

@@ -6,20 +6,23 @@ use basalt_digest::Digest;
 use basalt_layer::Codec;
 use basalt_lock::{Lock, LockedImage};
 use basalt_slice::Sliced;
-use basalt_spec::{Compression, ImageSpec, LoadedSpec};
+use basalt_spec::{Compression, ImageSpec};
 
 use crate::error::BuildError;
 use crate::plan::request::BuildRequest;
 use crate::plan::{kept, slices};
-use crate::project::lock_file::lock_path;
-use crate::project::slice_library::{self, Slices};
-use crate::project::title::title;
+use crate::project::project::Project;
+use crate::project::slice_library::Slices;
 use crate::run::session::Session;
 
-/// One image to be built.
+/// One image to be built, with all that the stages need to know of it.
 pub(crate) struct Job<'a> {
+    pub project: &'a Project,
+    pub lock: &'a Lock,
     pub locked: &'a LockedImage,
     pub image: &'a ImageSpec,
+    /// What it is called in messages.
+    pub title: String,
     pub epoch: i64,
     pub codec: Codec,
     pub key: Digest,
@@ -35,10 +38,11 @@ pub(crate) struct Job<'a> {
 /// When the spec has no such variant or architecture, or the lock lacks one.
 pub(crate) fn jobs<'a>(
     session: &Session,
-    spec: &'a LoadedSpec,
+    project: &'a Project,
     lock: &'a Lock,
     request: &BuildRequest,
 ) -> Result<Vec<Job<'a>>, BuildError> {
+    let spec = &project.spec;
     let image = spec.image(&request.variant).ok_or_else(|| {
         let known: Vec<&str> = spec.variants.keys().map(String::as_str).collect();
         BuildError::Spec(format!(
@@ -64,25 +68,22 @@ pub(crate) fn jobs<'a>(
         Compression::ZstdSmallest => Codec::ZstdSmallest,
     };
     let program = program_identity();
-    let library = slice_library::library(spec)?;
     image
         .architectures
         .iter()
         .filter(|one| request.architectures.is_empty() || request.architectures.contains(one))
         .map(|architecture| {
+            let title = project.title(architecture, &request.variant);
             let locked = lock.image(architecture, &request.variant).ok_or_else(|| {
                 BuildError::LockMoved {
-                    path: lock_path(spec),
-                    why: format!("it lacks {}", title(spec, architecture, &request.variant)),
+                    path: project.lock_path.clone(),
+                    why: format!("it lacks {}", title),
                 }
             })?;
             if image.minimize.is_some() == locked.kept.is_empty() {
                 return Err(BuildError::LockMoved {
-                    path: lock_path(spec),
-                    why: format!(
-                        "it does not say what is kept of {}",
-                        title(spec, architecture, &request.variant)
-                    ),
+                    path: project.lock_path.clone(),
+                    why: format!("it does not say what is kept of {}", title),
                 });
             }
             let newest = lock.packages_of(locked).map(|package| package.date).max();
@@ -105,11 +106,14 @@ pub(crate) fn jobs<'a>(
             ));
             let key = Digest::of(&key.map_err(BuildError::record)?);
             let sliced = match locked.kept.is_empty() {
-                true => slices::of_image(&library, lock, locked)?,
+                true => slices::of_image(&project.library, lock, locked)?,
                 false => kept::of_image(locked)?,
             };
             Ok(Job {
-                below: slices::of_below(&library, lock, locked, &sliced)?,
+                project,
+                lock,
+                title,
+                below: slices::of_below(&project.library, lock, locked, &sliced)?,
                 locked,
                 image,
                 epoch,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use basalt_layer::Codec;
-use basalt_lock::Lock;
 use basalt_slice::{Filter, Sliced};
 use basalt_spec::LOCALES;
 use basalt_tree::{PathPolicy, TreePath};
@@ -34,7 +33,6 @@ pub(crate) struct ReadPolicy {
 pub(crate) fn policy(
     job: &Job<'_>,
     sliced: &BTreeMap<String, Sliced>,
-    lock: &Lock,
     package: &str,
 ) -> Result<ReadPolicy, BuildError> {
     let keep = &job.image.keep;
@@ -68,6 +66,6 @@ pub(crate) fn policy(
             .filter(|locale| package == LOCALES && locale != "C.UTF-8"),
         keep_setuid,
         codec: job.codec,
-        compatibility: lock.compatibility,
+        compatibility: job.lock.compatibility,
     })
 }

@@ -1,7 +1,6 @@
 //! The archives of a spec: their signed Release files verified, their indexes opened.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 use basalt_deb::compression::Compression;
 use basalt_deb::packages::{self, CompiledIndex};
@@ -14,7 +13,7 @@ use basalt_trust::{Expectation, FreshnessError, Keyring, ReleaseFacts, Verified}
 use rayon::prelude::*;
 
 use crate::error::BuildError;
-use crate::project::lock_file::lock_path;
+use crate::project::project::Project;
 use crate::run::cause::{self, chain};
 use crate::run::session::Session;
 use crate::run::stage::Stage;
@@ -124,7 +123,8 @@ pub(crate) struct Index {
 }
 
 /// The suites that a spec takes packages from.
-fn sources(spec: &LoadedSpec) -> Result<Vec<Source>, BuildError> {
+fn sources(project: &Project) -> Result<Vec<Source>, BuildError> {
+    let spec = &project.spec;
     let ImageSpec {
         distribution,
         archives,
@@ -161,15 +161,14 @@ fn sources(spec: &LoadedSpec) -> Result<Vec<Source>, BuildError> {
         });
     }
     for archive in archives {
-        let path = spec.folder.join(Path::new(&archive.keyring));
-        let bytes = fs_err::read(&path).map_err(|cause| BuildError::LocalFile { path, cause })?;
+        let keyring = project.file(&archive.keyring)?;
         sources.push(Source {
             archive: archive.name.clone(),
             suite: archive.suite.clone(),
             expected: Expected::of(archive),
             components: archive.components.clone(),
             priority: archive.priority,
-            keyring: Keyring::from_bytes(&bytes)
+            keyring: Keyring::from_bytes(&keyring.content)
                 .map_err(|cause| trust(&archive.name, &archive.suite, cause))?,
         });
     }
@@ -187,19 +186,19 @@ fn trust(archive: &str, suite: &str, cause: basalt_trust::TrustError) -> BuildEr
 /// Fetches and verifies the Release file of each suite.
 pub(crate) fn suites(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     former: Option<&Lock>,
 ) -> Result<Vec<Suite>, BuildError> {
-    let sources = sources(spec)?;
+    let sources = sources(project)?;
     if session.options.clock.as_of {
-        not_before_lock(session, spec, former)?;
+        not_before_lock(session, project, former)?;
     }
     session.stage(Stage::Archives, sources.len() as u64, || {
         let suites: Vec<Suite> = sources
             .par_iter()
             .map(|source| suite(session, source, former))
             .collect::<Result<_, _>>()?;
-        of_one_release(spec, &suites)?;
+        of_one_release(&project.spec, &suites)?;
         let newest = suites
             .iter()
             .map(|suite| suite.snapshot.date)
@@ -296,7 +295,7 @@ fn verify(
 /// A lock only goes forward: one of the past cannot be made over a newer one.
 fn not_before_lock(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     former: Option<&Lock>,
 ) -> Result<(), BuildError> {
     let now = session.options.clock.now;
@@ -308,7 +307,7 @@ fn not_before_lock(
         None => Ok(()),
         Some(snapshot) => Err(BuildError::Spec(format!(
             "the lock {} has the archive {}, suite {}, of {}, after the moment asked for ({}): a lock never goes back by itself; move it away, or lock a copy of the spec",
-            lock_path(spec).display(),
+            project.lock_path.display(),
             snapshot.archive,
             snapshot.suite,
             basalt_oci::date(snapshot.date),

@@ -8,7 +8,7 @@ use basalt_digest::Digest;
 use basalt_effects::{Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
 use basalt_lock::{LockedPackage, LockedScript};
-use basalt_spec::LoadedSpec;
+use basalt_spec::ImageSpec;
 use serde::{Deserialize, Serialize};
 
 use crate::control::claim::Promised;
@@ -31,25 +31,40 @@ pub(crate) fn request(record: &PackageRecord, suite: &Suite) -> Request {
 }
 
 /// A package's control member, as the cache remembers it, else read from its file, of this digest.
+///
+/// # Errors
+/// When the cache has neither, or the package is another than was promised.
 pub(crate) fn control(
     session: &Session,
     record: &PackageRecord,
     digest: &Digest,
 ) -> Result<Control, BuildError> {
-    let control = control_of(session, record, digest)?;
     let promised = Promised {
         name: &record.name,
         version: record.version.as_str(),
         architecture: &record.architecture,
     };
-    promised.check(&control)?;
-    Ok(control)
+    control_of(session, &promised, digest, record.size)
+}
+
+/// As [`control`], of a package that a lock names.
+pub(crate) fn locked_control(
+    session: &Session,
+    package: &LockedPackage,
+) -> Result<Control, BuildError> {
+    let promised = Promised {
+        name: &package.name,
+        version: &package.version,
+        architecture: &package.architecture,
+    };
+    control_of(session, &promised, &package.sha256, package.size)
 }
 
 fn control_of(
     session: &Session,
-    record: &PackageRecord,
+    promised: &Promised<'_>,
     digest: &Digest,
+    size: u64,
 ) -> Result<Control, BuildError> {
     #[derive(Serialize, Deserialize)]
     struct Fact {
@@ -64,18 +79,20 @@ fn control_of(
             date,
         }) = postcard::from_bytes(&bytes)
     {
-        return Ok(Control {
+        let control = Control {
             stanza,
             members,
             date,
-        });
+        };
+        promised.check(&control)?;
+        return Ok(control);
     }
     let blob = session
         .cache
-        .open_verified(digest, record.size)?
+        .open_verified(digest, size)?
         .ok_or(BuildError::LostBlob { digest: *digest })?;
     let control = deb::read_control(blob, &deb::Limits::default())
-        .map_err(|error| cause::of_package(&record.name, &record.version.to_string(), &error))?;
+        .map_err(|error| cause::of_package(promised.name, promised.version, &error))?;
     let fact = Fact {
         stanza: control.stanza.clone(),
         members: control.members.clone(),
@@ -83,12 +100,13 @@ fn control_of(
     };
     let bytes = postcard::to_stdvec(&fact).map_err(BuildError::record)?;
     session.cache.put_fact("control", digest, &bytes)?;
+    promised.check(&control)?;
     Ok(control)
 }
 
 pub(crate) fn locked(
     session: &Session,
-    spec: &LoadedSpec,
+    image: &ImageSpec,
     record: &PackageRecord,
     suite: &Suite,
 ) -> Result<(LockedPackage, Explanation), BuildError> {
@@ -102,7 +120,7 @@ pub(crate) fn locked(
             members: &control.members,
             paths: &[],
         },
-        &spec.base,
+        image,
     );
     let scripts = explanation
         .scripts

@@ -6,16 +6,16 @@ use basalt_deb::packages::PackageRecord;
 use basalt_effects::Explanation;
 use basalt_fetch::Request;
 use basalt_lock::{COMPATIBILITY, FORMAT, Lock, LockedPackage};
-use basalt_spec::LoadedSpec;
 use rayon::prelude::*;
 
 use crate::control::scripts::refuse_unexplained;
 use crate::error::BuildError;
-use crate::project::lock_file::{local_files, read_lock};
+use crate::project::lock_file::{lock_path, read_lock};
+use crate::project::project::Project;
 use crate::project::slice_library;
 use crate::resolve::accounts::allocate;
 use crate::resolve::archives::{self, Suite};
-use crate::resolve::closures::{Solved, architectures, solve_all, solve_below};
+use crate::resolve::closures::{Offer, Solved, architectures, solve_all, solve_below};
 use crate::resolve::control::{locked, request};
 use crate::resolve::layering::{self, Level};
 use crate::run::download::fetch;
@@ -25,16 +25,16 @@ use crate::run::stage::Stage;
 /// The lock of a spec by its archives as they are now; nothing is written.
 pub(crate) fn resolve(
     session: &Session,
-    spec: &LoadedSpec,
+    project: &Project,
     former: Option<&Lock>,
 ) -> Result<Lock, BuildError> {
-    // What is on this machine comes first: what is wrong with it is known before anything is fetched.
-    let files = local_files(spec)?;
-    let library = slice_library::library(spec)?;
-    let suites = archives::suites(session, spec, former)?;
+    let spec = &project.spec;
+    let library = &project.library;
+    let suites = archives::suites(session, project, former)?;
     let (solved, below) = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &architectures(spec))?;
-        let solved = solve_all(spec, &suites, &indexes, &library)?;
+        let offer = Offer::new(&suites, &indexes, library);
+        let solved = solve_all(project, &offer)?;
         let count: BTreeSet<&String> = solved
             .iter()
             .flat_map(|image| image.packages.keys())
@@ -43,11 +43,11 @@ pub(crate) fn resolve(
         let below: Vec<Vec<Solved>> = spec
             .below
             .iter()
-            .map(|below| solve_below(spec, below, &suites, &indexes, &library))
+            .map(|below| solve_below(spec, below, &offer))
             .collect();
         Ok(((solved, below), result))
     })?;
-    slice_library::warn_of_malformed(&library, session);
+    slice_library::warn_of_malformed(library, session);
     let mut records: BTreeMap<(&str, &str), (&PackageRecord, &Suite)> = BTreeMap::new();
     for (record, suite) in solved.iter().flat_map(|image| image.packages.values()) {
         records.insert(
@@ -63,7 +63,7 @@ pub(crate) fn resolve(
     let controls = session.stage(Stage::Explain, records.len() as u64, || {
         let controls: Vec<(LockedPackage, Explanation)> = records
             .par_iter()
-            .map(|(_, (record, suite))| locked(session, spec, record, suite))
+            .map(|(_, (record, suite))| locked(session, &spec.base, record, suite))
             .collect::<Result<_, BuildError>>()?;
         refuse_unexplained(controls.iter().map(|(_, explanation)| explanation))?;
         let scripts: usize = controls
@@ -76,7 +76,7 @@ pub(crate) fn resolve(
     let mut levels = Vec::with_capacity(below.len());
     for (spec, solved) in spec.below.iter().zip(&below) {
         // Its own plan, if it has one, so that both come to the same layers.
-        let former = read_lock(spec)?;
+        let former = read_lock(&lock_path(spec))?;
         levels.push(Level::new(spec, solved, former.as_ref()));
     }
     let clock = session.options.clock;
@@ -93,7 +93,7 @@ pub(crate) fn resolve(
         images,
         users: ids.users,
         groups: ids.groups,
-        files,
+        files: project.file_digests(),
         slice_definitions: slice_library::digests(
             &library,
             solved.iter().map(|image| &image.slices),

@@ -34,8 +34,8 @@ pub(crate) fn indexes(
     jobs: &[Job<'_>],
     records: &[ImageRecord],
 ) -> Result<Indexes, BuildError> {
-    let Materials { spec, request, .. } = *materials;
-    let bytes = images(spec, request, jobs, records)?;
+    let Materials { request, .. } = *materials;
+    let bytes = images(request, jobs, records)?;
     let mut descriptor = Descriptor::of(media_type::INDEX, &bytes);
     let tag = match request.variant.as_str() {
         "" => "latest".to_owned(),

@@ -33,11 +33,11 @@ pub(super) fn run(
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
     check_builder(own.output.builder_id.as_deref())?;
-    let (spec, session, progress) = session::open(&own.source, global, terminal)?;
+    let (project, session, progress) = session::open(&own.source, global, terminal)?;
     let variant = own.output.variant.clone().unwrap_or_default();
     let output = match &own.output.output {
         Some(output) => output.clone(),
-        None => session::default_output(&spec, &variant),
+        None => session::default_output(&project.spec, &variant),
     };
     let archives = own.output.archive.iter().map(|(_, file)| file);
     for target in archives.chain([&output]) {
@@ -56,7 +56,7 @@ pub(super) fn run(
         locked: own.output.locked,
         builder: own.output.builder_id.clone(),
     };
-    let report = basalt_build::build(&session, &spec, &request)?;
+    let report = basalt_build::build(&session, &project, &request)?;
     progress.finish();
     let mut loaded = None;
     if !own.output.archive.is_empty() || own.output.load.is_some() {

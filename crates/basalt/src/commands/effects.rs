@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use basalt_build::Project;
 use basalt_effects::Explanation;
 use basalt_spec::LoadedSpec;
 use clap::{Args, ValueEnum};
@@ -66,17 +67,18 @@ pub(super) fn run(
     let is_file = |name: &&String| name.contains('/') || name.ends_with(".deb");
     let (files, names): (Vec<&String>, Vec<&String>) = own.packages.iter().partition(is_file);
     let names: Vec<String> = names.into_iter().cloned().collect();
-    let spec = spec(own, &names)?;
+    let project = Project::open(spec(own, &names)?)?;
+    let spec = &project.spec;
     let mut explanations = Vec::new();
     if files.is_empty() || !names.is_empty() {
-        let (session, progress) = session::open_for(&spec, &own.archives, global, terminal)?;
+        let (session, progress) = session::open_for(spec, &own.archives, global, terminal)?;
         let first = spec.base.architectures.first().map(ToString::to_string);
         let architecture = own.arch.clone().or(first).unwrap_or_default();
-        explanations = basalt_build::explanations(&session, &spec, &architecture, &names)?;
+        explanations = basalt_build::explanations(&session, &project, &architecture, &names)?;
         progress.finish();
     }
     for file in files {
-        explanations.push(basalt_build::explanation_of_file(Path::new(file), &spec)?);
+        explanations.push(basalt_build::explanation_of_file(Path::new(file), spec)?);
     }
     let document = json!({ "packages": explanations });
     terminal.answer(&document, || match own.stanza {

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use basalt_build::{LeftOutPath, Origin, Session};
-use basalt_spec::LoadedSpec;
+use basalt_build::{AssembledImage, LeftOutPath, Origin};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -52,15 +51,15 @@ pub(super) fn run(
     if !is_spec(&own.source.spec) {
         return of_image(own, terminal);
     }
-    let (spec, session, progress) = session::open(&own.source, global, terminal)?;
+    let (project, session, progress) = session::open(&own.source, global, terminal)?;
+    let spec = &project.spec;
     let first = spec.base.architectures.first().map(ToString::to_string);
     let architecture = own.arch.clone().or(first).unwrap_or_default();
     if own.subject.starts_with('/') {
-        let origin =
-            basalt_build::origin(&session, &spec, &architecture, &own.variant, &own.subject)?;
+        let image = AssembledImage::assemble(&session, &project, &architecture, &own.variant)?;
         progress.finish();
-        let Some(origin) = origin else {
-            if let Some(left_out) = left_out(own, &session, &spec, &architecture)? {
+        let Some(origin) = image.origin(&own.subject)? else {
+            if let Some(left_out) = left_out(&image, &own.subject) {
                 let minimized = spec
                     .image(&own.variant)
                     .is_some_and(|image| image.minimize.is_some());
@@ -68,8 +67,7 @@ pub(super) fn run(
                 return Ok(Status::Done);
             }
             let name = own.subject.rsplit('/').next().unwrap_or("");
-            let near =
-                basalt_build::paths_named(&session, &spec, &architecture, &own.variant, name)?;
+            let near = image.paths_named(name);
             let failure = Failure::new(
                 Status::Failed,
                 format!("nothing stands at {} in the image", own.subject),
@@ -82,8 +80,8 @@ pub(super) fn run(
         terminal.answer(&origin, || path_text(&origin))?;
         return Ok(Status::Done);
     }
-    let lock = basalt_build::current_lock(&session, &spec, false)?;
-    let reasons = basalt_build::reasons(&session, &spec, &architecture, &own.variant)?;
+    let lock = basalt_build::current_lock(&session, &project, false)?;
+    let reasons = basalt_build::reasons(&session, &project, &lock, &architecture, &own.variant)?;
     progress.finish();
     let Some(why) = reasons.get(&own.subject) else {
         let message = format!("{} is not in the image", own.subject);
@@ -156,15 +154,9 @@ struct LeftOut {
 }
 
 /// Who would bring the path that was asked for, had slices not left it out.
-fn left_out(
-    own: &ExplainArguments,
-    session: &Session,
-    spec: &LoadedSpec,
-    architecture: &str,
-) -> Result<Option<LeftOut>, Failure> {
-    let packages = basalt_build::partial_packages(session, spec, architecture, &own.variant)?;
-    Ok(packages.into_iter().find_map(|package| {
-        let is_it = |one: &LeftOutPath| one.path.absolute() == own.subject;
+fn left_out(image: &AssembledImage, path: &str) -> Option<LeftOut> {
+    image.partial_packages().into_iter().find_map(|package| {
+        let is_it = |one: &LeftOutPath| one.path.absolute() == path;
         let left_out = package.left_out.into_iter().find(is_it)?;
         Some(LeftOut {
             package: package.package,
@@ -172,7 +164,7 @@ fn left_out(
             slices: package.slices,
             left_out,
         })
-    }))
+    })
 }
 
 fn left_out_text(one: &LeftOut, minimized: bool) -> String {

@@ -24,8 +24,8 @@ pub(super) fn run(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
-    let (spec, session, progress) = session::open(&own.source, global, terminal)?;
-    let (_, outcome) = basalt_build::lock(&session, &spec)?;
+    let (project, session, progress) = session::open(&own.source, global, terminal)?;
+    let (_, outcome) = basalt_build::lock(&session, &project)?;
     progress.finish();
     terminal.summary(&outcome, || {
         let path = outcome.path.display();

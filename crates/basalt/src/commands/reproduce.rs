@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use basalt_build::{BuildRequest, Recipe};
+use basalt_build::{BuildRequest, Project, Recipe};
 use basalt_digest::Digest;
 use basalt_oci::{ContentLimits, Descriptor, FileKind, Image, Layout, covered, filesystem};
 use clap::Args;
@@ -80,7 +80,7 @@ pub(super) fn run(
         locked: true,
         builder: Some(recipe.builder().to_owned()),
     };
-    basalt_build::build(&session, &spec, &request)?;
+    basalt_build::build(&session, &Project::open(spec)?, &request)?;
     progress.finish();
     let again = Layout::open(&output)?;
     let built = built(&again, target.is_index())?;

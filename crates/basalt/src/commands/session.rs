@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use basalt_build::{Options, Session};
+use basalt_build::{Options, Project, Session};
 use basalt_fetch::{Identity, Mirror, MirrorOptions, Snapshots, Trust};
 use basalt_spec::LoadedSpec;
 
@@ -13,16 +13,16 @@ use crate::failure::{Failure, Status};
 use crate::interruption;
 use crate::terminal::{Progress, Terminal};
 
-/// Loads the spec and opens a session.
+/// Loads the spec with the files that it names, and opens a session.
 pub(super) fn open(
     source: &SourceArguments,
     global: &GlobalArguments,
     terminal: &Terminal,
-) -> Result<(LoadedSpec, Session, Arc<Progress>), Failure> {
+) -> Result<(Project, Session, Arc<Progress>), Failure> {
     let spec = basalt_spec::load(&source.spec, source.release.as_deref())?;
     interruption::writes(&basalt_build::lock_path(&spec));
     let (session, progress) = open_for(&spec, &source.archives, global, terminal)?;
-    Ok((spec, session, progress))
+    Ok((Project::open(spec)?, session, progress))
 }
 
 /// Opens a session for a spec that is loaded.

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use basalt_build::{SliceOutcome, SliceRequest};
+use basalt_build::{Project, SliceOutcome, SliceRequest};
 use basalt_reach::{Proposal, Wish, propose};
 use basalt_tree::{Owner, TreePath};
 use clap::Args;
@@ -73,6 +73,7 @@ pub(super) fn run(
     });
     let spec = basalt_spec::load_text(Path::new("slice.yaml"), &text.to_string(), None)?;
     let (session, progress) = session::open_for(&spec, &own.archives, global, terminal)?;
+    let project = Project::open(spec)?;
     let request = SliceRequest {
         packages: own.packages.clone(),
         wish: Wish {
@@ -81,7 +82,7 @@ pub(super) fn run(
             leave_out: own.leave_out.clone(),
         },
     };
-    let outcome = basalt_build::slice(&session, &spec, &request)?;
+    let outcome = basalt_build::slice(&session, &project, &request)?;
     progress.finish();
     if let Some(path) = &own.why {
         why(&outcome, path, terminal)?;

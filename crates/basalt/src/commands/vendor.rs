@@ -34,8 +34,8 @@ pub(super) fn run(
     global: &GlobalArguments,
     terminal: &Terminal,
 ) -> Result<Status, Failure> {
-    let (spec, session, progress) = session::open(&own.source, global, terminal)?;
-    let lock = basalt_build::current_lock(&session, &spec, own.locked)?;
+    let (project, session, progress) = session::open(&own.source, global, terminal)?;
+    let lock = basalt_build::current_lock(&session, &project, own.locked)?;
     interruption::writes_into(&own.store);
     let store = VendorStore::open(&own.store)?;
     let (packages, size) = basalt_build::vendor(&session, &lock, &store)?;
