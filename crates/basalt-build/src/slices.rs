@@ -72,13 +72,13 @@ fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<
     Ok(())
 }
 
-/// Says which definitions are malformed: no slice of theirs is taken, or that was an error.
+/// Says which definitions and slices are malformed: nothing of them is taken, or that was an error.
 pub(crate) fn warn_of_malformed(library: &Library, session: &Session) {
     let malformed = library.malformed();
     for error in malformed.iter().take(SHOWN_MALFORMED) {
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let note = "no slice of it is taken, so this does no harm here";
+        let note = "nothing of it is taken, so this does no harm here";
         session
             .observer
             .warning(&format!("warning: {text}\n{note}"));

@@ -46,6 +46,8 @@ struct Entry {
 pub struct Library {
     entries: BTreeMap<String, Entry>,
     malformed: Vec<SpecError>,
+    /// How many files were added.
+    files: usize,
 }
 
 impl Library {
@@ -65,19 +67,25 @@ impl Library {
     }
 
     /// Adds the definition of a file; one of the same package that is there goes. One that is
-    /// malformed is an error only for who takes a slice of its package: see [`Self::malformed`].
+    /// malformed is an error only for who takes a slice of its package, and a malformed slice only for
+    /// who takes that one: see [`Self::malformed`].
     ///
     /// # Errors
     /// [`SliceError::TooMany`].
     pub fn add(&mut self, path: &Path, text: &str) -> Result<(), SliceError> {
-        if self.entries.len() + self.malformed.len() >= MAXIMUM_DEFINITIONS {
+        self.files += 1;
+        if self.files > MAXIMUM_DEFINITIONS {
             return Err(SliceError::TooMany {
                 maximum: MAXIMUM_DEFINITIONS,
             });
         }
         let definition = Definition::parse(path, text);
         let package = match &definition {
-            Ok(definition) => Some(definition.package.clone()),
+            Ok(definition) => {
+                self.malformed
+                    .extend(definition.malformed.values().cloned());
+                Some(definition.package.clone())
+            }
             Err(error) => {
                 self.malformed.push(error.clone());
                 Definition::package_of(path, text)
@@ -94,13 +102,13 @@ impl Library {
         Ok(())
     }
 
-    /// The definitions that are well-formed, sorted by package.
+    /// The definitions that are well-formed but for some slices, sorted by package.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         let entries = self.entries.values();
         entries.filter_map(|entry| entry.definition.as_ref().ok())
     }
 
-    /// What is wrong with the others, in the order in which they were added.
+    /// What is wrong with the others, and with those slices, in the order in which they were added.
     pub fn malformed(&self) -> &[SpecError] {
         &self.malformed
     }
@@ -119,6 +127,12 @@ impl Library {
 
     /// The slice of a package.
     pub(crate) fn slice(&self, reference: &Reference) -> Result<(&Definition, &Slice), SliceError> {
+        if let Some((store, package)) = reference.package.split_once('/') {
+            return Err(SliceError::Store {
+                package: package.to_owned(),
+                store: store.to_owned(),
+            });
+        }
         let Some(entry) = self.entries.get(&reference.package) else {
             let known = self.entries.keys().map(String::as_str);
             return Err(SliceError::UnknownPackage {
@@ -135,6 +149,9 @@ impl Library {
                 package: reference.package.clone(),
                 store: store.clone(),
             });
+        }
+        if let Some(error) = definition.malformed.get(&reference.slice) {
+            return Err(error.clone().into());
         }
         let slices = &definition.slices;
         match slices.get(&reference.slice) {
