@@ -149,8 +149,10 @@ impl Definition {
         }
         for (name, slice) in &definition.slices {
             if let Some((word, message, help)) = slice.fault(name) {
-                let word = word.trim_end_matches('/');
-                let error = SpecError::at_words(path, text, &[name, word], message.as_str())
+                let words = [word, word.trim_end_matches('/')];
+                let error = words
+                    .into_iter()
+                    .find_map(|word| SpecError::at_words(path, text, &[name, word], &*message))
                     .unwrap_or_else(|| SpecError::at_word(path, text, name, message))
                     .with_help(Some(help.to_owned()));
                 malformed.insert(name.clone(), error);
@@ -180,10 +182,10 @@ impl Definition {
 
 impl Slice {
     /// What is wrong with a slice of this name: the word that is, a sentence, and what to do about it.
-    fn fault(&self, name: &str) -> Option<(&str, String, &'static str)> {
+    fn fault<'a>(&'a self, name: &'a str) -> Option<(&'a str, String, &'static str)> {
         if !is_slice(name) {
             return Some((
-                "",
+                name,
                 format!("`{name}` is no name of a slice"),
                 "lower-case letters, digits and `-`, three at least, first a letter",
             ));

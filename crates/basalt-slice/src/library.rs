@@ -108,6 +108,11 @@ impl Library {
         entries.filter_map(|entry| entry.definition.as_ref().ok())
     }
 
+    /// The definition of a package, if it has one that is well-formed but for some slices.
+    pub(crate) fn definition(&self, package: &str) -> Option<&Definition> {
+        self.entries.get(package)?.definition.as_ref().ok()
+    }
+
     /// What is wrong with the others, and with those slices, in the order in which they were added.
     pub fn malformed(&self) -> &[SpecError] {
         &self.malformed
@@ -199,14 +204,26 @@ impl Library {
     /// Two slices say different things of one path: at the place where the second does.
     pub(crate) fn conflict(&self, path: &str, first: &Reference, second: &Reference) -> SliceError {
         let message = format!("the slices {first} and {second} say different things of {path}");
-        let placed = self.entries.get(&second.package).and_then(|entry| {
-            let words = [second.slice.as_str(), path.trim_end_matches('/')];
-            SpecError::at_words(&entry.path, &entry.text, &words, message.as_str())
-        });
-        placed
-            .unwrap_or_else(|| SpecError::of_file(second.to_string(), message))
+        self.at_content(path, second, message)
             .with_help(Some("leave one of them out, or make them agree".to_owned()))
             .into()
+    }
+
+    /// A package is preferred to itself: at the place where its slice prefers the first one.
+    pub(crate) fn prefers_itself(&self, path: &str, slice: &Reference) -> SliceError {
+        let message = format!("the slice {slice} leaves {path} to its own package in the end");
+        self.at_content(path, slice, message)
+            .with_help(Some("take one of these out of `prefer`".to_owned()))
+            .into()
+    }
+
+    /// An error at the place where a slice says something of a path.
+    fn at_content(&self, path: &str, slice: &Reference, message: String) -> SpecError {
+        let placed = self.entries.get(&slice.package).and_then(|entry| {
+            let words = [slice.slice.as_str(), path.trim_end_matches('/')];
+            SpecError::at_words(&entry.path, &entry.text, &words, message.as_str())
+        });
+        placed.unwrap_or_else(|| SpecError::of_file(slice.to_string(), message))
     }
 
     /// An error of a definition that another names, at the place where it does.

@@ -77,6 +77,20 @@ impl LoadedSpec {
         })
     }
 
+    /// An error about a local path that stands under this key: at the path, in the file of the spec that
+    /// has it there; at the key, when the path is written in another way.
+    pub fn at_path(&self, key: &str, local: &str, message: &str) -> SpecError {
+        let written = self.named_files().find_map(|(name, file)| {
+            let folder = Path::new(&name).parent()?;
+            let written = Path::new(local).strip_prefix(folder).ok()?;
+            let text = read_text(file).ok()?;
+            SpecError::at_words(file, &text, &[key, written.to_str()?], message)
+        });
+        written
+            .or_else(|| self.at_words(&[key], message))
+            .unwrap_or_else(|| SpecError::of_file(&self.path, message))
+    }
+
     /// The files that it was read from, each with its name relative to the spec's folder.
     pub fn named_files(&self) -> impl Iterator<Item = (String, &Path)> {
         self.files.iter().map(|path| {

@@ -222,6 +222,64 @@ fn a_file_on_the_command_line_may_be_a_pipe_of_the_shell() {
 }
 
 #[test]
+fn what_is_no_folder_of_definitions_is_refused_where_the_spec_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    let write = |name: &str, text: &str| {
+        let path = place.join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("it is made");
+        fs::write(path, text).expect("it is written");
+    };
+    special(place);
+    write("file", "package: aa\n");
+    write("release/chisel.yaml", "format: v3\n");
+    write("other/chisel.yaml", "format: v3\n");
+    write("other/slices", "");
+    symlink("loop", place.join("loop")).expect("it is made");
+    let refused = |spec: &str, place_in_spec: &str, what: &str| {
+        for arguments in [&["lock", spec][..], &["build", spec, "--output", "oci:out"]] {
+            let output = run(place, &[], arguments);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{arguments:?}: {error}");
+            for words in [place_in_spec, what, "slice definitions"] {
+                assert!(error.contains(words), "{arguments:?} {words}: {error}");
+            }
+        }
+    };
+    for (name, what) in [
+        ("fifo", "is no folder"),
+        ("to-fifo", "is no folder"),
+        ("to-zero", "is no folder"),
+        ("/dev/null", "is no folder"),
+        ("file", "is no folder"),
+        ("other", "other/slices is no folder"),
+        ("release", "release/slices cannot be read"),
+        ("nothing", "cannot be read"),
+        ("file/nothing", "cannot be read"),
+        ("loop", "cannot be read"),
+    ] {
+        for slices in ["", "slices: { tzdata: [core] }\n"] {
+            write(
+                "spec.yaml",
+                &format!("{SPEC}{slices}slice-definitions: [{name}]\n"),
+            );
+            let line = 5 + slices.lines().count();
+            refused("spec.yaml", &format!("spec.yaml:{line}:21"), what);
+        }
+    }
+    // In a variant, and in an included spec of another folder.
+    write(
+        "spec.yaml",
+        &format!("{SPEC}variants:\n  more:\n    slice-definitions:\n      - fifo\n"),
+    );
+    refused("spec.yaml", "spec.yaml:8:9", "is no folder");
+    write("sub/base.yaml", "slice-definitions: [file]\n");
+    write("sub/file", "");
+    write("spec.yaml", &format!("{SPEC}include: [sub/base.yaml]\n"));
+    refused("spec.yaml", "sub/base.yaml:1:21", "is no folder");
+}
+
+#[test]
 fn the_documented_sizes_hold() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path();
