@@ -136,9 +136,9 @@ impl Definition {
             match yaml::read(path, text, &malformed) {
                 Ok(definition) => break definition,
                 Err((Some(slice), error)) if malformed.len() < MAXIMUM_MALFORMED => {
-                    malformed.insert(slice, error);
+                    malformed.insert(slice, *error);
                 }
-                Err((_, error)) => return Err(error),
+                Err((_, error)) => return Err(*error),
             }
         };
         let package = &definition.package;

@@ -25,14 +25,14 @@ pub(crate) fn read(
     path: &Path,
     text: &str,
     left_out: &BTreeMap<String, SpecError>,
-) -> Result<Definition, (Option<String>, SpecError)> {
+) -> Result<Definition, (Option<String>, Box<SpecError>)> {
     let within = RefCell::new(None);
     let reader = Reader {
         left_out,
         within: &within,
     };
     let read = basalt_spec::from_yaml_by(path, text, MAXIMUM_NODES, DefinitionReader(reader));
-    read.map_err(|error| (within.take(), error))
+    read.map_err(|error| (within.take(), Box::new(error)))
 }
 
 /// What the readers of a definition and of its slices know.
