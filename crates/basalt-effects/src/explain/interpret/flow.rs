@@ -50,7 +50,11 @@ impl<'s> Interpreter<'s> {
     }
 
     /// Follows what is only tested, if it is: its failure then does not end the script.
-    pub(super) fn tested_if(&mut self, tested: bool, inner: impl FnOnce(&mut Self) -> Flow) -> Flow {
+    pub(super) fn tested_if(
+        &mut self,
+        tested: bool,
+        inner: impl FnOnce(&mut Self) -> Flow,
+    ) -> Flow {
         self.tested += usize::from(tested);
         let flow = inner(self);
         self.tested -= usize::from(tested);
@@ -149,7 +153,9 @@ impl<'s> Interpreter<'s> {
         };
         let outer = (redirected.sink.is_some() || redirected.discarded)
             .then(|| self.output.replace(Some(String::new())));
-        let flow = self.reading(redirected.input, |interpreter| interpreter.compound(command));
+        let flow = self.reading(redirected.input, |interpreter| {
+            interpreter.compound(command)
+        });
         if let Some(outer) = outer {
             let text = std::mem::replace(&mut self.output, outer).flatten();
             self.lines(command.lines);

@@ -92,7 +92,13 @@ impl<'s> Interpreter<'s> {
     }
 
     /// One turn of a loop. Where something of it is not known, or it changes nothing, it is as if it had not been followed.
-    fn turn(&mut self, until: bool, condition: &'s List, body: &'s List, last: &mut Status) -> Turn {
+    fn turn(
+        &mut self,
+        until: bool,
+        condition: &'s List,
+        body: &'s List,
+        last: &mut Status,
+    ) -> Turn {
         let notes = self.notes.len();
         let saved = self.copied();
         let output = self.copied_output();

@@ -43,13 +43,16 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Whether bare text of an assignment begins with `~`, or has one after `:` or the first `=`.
 fn has_home(pieces: &[Piece]) -> bool {
-    pieces.iter().enumerate().any(|(number, piece)| match piece {
-        Piece::Text(text) => {
-            let begins = number == 0 && (text.starts_with('~') || text.contains("=~"));
-            begins || text.contains(":~")
-        }
-        _ => false,
-    })
+    pieces
+        .iter()
+        .enumerate()
+        .any(|(number, piece)| match piece {
+            Piece::Text(text) => {
+                let begins = number == 0 && (text.starts_with('~') || text.contains("=~"));
+                begins || text.contains(":~")
+            }
+            _ => false,
+        })
 }
 
 /// The fields that words expand to.
