@@ -56,7 +56,13 @@ fn makes(shell: &str, body: &str, expected: &[&str]) {
     assert_eq!(run(shell, body), expected, "{shell} of {body}");
     assert_eq!(
         followed(shell, body).as_deref(),
-        Some(expected.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>()).as_deref(),
+        Some(
+            expected
+                .iter()
+                .map(|path| (*path).to_owned())
+                .collect::<Vec<_>>()
+        )
+        .as_deref(),
         "{shell}: {body}\n{}",
         explained(shell, body)
     );

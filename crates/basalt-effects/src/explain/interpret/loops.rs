@@ -91,7 +91,7 @@ impl<'s> Interpreter<'s> {
         })
     }
 
-    /// One turn of a loop. Where something of it is not known, or it changes nothing, it is as if it had not been followed.
+    /// One turn of a loop. Where something of it is not known, it is as if it had not been followed.
     fn turn(
         &mut self,
         until: bool,
@@ -99,6 +99,7 @@ impl<'s> Interpreter<'s> {
         body: &'s List,
         last: &mut Status,
     ) -> Turn {
+        let line = self.line;
         let notes = self.notes.len();
         let saved = self.copied();
         let output = self.copied_output();
@@ -128,9 +129,10 @@ impl<'s> Interpreter<'s> {
                 .iter()
                 .skip(notes)
                 .all(|note| matches!(note.meaning, Meaning::Known(_)));
+        let mut is_endless = false;
         if goes_on {
             self.spend(self.state.weight());
-            known &= self.state != saved;
+            is_endless = self.state == saved;
         }
         let effects = self.drop_frames(depth);
         if self.is_over() {
@@ -143,6 +145,10 @@ impl<'s> Interpreter<'s> {
             return Turn::Unknown;
         }
         self.push_effects(effects);
+        if is_endless {
+            self.unexplained(line, "this loop does not end");
+            return Turn::Last(Flow::Next);
+        }
         match flow {
             _ if goes_on => Turn::Done,
             Flow::Next | Flow::Break => Turn::Last(Flow::Next),
