@@ -8,8 +8,6 @@ use super::words::{BLANKS, Fields, is_name};
 const DEAF: &[&str] = &[
     ":",
     "[",
-    "addgroup",
-    "adduser",
     "basename",
     "chgrp",
     "chmod",
