@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::BuildError;
 use crate::build::{BuildRequest, assembled};
+use crate::lock_file::unusable;
 use crate::minimize;
 use crate::session::Session;
 use crate::slicing::LeftOutPath;
@@ -48,7 +49,9 @@ fn add_folder(library: &mut Library, spec: &LoadedSpec, folder: &str) -> Result<
         cause,
     };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(|cause| fail(&path, cause))? {
+    let entries = std::fs::read_dir(&path)
+        .map_err(|cause| unusable(spec, &["slice-definitions"], folder, path.clone(), cause))?;
+    for entry in entries {
         let file = entry.map_err(|cause| fail(&path, cause))?.path();
         if file
             .extension()

@@ -675,3 +675,43 @@ fn an_index_is_verified_only_when_all_that_could_be_run_of_it_is() {
     assert_eq!(basalt(path, &whole).status, 0);
     assert_eq!(verify("plain").status, 0);
 }
+
+#[test]
+fn an_index_that_lists_blobs_is_covered_by_its_own_signature_alone() {
+    let folder = folder();
+    let path = folder.path();
+    // As BuildKit keeps a cache: the entries of an index are layers.
+    let writer = LayoutWriter::create(&path.join("cache"), false).expect("it begins");
+    let blobs = [&b"\x1f\x8b\x08\0\0"[..], b"tar", b"[]", b""].map(|bytes| {
+        let blob = writer.add_bytes(media_type::LAYER, bytes);
+        blob.expect("added")
+    });
+    let large = vec![0; (16 << 20) + 1];
+    let large = writer.add_bytes(media_type::LAYER, &large).expect("added");
+    let entries: Vec<Descriptor> = blobs.into_iter().chain([large]).collect();
+    let mut index = writer
+        .add_json(media_type::INDEX, &Index::new(entries.clone()))
+        .expect("added");
+    let name = annotation::REFERENCE_NAME.to_owned();
+    index.annotations.insert(name, "latest".to_owned());
+    writer.finish(&Index::new(vec![index])).expect("in place");
+
+    let run = basalt(path, &["verify", "cache", "--key", "ours.pub"]);
+    assert_eq!(run.status, 10, "{}", run.error);
+    assert!(run.out.contains("not covered"), "{}", run.out);
+    let run = basalt(path, &["verify", "cache", "--key", "ours.pub", "--json"]);
+    for entry in &entries {
+        assert!(run.out.contains(&entry.digest.to_string()), "{}", run.out);
+    }
+    assert_eq!(
+        basalt(path, &["sign", "cache", "--key", "ours.key"]).status,
+        0
+    );
+    let run = basalt(path, &["verify", "cache", "--key", "ours.pub"]);
+    assert_eq!(run.status, 0, "{} {}", run.out, run.error);
+    // What is no manifest is not an image by itself, whoever has signed it.
+    let blob = format!("cache@{}", entries[1].digest);
+    let run = basalt(path, &["verify", &blob, "--key", "ours.pub"]);
+    assert_eq!(run.status, 1, "{}", run.error);
+    assert!(run.error.contains("has no manifest"), "{}", run.error);
+}
