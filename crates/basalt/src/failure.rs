@@ -148,8 +148,6 @@ impl From<BuildError> for Failure {
             BuildError::Archive { .. }
                 | BuildError::Malformed { .. }
                 | BuildError::Package { .. }
-                | BuildError::Trust { .. }
-                | BuildError::Freshness { .. }
                 | BuildError::Fetch(_)
                 | BuildError::Oci(_)
                 | BuildError::Cache(_)

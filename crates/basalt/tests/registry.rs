@@ -622,7 +622,8 @@ fn a_layout_of_which_one_tag_leads_to_two_images_is_malformed() {
     for arguments in [
         &["push", "./app:t", &name][..],
         &["copy", "./app:t", "oci:copied"],
-        &["inspect", "./app:t"],
+        &["attestations", "./app:t"],
+        &["sbom", "./app:t"],
     ] {
         place.basalt(arguments).refused(4, &words);
     }

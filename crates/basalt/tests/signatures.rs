@@ -688,14 +688,27 @@ fn an_index_that_lists_blobs_is_covered_by_its_own_signature_alone() {
     });
     let large = vec![0; (16 << 20) + 1];
     let large = writer.add_bytes(media_type::LAYER, &large).expect("added");
+    let config = json!({"architecture": "amd64", "os": "linux"});
+    let config = writer.add_json(media_type::CONFIG, &config).expect("added");
+    let image = Manifest::new(config, vec![blobs[1].clone()]);
+    let image = writer
+        .add_json(media_type::MANIFEST, &image)
+        .expect("added");
     let entries: Vec<Descriptor> = blobs.into_iter().chain([large]).collect();
+    let all = [image.clone()].into_iter().chain(entries.clone()).collect();
     let mut index = writer
-        .add_json(media_type::INDEX, &Index::new(entries.clone()))
+        .add_json(media_type::INDEX, &Index::new(all))
         .expect("added");
     let name = annotation::REFERENCE_NAME.to_owned();
     index.annotations.insert(name, "latest".to_owned());
     writer.finish(&Index::new(vec![index])).expect("in place");
 
+    // The signature of the one image in it does not do.
+    let image = format!("cache@{}", image.digest);
+    assert_eq!(
+        basalt(path, &["sign", &image, "--key", "ours.key"]).status,
+        0
+    );
     let run = basalt(path, &["verify", "cache", "--key", "ours.pub"]);
     assert_eq!(run.status, 10, "{}", run.error);
     assert!(run.out.contains("not covered"), "{}", run.out);

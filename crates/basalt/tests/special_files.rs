@@ -367,13 +367,7 @@ fn insecure_takes_a_host_and_says_so() {
     for arguments in [
         &["tags", "127.0.0.1:9/a", url][..],
         &["lock", "image.yaml", url],
-        &[
-            "login",
-            "http://me:S3CRET@x:5000/",
-            "--password-stdin",
-            "--username",
-            "me",
-        ],
+        &["login", "http://me:S3CRET@x:5000/", "--username", "me"],
     ] {
         let output = run(place, &[], arguments);
         let error = String::from_utf8_lossy(&output.stderr);

@@ -285,7 +285,7 @@ fn an_essential_package_with_an_odd_stanza_is_said() {
 fn a_virtual_name_whose_only_provider_has_an_odd_stanza_is_said_with_the_fault() {
     let odd = "Package: postfix\nProvides: transport, mta (= 2)\nSize: many";
     let fault =
-        "the package `postfix` 1 at line 4 of the index has a bad `Size`: `many` is not a number";
+        "the package `postfix` 1 at line 3 of the index has a bad `Size`: `many` is not a number";
     let archives = Archives::one(&format!("{odd}\n\nPackage: app\nDepends: none | mta"));
     for wanted in ["transport", "mta", "app"] {
         let error = archives.error(&wanting(&[wanted]));
