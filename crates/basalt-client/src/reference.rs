@@ -194,7 +194,7 @@ pub(crate) fn check_host(text: &str) -> Result<String, String> {
     let wrong = || match host_within(text) {
         // It may hold a password, so it is not shown.
         Some(host) => {
-            format!("a URL or a path is given where a host is expected: is `{host}` meant?")
+            format!("a URL or a path stands where a host is expected, which is `{host}` here")
         }
         None => {
             let shown: String = text.chars().take(MAXIMUM_NAME).collect();
@@ -395,7 +395,7 @@ mod tests {
         ] {
             let error = host(text).expect_err(text).to_string();
             assert!(error.ends_with("; write HOST or HOST:PORT"), "{error}");
-            let meant = format!("is `{within}` meant?");
+            let meant = format!("which is `{within}` here");
             assert_eq!(
                 error.contains(&meant),
                 !within.is_empty(),
