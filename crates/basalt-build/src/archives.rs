@@ -1,7 +1,6 @@
 //! The archives of a spec: their signed Release files verified, their indexes opened.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 use basalt_deb::compression::Compression;
 use basalt_deb::packages::{self, CompiledIndex};
@@ -15,13 +14,13 @@ use rayon::prelude::*;
 
 use crate::BuildError;
 use crate::blame;
-use crate::lock_file::lock_path;
+use crate::lock_file::{local_file, lock_path};
 use crate::read::chain;
 use crate::report::Stage;
 use crate::session::Session;
 
 /// Changes whenever the same index compiles to other bytes.
-const INDEX_GENERATION: u32 = 2;
+const INDEX_GENERATION: u32 = 3;
 
 /// The names that an index may have, the best first: small ones that are decoded fast before others.
 const INDEX_NAMES: [&str; 6] = [
@@ -162,8 +161,7 @@ fn sources(spec: &LoadedSpec) -> Result<Vec<Source>, BuildError> {
         });
     }
     for archive in archives {
-        let path = spec.folder.join(Path::new(&archive.keyring));
-        let bytes = fs_err::read(&path).map_err(|cause| BuildError::LocalFile { path, cause })?;
+        let bytes = local_file(spec, &archive.keyring)?;
         sources.push(Source {
             archive: archive.name.clone(),
             suite: archive.suite.clone(),
@@ -408,7 +406,8 @@ impl Suite {
             return match self.has_index("") {
                 true => Ok(vec![String::new()]),
                 false => {
-                    Err(self.fails("its Release file names no `Packages` beside it".to_owned()))
+                    Err(self
+                        .is_malformed("its Release file names no `Packages` beside it".to_owned()))
                 }
             };
         }
@@ -459,7 +458,7 @@ fn index(session: &Session, suite: &Suite, wanted: &Wanted<'_>) -> Result<Index,
         .map(|name| format!("{}{name}", wanted.folder))
         .find_map(|path| suite.release.files.get(&path).map(|file| (path, *file)));
     let Some((path, file)) = found else {
-        return Err(suite.fails(format!(
+        return Err(suite.is_malformed(format!(
             "it has `{}Packages` only in forms that are not read; read are: {}",
             wanted.folder,
             INDEX_NAMES.join(", ")

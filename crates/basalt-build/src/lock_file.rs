@@ -1,6 +1,7 @@
 //! The lock's own file, and the local files that a spec names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use basalt_digest::Digest;
@@ -128,8 +129,49 @@ const MAXIMUM_LOCAL_FILE: u64 = 1 << 30;
 /// The content of a local file that a spec names.
 pub(crate) fn local_file(spec: &LoadedSpec, name: &str) -> Result<Vec<u8>, BuildError> {
     let path = spec.folder.join(Path::new(name));
-    basalt_file::read(&path, MAXIMUM_LOCAL_FILE)
-        .map_err(|cause| BuildError::LocalFile { path, cause })
+    basalt_file::read(&path, MAXIMUM_LOCAL_FILE).map_err(|cause| {
+        unusable(
+            spec,
+            &["source", "keyring", "certificates"],
+            name,
+            path,
+            cause,
+        )
+    })
+}
+
+/// Why what a spec names by one of these keys cannot be used: when it is not there, or of another kind, that is the spec's
+/// fault, said with the place in it.
+fn unusable(
+    spec: &LoadedSpec,
+    keys: &[&str],
+    name: &str,
+    path: PathBuf,
+    cause: io::Error,
+) -> BuildError {
+    let is_of_spec = matches!(
+        cause.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::FileTooLarge
+    );
+    if !is_of_spec {
+        return BuildError::LocalFile { path, cause };
+    }
+    let message = format!("`{}` cannot be read: {cause}", path.display());
+    // An included spec names it from its own folder.
+    let slashes = name.match_indices('/').map(|(at, _)| at + 1);
+    let words = std::iter::once(0)
+        .chain(slashes)
+        .filter_map(|start| name.get(start..));
+    let places = words.flat_map(|word| keys.iter().map(move |key| [*key, word]));
+    let placed = places
+        .filter_map(|words| spec.at_words(&words, &message))
+        .next();
+    let text = placed.map_or(message, |placed| placed.to_string());
+    BuildError::Spec(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
 }
 
 /// Writes the lock whole or not at all, unless it is there with these bytes.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use basalt_deb::deb::{self, Control};
 use basalt_deb::packages::PackageRecord;
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Promise};
 use basalt_effects::apply::{self, Context, Ids};
 use basalt_effects::{Effect, Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
@@ -289,7 +289,10 @@ fn locked(
         path: record.filename.clone(),
         size: record.size,
         sha256: digest,
-        sha512: record.digest.sha512(),
+        sha512: match record.digest {
+            Promise::Sha512(promised) => Some(promised),
+            Promise::Sha256(_) | Promise::Both(..) => None,
+        },
         date: control.date,
         scripts,
     };

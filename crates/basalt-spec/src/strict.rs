@@ -67,7 +67,12 @@ fn read_by<'t, S: DeserializeSeed<'t>>(
         match bare.location().filter(|place| place.line() > 0) {
             Some(place) => {
                 let (line, column) = (place.line() as usize, place.column() as usize);
-                SpecError::at_or_after(path, text, line, column, said.word.as_deref(), said.message)
+                let word = said.word.as_deref();
+                let error = SpecError::at_or_after(path, text, line, column, word, said.message);
+                match said.hidden {
+                    true => error.with_value_hidden(),
+                    false => error,
+                }
             }
             None => SpecError::of_file(path, said.message),
         }
