@@ -21,8 +21,16 @@ fuzz_target!(|text: &str| {
         architecture: "amd64",
     };
     let malformed = BTreeMap::from([("slices".to_owned(), BTreeSet::from(["libs".to_owned()]))]);
-    if library.malformed().len() == 1 {
+    if library.definitions().next().is_none() {
         assert!(library.closure(&malformed, target).is_err());
+    }
+    for definition in library.definitions() {
+        for slice in definition.malformed.keys() {
+            assert!(!definition.slices.contains_key(slice));
+            let one =
+                BTreeMap::from([(definition.package.clone(), BTreeSet::from([slice.clone()]))]);
+            assert!(library.closure(&one, target).is_err());
+        }
     }
     let all: BTreeMap<String, BTreeSet<String>> = library
         .definitions()

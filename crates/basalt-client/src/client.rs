@@ -121,11 +121,7 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
         let mut insecure = BTreeSet::new();
         for host in &settings.insecure {
-            let host = check_host(host).map_err(|cause| ClientError::Configuration {
-                path: PathBuf::from("--insecure"),
-                cause,
-            })?;
-            insecure.insert(host);
+            insecure.insert(check_host(host).map_err(|cause| ClientError::Insecure { cause })?);
         }
         let trust = Trust {
             authorities: settings.authorities,

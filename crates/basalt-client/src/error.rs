@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use basalt_fetch::ConnectError;
 use basalt_oci::OciError;
 
-use crate::reference::ReferenceError;
+use crate::reference::{HostError, ReferenceError};
 
 /// Why a registry did not do what was asked. URLs are shown without what is secret in them.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum ClientError {
     /// A text names no image.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// A text names no host.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// The registry cannot be reached, or the connection broke.
     #[error("{url}: {reason}")]
     Network {
@@ -131,6 +134,12 @@ pub enum ClientError {
         /// The file.
         path: PathBuf,
     },
+    /// What is said to be insecure is not a host.
+    #[error("--insecure: {cause}; write HOST or HOST:PORT")]
+    Insecure {
+        /// Why.
+        cause: String,
+    },
     /// A configuration file cannot be used.
     #[error("{}: {cause}", path.display())]
     Configuration {
@@ -171,7 +180,10 @@ impl From<ConnectError> for ClientError {
 impl ClientError {
     /// Whether what the user says of proxies or certificates cannot be used.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Proxy(_) | Self::Trust(_))
+        matches!(
+            self,
+            Self::Proxy(_) | Self::Trust(_) | Self::Host(_) | Self::Insecure { .. }
+        )
     }
 
     /// Whether something else came than was promised, or was to be asked for where no honest registry leads.

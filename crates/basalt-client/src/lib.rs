@@ -38,7 +38,7 @@ pub use credentials::{Credential, Credentials};
 pub use error::ClientError;
 pub use layout_target::LayoutTarget;
 pub use login::{LoggedIn, WaitingLogin};
-pub use reference::{Reference, ReferenceError, host};
+pub use reference::{HostError, Reference, ReferenceError, host};
 pub use registry::Registry;
 pub use repository::{ACCEPTED, Repository, is_head_refused};
 pub use secret::Secret;

@@ -32,6 +32,11 @@ pub struct ReferenceError {
     cause: String,
 }
 
+/// A text that is not a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; write HOST or HOST:PORT")]
+pub struct HostError(String);
+
 impl Reference {
     /// The registry: a host, with its port if one is named. `docker.io` for Docker Hub.
     pub fn host(&self) -> &str {
@@ -168,17 +173,34 @@ fn split_host(name: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// When it is none.
-pub fn host(text: &str) -> Result<String, ReferenceError> {
-    let host = check_host(text).map_err(|cause| refuse(text, cause))?;
+pub fn host(text: &str) -> Result<String, HostError> {
+    let host = check_host(text).map_err(HostError)?;
     Ok(match host.as_str() {
         "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
         _ => host,
     })
 }
 
+/// The host of a text that says more than a host: a URL, or the name of an image.
+fn host_within(text: &str) -> Option<String> {
+    let rest = text.split_once("//").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    (host.len() < text.len()).then(|| check_host(host).ok())?
+}
+
 /// A host with its port, in lower case: `registry.example:5000`, `[::1]:5000`.
 pub(crate) fn check_host(text: &str) -> Result<String, String> {
-    let wrong = || format!("`{text}` is no host");
+    let wrong = || match host_within(text) {
+        // It may hold a password, so it is not shown.
+        Some(host) => {
+            format!("a URL or a path stands where a host is expected, which is `{host}` here")
+        }
+        None => {
+            let shown: String = text.chars().take(MAXIMUM_NAME).collect();
+            format!("`{shown}` is not a host")
+        }
+    };
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']').ok_or_else(wrong)?;
@@ -213,7 +235,10 @@ pub(crate) fn check_host(text: &str) -> Result<String, String> {
     let digits =
         !port.is_empty() && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || port.parse::<u16>().is_err() {
-        return Err(format!("`{port}` is no port"));
+        return Err(match host_within(text) {
+            Some(_) => wrong(),
+            None => format!("`{port}` is not a port"),
+        });
     }
     Ok(format!("{host}:{port}"))
 }
@@ -347,6 +372,36 @@ mod tests {
         #[test]
         fn no_text_breaks_it(text in ".{0,60}") {
             let _ = text.parse::<Reference>();
+        }
+    }
+
+    #[test]
+    fn a_url_in_the_place_of_a_host_is_answered_with_the_host_in_it() {
+        for (text, within) in [
+            ("http://x/", "x"),
+            ("https://registry.example:5000", "registry.example:5000"),
+            (
+                "HTTP://U:S3CRET@Registry.Example:5000/a?b#c",
+                "registry.example:5000",
+            ),
+            ("//x", "x"),
+            ("registry.example:5000/team/app:1", "registry.example:5000"),
+            ("http://[::1]:5000/", "[::1]:5000"),
+            ("http://h:80a/", ""),
+            ("a_b", ""),
+            ("x:port", ""),
+            ("", ""),
+            ("http://", ""),
+        ] {
+            let error = host(text).expect_err(text).to_string();
+            assert!(error.ends_with("; write HOST or HOST:PORT"), "{error}");
+            let meant = format!("which is `{within}` here");
+            assert_eq!(
+                error.contains(&meant),
+                !within.is_empty(),
+                "{text}: {error}"
+            );
+            assert!(!error.contains("S3CRET"), "{error}");
         }
     }
 }

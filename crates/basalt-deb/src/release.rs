@@ -15,8 +15,32 @@ pub const MAXIMUM_FILES: usize = 100_000;
 pub struct ReleaseFile {
     /// Its length in bytes.
     pub size: u64,
-    /// Its digest: SHA-256 where the `Release` gives it, else SHA-512.
+    /// Its digests: all strong ones that the `Release` gives.
     pub digest: Promise,
+}
+
+impl ReleaseFile {
+    /// What this and another entry promise together; `None` where they contradict each other.
+    fn joined(&self, other: &Self) -> Option<Self> {
+        fn either<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
+            match (one, other) {
+                (Some(one), Some(other)) if one != other => None,
+                (one, other) => Some(one.or(other)),
+            }
+        }
+        let (one, other) = match self.size == other.size {
+            true => (self.digest, other.digest),
+            false => return None,
+        };
+        let digest = Promise::of(
+            either(one.sha256(), other.sha256())?,
+            either(one.sha512(), other.sha512())?,
+        )?;
+        Some(Self {
+            size: self.size,
+            digest,
+        })
+    }
 }
 
 /// What a `Release` file says. Texts the archive leaves out are empty.
@@ -79,7 +103,7 @@ pub enum ReleaseError {
 impl Release {
     /// Parses the text of a `Release` file, without the signature around it.
     ///
-    /// Of the file lists `SHA256` is read, or `SHA512` where that is not there; weaker digests are
+    /// Of the file lists `SHA256` and `SHA512` are read, and a file is promised by all that name it; weaker digests are
     /// passed over.
     ///
     /// # Errors
@@ -102,17 +126,23 @@ impl Release {
                 .map(|field| parse_date(field.value).map_err(|cause| bad(field, 0, cause)))
                 .transpose()
         };
-        let files = match (stanza.field("SHA256"), stanza.field("SHA512")) {
-            (Some(list), _) => parse_files(list, |hex| Digest::from_hex(hex).map(Promise::from))?,
-            (None, Some(list)) => {
-                parse_files(list, |hex| Sha512::from_hex(hex).map(Promise::from))?
-            }
-            (None, None) => {
-                let weak = ["MD5Sum", "SHA1"].into_iter();
-                let weak = weak.filter(|name| stanza.field(name).is_some());
-                return Err(ReleaseError::WeakDigests(weak.collect()));
-            }
-        };
+        let (sha256, sha512) = (stanza.field("SHA256"), stanza.field("SHA512"));
+        if sha256.is_none() && sha512.is_none() {
+            let weak = ["MD5Sum", "SHA1"].into_iter();
+            let weak = weak.filter(|name| stanza.field(name).is_some());
+            return Err(ReleaseError::WeakDigests(weak.collect()));
+        }
+        let mut files = BTreeMap::new();
+        if let Some(list) = sha256 {
+            add_files(&mut files, list, |hex| {
+                Digest::from_hex(hex).map(Promise::from)
+            })?;
+        }
+        if let Some(list) = sha512 {
+            add_files(&mut files, list, |hex| {
+                Sha512::from_hex(hex).map(Promise::from)
+            })?;
+        }
         Ok(Self {
             origin: text_of("Origin"),
             label: text_of("Label"),
@@ -155,11 +185,12 @@ fn weaker(names: &[&str]) -> String {
     }
 }
 
-fn parse_files(
+/// Adds the files of a list to those of other lists.
+fn add_files(
+    files: &mut BTreeMap<String, ReleaseFile>,
     list: &Field<'_>,
     parse_digest: impl Fn(&str) -> Result<Promise, DigestError>,
-) -> Result<BTreeMap<String, ReleaseFile>, ReleaseError> {
-    let mut files = BTreeMap::new();
+) -> Result<(), ReleaseError> {
     for (below, line) in list
         .lines()
         .enumerate()
@@ -179,21 +210,19 @@ fn parse_files(
             .map_err(|_| bad(list, below, "the size is not a number"))?;
         let path = path::normal(path).map_err(|cause| bad(list, below, cause))?;
         let file = ReleaseFile { size, digest };
-        if files
-            .insert(path.clone(), file)
-            .is_some_and(|former| former != file)
-        {
-            return Err(bad(
-                list,
-                below,
-                format!("`{path}` stands there twice with different digests"),
-            ));
-        }
+        let joined = match files.get(&path) {
+            None => file,
+            Some(former) => former.joined(&file).ok_or_else(|| {
+                let cause = format!("`{path}` stands there twice with different digests or sizes");
+                bad(list, below, cause)
+            })?,
+        };
+        files.insert(path, joined);
         if files.len() > MAXIMUM_FILES {
             return Err(bad(list, below, "it lists more than 100 000 files"));
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// Parses a date such as `Sat, 21 Nov 2026 09:15:44 UTC` into seconds since 1970.
@@ -358,13 +387,27 @@ e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855        0 main/b
         let strong = format!("SHA512:\n {} 0 main/x\n", Sha512::of(b"").hex());
         let release = Release::parse(&format!("{head}{strong}")).expect("a Release");
         assert_eq!(release.files["main/x"].digest, Sha512::of(b"").into());
-        // Where both are given, SHA-256 is what the cache knows files by.
+        // Where both are given, both are promised.
         let both = format!(
-            "{head}{strong}SHA256:\n {} 0 main/x\n",
+            "{head}{strong}SHA256:\n {} 0 main/x\n {} 0 main/y\n",
+            Digest::of(b"").hex(),
             Digest::of(b"").hex()
         );
         let release = Release::parse(&both).expect("a Release");
-        assert_eq!(release.files["main/x"].digest, Digest::of(b"").into());
+        let promised = |path: &str| release.files[path].digest;
+        let (sha256, sha512) = (Digest::of(b""), Sha512::of(b""));
+        assert_eq!(promised("main/x"), Promise::Both(sha256, sha512));
+        assert_eq!(promised("main/y"), sha256.into());
+        // They must agree about the size, and each list with itself.
+        let sizes = both.replace(" 0 main/x\nSHA256", " 1 main/x\nSHA256");
+        let error = Release::parse(&sizes).expect_err("two sizes").to_string();
+        assert!(error.contains("digests or sizes"), "{error}");
+        let twice = format!("{both}SHA1:\n").replace(
+            "SHA256:",
+            &format!(" {} 0 main/x\nSHA256:", Sha512::of(b"x").hex()),
+        );
+        let error = Release::parse(&twice).expect_err("two digests").to_string();
+        assert!(error.contains("different digests"), "{error}");
         // A short digest is not taken for the other one.
         let wrong = format!("{head}SHA512:\n {} 0 main/x\n", Digest::of(b"").hex());
         assert!(Release::parse(&wrong).is_err());

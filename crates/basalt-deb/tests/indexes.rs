@@ -1,7 +1,7 @@
 //! What holds of package indexes: an odd stanza costs its own package, and no other.
 
 use basalt_deb::packages::{CompileError, CompiledIndex, compile};
-use basalt_digest::{Digest, Sha512};
+use basalt_digest::{Digest, Promise, Sha512};
 use proptest::prelude::*;
 
 fn stanza(name: &str, more: &str) -> String {
@@ -169,12 +169,14 @@ fn sha512_alone_is_a_packages_digest() {
         .find("a")
         .expect("it is sound");
     assert_eq!(found.records[0].digest, Sha512::of(b"a").into());
-    // Where both are there, SHA-256 is.
+    // Where both are there, both are promised.
     let both = index(stanza("a", &format!("SHA512: {hex}\n")));
     assert_eq!(
         both.find("a").expect("it is sound").records[0].digest,
-        Digest::of(b"a").into()
+        Promise::Both(Digest::of(b"a"), Sha512::of(b"a"))
     );
+    let found = index(stanza("a", "SHA512: 00\n")).find("a");
+    assert_eq!(found.expect("it is sound").faults[0].field, "SHA512");
 }
 
 #[test]

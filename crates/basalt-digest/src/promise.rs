@@ -1,4 +1,4 @@
-//! Digests by which a signed file vouches for another: SHA-256, or SHA-512 where there is no SHA-256.
+//! Digests by which a signed file vouches for another: SHA-256, SHA-512, or both.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -79,20 +79,34 @@ impl<'de> Deserialize<'de> for Sha512 {
     }
 }
 
-/// What a signed file promises of the bytes of another.
+/// What a signed file promises of the bytes of another: all strong digests that it gives, and the bytes must have all of
+/// them (as apt demands).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// Their SHA-256 digest.
+    /// Their SHA-256 digest alone.
     Sha256(Digest),
-    /// Their SHA-512 digest, where no SHA-256 digest is given.
+    /// Their SHA-512 digest alone.
     Sha512(Sha512),
+    /// Both digests.
+    Both(Digest, Sha512),
 }
 
 impl Promise {
-    /// The hash's name in Debian's indexes and `by-hash` folders: `SHA256`, `SHA512`.
+    /// What is promised by the digests that are given; `None` where none is.
+    pub fn of(sha256: Option<Digest>, sha512: Option<Sha512>) -> Option<Self> {
+        match (sha256, sha512) {
+            (Some(sha256), Some(sha512)) => Some(Self::Both(sha256, sha512)),
+            (Some(sha256), None) => Some(Self::Sha256(sha256)),
+            (None, Some(sha512)) => Some(Self::Sha512(sha512)),
+            (None, None) => None,
+        }
+    }
+
+    /// The name, in Debian's indexes and `by-hash` folders, of the hash whose digits [`hex`](Self::hex) gives: `SHA256`, or
+    /// `SHA512` where that alone is promised.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Sha256(_) => "SHA256",
+            Self::Sha256(_) | Self::Both(..) => "SHA256",
             Self::Sha512(_) => "SHA512",
         }
     }
@@ -100,16 +114,24 @@ impl Promise {
     /// The hex digits of the digest.
     pub fn hex(&self) -> String {
         match self {
-            Self::Sha256(digest) => digest.hex(),
+            Self::Sha256(digest) | Self::Both(digest, _) => digest.hex(),
             Self::Sha512(digest) => digest.hex(),
         }
     }
 
-    /// The SHA-512 digest, where that is what is promised.
+    /// The SHA-256 digest, where it is promised.
+    pub fn sha256(&self) -> Option<Digest> {
+        match self {
+            Self::Sha256(digest) | Self::Both(digest, _) => Some(*digest),
+            Self::Sha512(_) => None,
+        }
+    }
+
+    /// The SHA-512 digest, where it is promised.
     pub fn sha512(&self) -> Option<Sha512> {
         match self {
             Self::Sha256(_) => None,
-            Self::Sha512(digest) => Some(*digest),
+            Self::Sha512(digest) | Self::Both(_, digest) => Some(*digest),
         }
     }
 }
@@ -131,6 +153,7 @@ impl fmt::Display for Promise {
         match self {
             Self::Sha256(digest) => digest.fmt(f),
             Self::Sha512(digest) => digest.fmt(f),
+            Self::Both(sha256, sha512) => write!(f, "{sha256} and {sha512}"),
         }
     }
 }
@@ -172,6 +195,18 @@ mod tests {
         hasher.write_all(b"ab").expect("bytes are taken");
         hasher.write_all(b"c").expect("bytes are taken");
         assert_eq!(hasher.finish(), digest);
+    }
+
+    #[test]
+    fn a_promise_holds_all_digests_that_are_given() {
+        let (sha256, sha512) = (Digest::of(b"abc"), Sha512::of(b"abc"));
+        assert_eq!(Promise::of(None, None), None);
+        assert_eq!(Promise::of(Some(sha256), None), Some(sha256.into()));
+        assert_eq!(Promise::of(None, Some(sha512)), Some(sha512.into()));
+        let both = Promise::of(Some(sha256), Some(sha512)).expect("a promise");
+        assert_eq!((both.sha256(), both.sha512()), (Some(sha256), Some(sha512)));
+        assert_eq!((both.name(), both.hex()), ("SHA256", sha256.hex()));
+        assert_eq!(both.to_string(), format!("{sha256} and {OF_ABC}"));
     }
 
     #[test]

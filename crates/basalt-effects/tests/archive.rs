@@ -8,7 +8,7 @@ use std::process::Command;
 
 use basalt_effects::{PackageScripts, Verdict, explain};
 
-const RELEASES: [&str; 2] = ["trixie", "bookworm"];
+const RELEASES: [&str; 4] = ["trixie", "bookworm", "forky", "sid"];
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
 /// What the images are made of; apt adds what these depend on.
@@ -151,17 +151,22 @@ fn download(root: &Path, release: &str, architecture: &str) -> Vec<PathBuf> {
         fs::create_dir_all(root.join(directory)).expect("a scratch directory");
     }
     let keyring = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-    let sources = format!(
-        "deb {keyring} {debian} {release} main\ndeb {keyring} {debian} {release}-updates main\n\
-         deb {keyring} {security} {release}-security main\n"
-    );
+    let mut sources = format!("deb {keyring} {debian} {release} main\n");
+    // What is not released yet has no other suites.
+    if !matches!(release, "forky" | "sid") {
+        sources.push_str(&format!(
+            "deb {keyring} {debian} {release}-updates main\n\
+             deb {keyring} {security} {release}-security main\n"
+        ));
+    }
     fs::write(root.join("etc/apt/sources.list"), sources).expect("the sources");
     fs::write(root.join("status"), "").expect("an empty status");
     let shown = root.display();
     let configuration = format!(
         "Dir \"{shown}\";\nDir::State::status \"{shown}/status\";\nAPT::Architecture \"{architecture}\";\n\
          APT::Architectures {{\"{architecture}\";}};\nAPT::Install-Recommends \"false\";\n\
-         APT::Sandbox::User \"root\";\nDebug::NoLocking \"1\";\n"
+         APT::Sandbox::User \"root\";\nDebug::NoLocking \"1\";\n\
+         Acquire::Check-Valid-Until \"false\";\n"
     );
     fs::write(root.join("apt.conf"), configuration).expect("the configuration");
     let apt = |arguments: &[&str]| {

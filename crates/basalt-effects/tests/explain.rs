@@ -353,6 +353,25 @@ fn makes_the_directories_of_dh_usrlocal() {
         ["{ effect: when, condition: { exists: /usr/local/x }, \
           otherwise: [{ effect: directory, path: /usr/local/x, mode: 0o2750, group: mail }] }"]
     );
+    // As debhelper 14 writes it.
+    let newer = |line: &str| {
+        snippet(line).replace("/13.24.2", "/14.5").replace(
+            "while read line; do\n\t\tset",
+            "while read -r line; do\n\t\t# shellcheck disable=SC2086\n\t\tset",
+        )
+    };
+    let script = newer("/usr/local/share/x default");
+    assert!(script.contains("shellcheck"));
+    let explanation = postinst(&script);
+    assert!(explanation.unexplained().is_none(), "{explanation}");
+    assert_eq!(
+        explanation
+            .effects
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        left("/usr/local/share/x default")
+    );
     for line in [
         "/etc/x default",
         "/usr/local/../x default",

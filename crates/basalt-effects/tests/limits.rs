@@ -426,3 +426,35 @@ proptest! {
         prop_assert!(explanation.effects.len() <= 10_000);
     }
 }
+
+#[test]
+fn loops_that_are_followed_turn_by_turn_end_at_once() {
+    let lines = |count: usize| format!("EOF\n{}EOF", "/x\n".repeat(count));
+    let body = |count: usize| format!("while read -r a; do :; done <<{}", lines(count));
+    // Few are read one by one, many are not; both leave nothing.
+    for count in [900, 1100] {
+        let explanation = ends("lines", &body(count));
+        assert!(
+            explanation.unexplained().is_none(),
+            "{count}: {explanation}"
+        );
+    }
+    // Each line that is taken leaves a rest to be copied.
+    refused(
+        "many lines",
+        &body(60_000),
+        "more work than is spent on one",
+    );
+    let nested = |inner: &str| {
+        format!(
+            "while read -r a; do\n{inner}\ndone <<EOF\n{}EOF",
+            "/x\n".repeat(900)
+        )
+    };
+    let loops = nested(&nested("mkdir -p /y"));
+    refused("loops in loops", &loops, "more work than is spent on one");
+    let doubles = "x=aaaaaaaa; while :; do x=$x$x; done";
+    refused("a value that doubles", doubles, "longer than 256 KiB");
+    let endless = ends("endless", "while :; do mkdir -p /x; done");
+    assert_eq!(endless.scripts[0].verdict, Verdict::Unexplained);
+}

@@ -287,13 +287,14 @@ fn makes_what_dpkg_makes() {
         return compare(Path::new(&given));
     }
     let packages = "--include=ca-certificates,openssl,python3,tzdata,passwd,libpam-runtime";
-    for suite in ["trixie", "bookworm"] {
+    for suite in ["trixie", "bookworm", "forky"] {
         let root = std::env::temp_dir().join(format!("basalt-{suite}-{}", std::process::id()));
         let status = Command::new("mmdebstrap")
             .args([
                 "--quiet",
                 "--format=directory",
                 "--variant=apt",
+                "--aptopt=Acquire::Check-Valid-Until \"false\"",
                 packages,
                 suite,
             ])

@@ -124,6 +124,18 @@ pub enum FetchError {
         /// What came.
         found: Box<Promise>,
     },
+    /// The bytes have one of the digests that the signed index names, and not the other.
+    #[error(
+        "{url}: the bytes have the SHA256 that is signed, but their SHA512 is {found}, not {expected}: the signed index contradicts itself, which only the archive's maintainers can mend"
+    )]
+    Contradiction {
+        /// Where they came from.
+        url: String,
+        /// The SHA-512 digest promised.
+        expected: Box<Promise>,
+        /// That of the bytes.
+        found: Box<Promise>,
+    },
     /// Slower than the slowest that is borne.
     #[error("{url}: gave up: less than {rate} bytes a second")]
     TooSlow {
@@ -160,6 +172,7 @@ impl FetchError {
         matches!(
             self,
             Self::Digest { .. }
+                | Self::Contradiction { .. }
                 | Self::Size { .. }
                 | Self::TooLong { .. }
                 | Self::RedirectRefused { .. }

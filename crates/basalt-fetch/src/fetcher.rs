@@ -217,14 +217,10 @@ impl Fetcher {
         if !address::is_plain_path(&request.path) {
             return Err(FetchError::Path(request.path.clone()));
         }
-        if let Some(vendor) = &self.options.vendor
-            && let Some(digest) = self.cache.digest_of(&request.digest)?
-            && let Some(mut blob) = vendor.open_verified(&digest, request.size)?
-        {
+        if let Some((mut blob, place)) = self.find_here(request)? {
             let mut writer = self.cache.writer_for(&request.digest)?;
             basalt_digest::copy(&mut blob, &mut writer)?;
-            writer.commit_promised(&request.digest)?;
-            return Ok(());
+            return commit(writer, request, place);
         }
         if self.options.offline {
             return Err(offline(&request.archive, &request.path));
@@ -247,6 +243,31 @@ impl Fetcher {
             },
         });
         result
+    }
+
+    /// The file from a place on this machine, and that place's name. The cache itself is one where it knows the bytes by one
+    /// of two digests that are promised, and has yet to compare the other.
+    fn find_here(
+        &self,
+        request: &Request,
+    ) -> Result<Option<(VerifiedBlob, &'static str)>, FetchError> {
+        let digest = match request.digest.sha256() {
+            Some(digest) => digest,
+            None => match self.cache.digest_of(&request.digest)? {
+                Some(digest) => digest,
+                None => return Ok(None),
+            },
+        };
+        if let Promise::Both(..) = request.digest
+            && let Some(blob) = self.cache.open_verified(&digest, request.size)?
+        {
+            return Ok(Some((blob, "the cache")));
+        }
+        let vendored = match &self.options.vendor {
+            Some(vendor) => vendor.open_verified(&digest, request.size)?,
+            None => None,
+        };
+        Ok(vendored.map(|blob| (blob, "the vendor store")))
     }
 
     fn download(&self, request: &Request) -> Result<(), FetchError> {
@@ -513,11 +534,22 @@ fn commit(writer: BlobWriter, request: &Request, url: &str) -> Result<(), FetchE
         Ok(_) => Ok(()),
         Err(CacheError::Unexpected {
             expected, found, ..
-        }) => Err(FetchError::Digest {
-            url: url.to_owned(),
-            expected,
-            found,
-        }),
+        }) => {
+            let url = url.to_owned();
+            // SHA-256 is compared first.
+            Err(match (&request.digest, &*expected) {
+                (Promise::Both(..), Promise::Sha512(_)) => FetchError::Contradiction {
+                    url,
+                    expected,
+                    found,
+                },
+                _ => FetchError::Digest {
+                    url,
+                    expected,
+                    found,
+                },
+            })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -238,7 +238,14 @@ fn usual_of(
             |error: std::io::Error| refuse(&folder, &reason(&error)).named_by("SSL_CERT_DIR");
         let entries = match fs::read_dir(&folder) {
             // One that is not there is passed over, as OpenSSL and Go do.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                continue;
+            }
             entries => entries.map_err(failed)?,
         };
         let mut paths = entries
@@ -431,6 +438,10 @@ mod tests {
         );
         let two = env::join_paths([at("certs"), folder.path().to_owned()]).expect("joined");
         assert_eq!(usual_of(None, Some(&two), &system), Ok(der(&[3, 1, 2, 0])));
+        // Folders that are not there are passed over, wherever they stand in the list.
+        let gone = ["absent", "certs", "none.pem", "absent/x"].map(at);
+        let gone = env::join_paths(gone).expect("joined");
+        assert_eq!(usual_of(None, Some(&gone), &system), Ok(der(&[3, 1])));
     }
 
     #[test]

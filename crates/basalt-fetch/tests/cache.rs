@@ -1,13 +1,14 @@
 //! What the cache promises.
 
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Promise, Sha512};
 use basalt_fetch::Cache;
-use basalt_fetch::cache::PrunePolicy;
+use basalt_fetch::cache::{CacheError, PrunePolicy};
 
 fn open(folder: &tempfile::TempDir) -> Cache {
     Cache::open(folder.path()).expect("a cache")
@@ -297,4 +298,41 @@ fn a_vendor_store_gets_no_notes() {
         .expect("opened")
         .expect("there");
     assert!(!folder.path().join("holds").exists());
+}
+
+#[test]
+fn what_is_promised_by_two_digests_has_both() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = open(&folder);
+    let (sha256, sha512) = (Digest::of(b"good"), Sha512::of(b"good"));
+    let wrong = Sha512::of(b"other");
+    let written = |promise: &Promise| {
+        let mut writer = cache.writer_for(promise).expect("a writer");
+        writer.write_all(b"good").expect("written");
+        writer.commit_promised(promise)
+    };
+    let known = |promise: Promise| cache.digest_of(&promise).expect("read");
+    // Known by one digest, it is not yet known to have the other.
+    written(&sha256.into()).expect("it is that");
+    assert_eq!(known(sha256.into()), Some(sha256));
+    assert_eq!(known(Promise::Both(sha256, sha512)), None);
+    for promise in [
+        Promise::Both(sha256, wrong),
+        Promise::Both(Digest::of(b"other"), sha512),
+        Promise::Both(Digest::of(b"other"), wrong),
+        wrong.into(),
+    ] {
+        let error = written(&promise).expect_err("it is not that");
+        let CacheError::Unexpected { expected, .. } = error else {
+            panic!("{error}");
+        };
+        // The digest that it does not have is named.
+        assert!(*expected == wrong.into() || *expected == Digest::of(b"other").into());
+        assert_eq!(known(promise), None, "{promise}");
+    }
+    let both = Promise::Both(sha256, sha512);
+    assert_eq!(written(&both).expect("it is both"), sha256);
+    assert_eq!(known(both), Some(sha256));
+    assert_eq!(known(sha512.into()), Some(sha256));
+    assert_eq!(known(Promise::Both(Digest::of(b"other"), sha512)), None);
 }

@@ -85,7 +85,7 @@ pub(crate) fn may_have_root(bytes: &[u8]) -> bool {
 }
 
 /// Whether these bytes begin as a JSON object does, behind JSON's own blanks. Anything else is no document to anybody.
-pub(crate) fn begins_object(bytes: &[u8]) -> bool {
+pub fn begins_object(bytes: &[u8]) -> bool {
     let first = bytes
         .iter()
         .find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));

@@ -17,7 +17,7 @@ mod media_type;
 mod runnable;
 
 pub use attached::{is_attached_type, is_document};
-pub use config::{Config, read_config};
+pub use config::{Config, begins_object, read_config};
 pub use document::{
     Descriptor, Document, Kind, MAXIMUM_DESCRIPTORS, MAXIMUM_DOCUMENT, Platform, read,
 };

@@ -147,7 +147,8 @@ pub fn runnable<S: Source>(
             covered.images.push(listed.missing());
             continue;
         };
-        if !begins_object(&bytes) {
+        // What is asked about must be a document.
+        if !is_root && !begins_object(&bytes) {
             covered.exempt.push(listed.digest);
             continue;
         }

@@ -632,3 +632,17 @@ proptest! {
         let _ = blobs.told(&entry);
     }
 }
+
+#[test]
+fn what_is_asked_about_must_be_a_document_and_an_entry_of_an_index_may_be_a_blob() {
+    for bytes in [&b"hello"[..], b"[1]", b"", GZIP, b"null"] {
+        let mut blobs = Blobs::default();
+        let blob = blobs.add(MANIFEST, bytes);
+        let told = runnable(digest(&blob), Limits::default(), &mut blobs);
+        assert!(matches!(told, Err(Refusal::Malformed { .. })), "{told:?}");
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [blob]});
+        let index = blobs.add_json(INDEX, &index);
+        let told = runnable(digest(&index), Limits::default(), &mut blobs);
+        assert_eq!(told.expect("it is told").exempt, [digest(&blob)]);
+    }
+}

@@ -53,6 +53,31 @@ pub enum OciError {
         /// Why.
         cause: String,
     },
+    /// Nothing is there.
+    #[error(
+        "there is no layout at `{}`: name a folder or an archive that is there, or bring an image of a registry into one by `basalt pull`",
+        path.display()
+    )]
+    Absent {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Something stands in the place of a layout's file that is not a regular file.
+    #[error("`{}` cannot be read: {cause}", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        cause: io::Error,
+    },
+    /// What was asked about is not a manifest.
+    #[error("{place}: {digest} is not a manifest and not an index")]
+    NotAManifest {
+        /// The place.
+        place: String,
+        /// What was asked about.
+        digest: Digest,
+    },
     /// A tag of a layout leads to two images.
     #[error(
         "{}/index.json: two of its entries have the tag `{tag}`; name the image by its digest, or give each entry its own tag",

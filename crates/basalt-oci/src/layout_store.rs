@@ -18,7 +18,7 @@ use crate::error::OciError;
 use crate::layout::blob_path;
 use crate::layout_lock::lock_layout;
 use crate::manifest::{Descriptor, Index, read_document, read_listed};
-use crate::read::{Layout, MAXIMUM_DOCUMENT};
+use crate::read::{Layout, MAXIMUM_DOCUMENT, open_regular};
 use crate::staging::{Staging, sync_folder};
 use crate::store::ImageStore;
 
@@ -234,7 +234,14 @@ impl ImageStore for LayoutStore {
             Err(OciError::Missing { .. }) => return Ok(None),
             other => other?,
         };
+        // An index may list blobs (a cache of BuildKit's does). As a registry does, a layout says that these are no manifests.
+        if size > MAXIMUM_DOCUMENT {
+            return Ok(None);
+        }
         let bytes = layout.read_blob(&Descriptor::new("", *digest, size))?;
+        if !basalt_manifest::begins_object(&bytes) {
+            return Ok(None);
+        }
         let facts = read(digest, &bytes)?;
         let mut descriptor = Descriptor::new(facts.media_type(), *digest, size);
         descriptor.artifact_type = facts.artifact_type.clone();
@@ -325,6 +332,6 @@ impl ImageStore for LayoutStore {
 
 /// The index of a layout, as its file has it.
 fn read_index(path: &Path) -> Result<Vec<u8>, OciError> {
-    Ok(basalt_file::read(path, MAXIMUM_DOCUMENT)
-        .map_err(|cause| basalt_file::named(path, cause))?)
+    let bytes = basalt_file::bounded(open_regular(path)?, MAXIMUM_DOCUMENT);
+    Ok(bytes.map_err(|cause| basalt_file::named(path, cause))?)
 }

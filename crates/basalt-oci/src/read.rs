@@ -110,7 +110,13 @@ impl Layout {
     /// # Errors
     /// When the path holds neither, or its `oci-layout` or `index.json` is not sound.
     pub fn open(path: &Path) -> Result<Self, OciError> {
-        let source = if fs::metadata(path)?.is_dir() {
+        let facts = fs::metadata(path).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => OciError::Absent {
+                path: path.to_owned(),
+            },
+            _ => cause.into(),
+        })?;
+        let source = if facts.is_dir() {
             Source::Folder
         } else {
             Source::Archive(members(path)?)
@@ -156,10 +162,12 @@ impl Layout {
             digest: *digest,
         };
         match &self.source {
-            Source::Folder => match fs::metadata(blob_path(&self.path, digest)) {
-                Ok(facts) => Ok(facts.len()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing()),
-                Err(error) => Err(error.into()),
+            Source::Folder => match open_regular(&blob_path(&self.path, digest)) {
+                Ok(file) => Ok(file.metadata()?.len()),
+                Err(OciError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(missing())
+                }
+                Err(error) => Err(error),
             },
             Source::Archive(members) => members
                 .get(&format!("blobs/sha256/{}", digest.hex()))
@@ -439,14 +447,7 @@ impl Layout {
     fn member(&self, name: &str) -> Result<(File, u64), OciError> {
         match &self.source {
             Source::Folder => {
-                let file = basalt_file::open(&self.path.join(name)).map_err(|cause| match cause
-                    .kind()
-                {
-                    io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
-                        self.refuse(&format!("its `{name}` cannot be read: {cause}"))
-                    }
-                    _ => basalt_file::named(&self.path.join(name), cause).into(),
-                })?;
+                let file = open_regular(&self.path.join(name))?;
                 let length = file.metadata()?.len();
                 Ok((file, length))
             }
@@ -454,8 +455,7 @@ impl Layout {
                 let (offset, size) = *members
                     .get(name)
                     .ok_or_else(|| self.refuse(&format!("it has no `{name}`")))?;
-                let mut file = basalt_file::open(&self.path)
-                    .map_err(|cause| basalt_file::named(&self.path, cause))?;
+                let mut file = open_regular(&self.path)?;
                 file.seek(SeekFrom::Start(offset))?;
                 Ok((file, size))
             }
@@ -468,6 +468,20 @@ impl Layout {
             cause: cause.to_owned(),
         }
     }
+}
+
+/// Opens a file of a layout, or an archive of one.
+///
+/// # Errors
+/// When it cannot be opened, or is not a regular file.
+pub(crate) fn open_regular(path: &Path) -> Result<File, OciError> {
+    basalt_file::open(path).map_err(|cause| match cause.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => OciError::NotAFile {
+            path: path.to_owned(),
+            cause,
+        },
+        _ => basalt_file::named(path, cause).into(),
+    })
 }
 
 /// The platforms of these images, for a message.
@@ -489,7 +503,7 @@ fn members(path: &Path) -> Result<BTreeMap<String, (u64, u64)>, OciError> {
         path: path.to_owned(),
         cause,
     };
-    let mut file = basalt_file::open(path).map_err(|cause| basalt_file::named(path, cause))?;
+    let mut file = open_regular(path)?;
     let mut magic = [0; 6];
     let count = file.read(&mut magic)?;
     for (start, name) in [

@@ -39,6 +39,15 @@ pub fn covered(store: &dyn ImageStore, digest: &Digest) -> Result<Covered, OciEr
     let found =
         basalt_manifest::runnable(&digest.to_string(), Limits::default(), &mut Place(store));
     let found = found.map_err(|refusal| refused(digest, refusal))?;
+    let named = digest.to_string();
+    let is_missing =
+        |image: &basalt_manifest::Image| image.digest == named && image.document.is_none();
+    if found.images.iter().any(is_missing) {
+        return Err(OciError::NotAManifest {
+            place: store.place(),
+            digest: *digest,
+        });
+    }
     let mut covered = Covered {
         is_index: found.is_index,
         images: Vec::new(),

@@ -1,47 +1,40 @@
 //! One package's definition, as its file has it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use basalt_effects::Effect;
 use basalt_spec::SpecError;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::pattern::Pattern;
 use crate::reference::{Reference, is_package, is_slice};
+use crate::yaml::{self, contents, essentials, one_or_many, truth, unless_empty};
 
-/// The most values of one definition.
-const MAXIMUM_NODES: usize = 50_000;
+/// The most malformed slices that a definition is read without. Each costs one more reading of the text.
+const MAXIMUM_MALFORMED: usize = 16;
 
 /// The slices of one package.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Definition {
     /// The binary package.
     pub package: String,
     /// The archive that it is from, for chisel; Basalt takes the package as it takes all others.
-    #[serde(default)]
     pub archive: Option<String>,
     /// The store of snaps that it is from, for chisel: Basalt has none.
-    #[serde(default)]
     pub store: Option<String>,
     /// The track of that store.
-    #[serde(default)]
     pub default_track: Option<String>,
     /// Slices that every one of these brings.
-    #[serde(default, deserialize_with = "essentials")]
     pub essential: Vec<Essential>,
     /// As `essential`, in files for older chisels.
-    #[serde(default, deserialize_with = "essentials")]
     pub v3_essential: Vec<Essential>,
     /// A hint to who chooses.
-    #[serde(default)]
     pub hint: Option<String>,
-    /// The slices by name; one of which nothing is said is empty.
-    #[serde(default, deserialize_with = "slices")]
+    /// The well-formed slices by name; one of which nothing is said is empty.
     pub slices: BTreeMap<String, Slice>,
+    /// What is wrong with the others, by name: it matters to who takes one of them alone.
+    pub malformed: BTreeMap<String, SpecError>,
 }
 
 /// One slice.
@@ -72,18 +65,23 @@ pub struct Slice {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Content {
     /// A copy of this path of the package.
+    #[serde(deserialize_with = "unless_empty")]
     pub copy: Option<String>,
     /// A new directory.
+    #[serde(deserialize_with = "truth")]
     pub make: bool,
     /// A file of this text.
     pub text: Option<String>,
     /// A symbolic link to this.
+    #[serde(deserialize_with = "unless_empty")]
     pub symlink: Option<String>,
     /// Permission bits.
     pub mode: Option<u32>,
     /// Whether a script may change it; effects may in any case.
+    #[serde(deserialize_with = "truth")]
     pub mutable: bool,
     /// Until when it is there.
+    #[serde(deserialize_with = "unless_empty")]
     pub until: Option<Until>,
     /// Only for these architectures.
     #[serde(deserialize_with = "one_or_many")]
@@ -92,8 +90,10 @@ pub struct Content {
     #[serde(deserialize_with = "one_or_many")]
     pub releases: Vec<String>,
     /// A file that the tool makes.
+    #[serde(deserialize_with = "unless_empty")]
     pub generate: Option<Generate>,
     /// The package whose file is taken when both are there.
+    #[serde(deserialize_with = "unless_empty")]
     pub prefer: Option<String>,
 }
 
@@ -125,47 +125,43 @@ pub struct Essential {
 }
 
 impl Definition {
-    /// Reads a definition.
+    /// Reads a definition; what is wrong with one slice alone goes to [`Self::malformed`].
     ///
     /// # Errors
-    /// When it is too long, no YAML, or says something unknown or impossible; the error names file,
-    /// line and column.
+    /// When it is too long, no YAML, or says something unknown or impossible outside of its slices;
+    /// the error names file, line and column.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SpecError> {
-        let definition: Self = basalt_spec::from_yaml(path, text, MAXIMUM_NODES)?;
-        let wrong = |word: &str, message: String, help: &str| {
-            let word = word.trim_end_matches('/');
-            SpecError::at_word(path, text, word, message).with_help(Some(help.to_owned()))
+        let mut malformed = BTreeMap::new();
+        let mut definition = loop {
+            match yaml::read(path, text, &malformed) {
+                Ok(definition) => break definition,
+                Err((Some(slice), error)) if malformed.len() < MAXIMUM_MALFORMED => {
+                    malformed.insert(slice, *error);
+                }
+                Err((_, error)) => return Err(*error),
+            }
         };
         let package = &definition.package;
         if !is_package(package) {
             let message = format!("`{package}` is no package name");
-            return Err(wrong(
-                package,
-                message,
-                "write the name of a binary package",
-            ));
+            let error = SpecError::at_word(path, text, package, message);
+            return Err(error.with_help(Some("write the name of a binary package".to_owned())));
         }
         for (name, slice) in &definition.slices {
-            if !is_slice(name) {
-                return Err(wrong(
-                    name,
-                    format!("`{name}` is no name of a slice"),
-                    "lower-case letters, digits and `-`, three at least, first a letter",
-                ));
-            }
-            for (place, content) in &slice.contents {
-                check(place, content).map_err(|(message, help)| wrong(place, message, help))?;
-            }
-            if slice
-                .test
-                .first()
-                .is_some_and(|program| !program.starts_with('/'))
-            {
-                let program = slice.test.first().map_or("", String::as_str);
-                let message = format!("the program `{program}` is not absolute");
-                return Err(wrong(program, message, "begin it with `/`"));
+            if let Some((word, message, help)) = slice.fault(name) {
+                let words = [word, word.trim_end_matches('/')];
+                let error = words
+                    .into_iter()
+                    .find_map(|word| SpecError::at_words(path, text, &[name, word], &*message))
+                    .unwrap_or_else(|| SpecError::at_word(path, text, name, message))
+                    .with_help(Some(help.to_owned()));
+                malformed.insert(name.clone(), error);
             }
         }
+        definition
+            .slices
+            .retain(|name, _| !malformed.contains_key(name));
+        definition.malformed = malformed;
         Ok(definition)
     }
 
@@ -176,7 +172,7 @@ impl Definition {
         struct Named {
             package: String,
         }
-        let said = basalt_spec::from_yaml::<Named>(path, text, MAXIMUM_NODES);
+        let said = basalt_spec::from_yaml::<Named>(path, text, yaml::MAXIMUM_NODES);
         let said = said.ok().map(|named| named.package);
         let stem = path.file_stem().and_then(|stem| stem.to_str());
         said.or_else(|| stem.map(str::to_owned))
@@ -184,15 +180,40 @@ impl Definition {
     }
 }
 
+impl Slice {
+    /// What is wrong with a slice of this name: the word that is, a sentence, and what to do about it.
+    fn fault<'a>(&'a self, name: &'a str) -> Option<(&'a str, String, &'static str)> {
+        if !is_slice(name) {
+            return Some((
+                name,
+                format!("`{name}` is no name of a slice"),
+                "lower-case letters, digits and `-`, three at least, first a letter",
+            ));
+        }
+        for (place, content) in &self.contents {
+            if let Err((message, help)) = check(place, content) {
+                return Some((place, message, help));
+            }
+        }
+        let program = self.test.first()?;
+        (!program.starts_with('/')).then(|| {
+            let message = format!("the program `{program}` is not absolute");
+            (program.as_str(), message, "begin it with `/`")
+        })
+    }
+}
+
 /// What is wrong with the content at a path, if anything is, and what to do about it.
 fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
     let pattern = Pattern::new(place)
         .map_err(|message| (message, "write an absolute path, `*`, `?` and `**` allowed"))?;
-    if let Some(Err(message)) = content.copy.as_deref().map(Pattern::new) {
+    // A copy of itself is the package's path.
+    let copy = content.copy.as_deref().filter(|from| *from != place);
+    if let Some(Err(message)) = copy.map(Pattern::new) {
         return Err((message, "write the path in the package"));
     }
     let ways = [
-        content.copy.is_some(),
+        copy.is_some(),
         content.make,
         content.text.is_some(),
         content.symlink.is_some(),
@@ -220,11 +241,7 @@ fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
             "write `make: true` with a path that ends with `/`",
         ));
     }
-    if content
-        .copy
-        .as_deref()
-        .is_some_and(|from| from.contains(['*', '?']) || from.ends_with('/'))
-    {
+    if copy.is_some_and(|from| from.contains(['*', '?']) || from.ends_with('/')) {
         return Err((
             format!("what is copied to {place} is not one file"),
             "write one path",
@@ -236,99 +253,5 @@ fn check(place: &str, content: &Content) -> Result<(), (String, &'static str)> {
             "write up to four octal digits, such as 0755",
         ));
     }
-    if content.symlink.as_deref() == Some("") {
-        return Err((
-            format!("the link {place} leads nowhere"),
-            "write its target",
-        ));
-    }
     Ok(())
-}
-
-fn slices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Slice>, D::Error> {
-    let map = Option::<BTreeMap<String, Option<Slice>>>::deserialize(deserializer)?;
-    Ok(map
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, slice)| (name, slice.unwrap_or_default()))
-        .collect())
-}
-
-fn contents<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, Content>, D::Error> {
-    let map = Option::<BTreeMap<String, Option<Content>>>::deserialize(deserializer)?;
-    Ok(map
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(path, content)| (path, content.unwrap_or_default()))
-        .collect())
-}
-
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct OneOrMany;
-    impl<'de> Visitor<'de> for OneOrMany {
-        type Value = Vec<String>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a word or a list of words")
-        }
-        fn visit_str<E: de::Error>(self, word: &str) -> Result<Vec<String>, E> {
-            Ok(vec![word.to_owned()])
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
-            let mut words = Vec::new();
-            while let Some(word) = list.next_element()? {
-                words.push(word);
-            }
-            Ok(words)
-        }
-    }
-    deserializer.deserialize_any(OneOrMany)
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Condition {
-    #[serde(deserialize_with = "one_or_many")]
-    arch: Vec<String>,
-    #[serde(deserialize_with = "one_or_many")]
-    releases: Vec<String>,
-}
-
-/// A list of slices, or a mapping of them to conditions.
-fn essentials<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Essential>, D::Error> {
-    struct Essentials;
-    impl<'de> Visitor<'de> for Essentials {
-        type Value = Vec<Essential>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of slices, or a mapping of them to conditions")
-        }
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut all = Vec::new();
-            while let Some(word) = list.next_element::<String>()? {
-                all.push(essential(&word, Condition::default())?);
-            }
-            Ok(all)
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut all = Vec::new();
-            while let Some(word) = map.next_key::<String>()? {
-                let condition = map.next_value::<Option<Condition>>()?;
-                all.push(essential(&word, condition.unwrap_or_default())?);
-            }
-            Ok(all)
-        }
-    }
-    deserializer.deserialize_any(Essentials)
-}
-
-fn essential<E: de::Error>(word: &str, condition: Condition) -> Result<Essential, E> {
-    Ok(Essential {
-        reference: word.parse().map_err(E::custom)?,
-        arch: condition.arch,
-        releases: condition.releases,
-    })
 }

@@ -10,6 +10,7 @@ mod library;
 mod pattern;
 mod reference;
 mod selection;
+mod yaml;
 
 pub use definition::{Content, Definition, Essential, Generate, Slice, Until};
 pub use error::SliceError;

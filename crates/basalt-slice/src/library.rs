@@ -46,6 +46,8 @@ struct Entry {
 pub struct Library {
     entries: BTreeMap<String, Entry>,
     malformed: Vec<SpecError>,
+    /// How many files were added.
+    files: usize,
 }
 
 impl Library {
@@ -65,19 +67,25 @@ impl Library {
     }
 
     /// Adds the definition of a file; one of the same package that is there goes. One that is
-    /// malformed is an error only for who takes a slice of its package: see [`Self::malformed`].
+    /// malformed is an error only for who takes a slice of its package, and a malformed slice only for
+    /// who takes that one: see [`Self::malformed`].
     ///
     /// # Errors
     /// [`SliceError::TooMany`].
     pub fn add(&mut self, path: &Path, text: &str) -> Result<(), SliceError> {
-        if self.entries.len() + self.malformed.len() >= MAXIMUM_DEFINITIONS {
+        self.files += 1;
+        if self.files > MAXIMUM_DEFINITIONS {
             return Err(SliceError::TooMany {
                 maximum: MAXIMUM_DEFINITIONS,
             });
         }
         let definition = Definition::parse(path, text);
         let package = match &definition {
-            Ok(definition) => Some(definition.package.clone()),
+            Ok(definition) => {
+                self.malformed
+                    .extend(definition.malformed.values().cloned());
+                Some(definition.package.clone())
+            }
             Err(error) => {
                 self.malformed.push(error.clone());
                 Definition::package_of(path, text)
@@ -94,13 +102,18 @@ impl Library {
         Ok(())
     }
 
-    /// The definitions that are well-formed, sorted by package.
+    /// The definitions that are well-formed but for some slices, sorted by package.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         let entries = self.entries.values();
         entries.filter_map(|entry| entry.definition.as_ref().ok())
     }
 
-    /// What is wrong with the others, in the order in which they were added.
+    /// The definition of a package, if it has one that is well-formed but for some slices.
+    pub(crate) fn definition(&self, package: &str) -> Option<&Definition> {
+        self.entries.get(package)?.definition.as_ref().ok()
+    }
+
+    /// What is wrong with the others, and with those slices, in the order in which they were added.
     pub fn malformed(&self) -> &[SpecError] {
         &self.malformed
     }
@@ -119,6 +132,12 @@ impl Library {
 
     /// The slice of a package.
     pub(crate) fn slice(&self, reference: &Reference) -> Result<(&Definition, &Slice), SliceError> {
+        if let Some((store, package)) = reference.package.split_once('/') {
+            return Err(SliceError::Store {
+                package: package.to_owned(),
+                store: store.to_owned(),
+            });
+        }
         let Some(entry) = self.entries.get(&reference.package) else {
             let known = self.entries.keys().map(String::as_str);
             return Err(SliceError::UnknownPackage {
@@ -135,6 +154,9 @@ impl Library {
                 package: reference.package.clone(),
                 store: store.clone(),
             });
+        }
+        if let Some(error) = definition.malformed.get(&reference.slice) {
+            return Err(error.clone().into());
         }
         let slices = &definition.slices;
         match slices.get(&reference.slice) {
@@ -182,14 +204,26 @@ impl Library {
     /// Two slices say different things of one path: at the place where the second does.
     pub(crate) fn conflict(&self, path: &str, first: &Reference, second: &Reference) -> SliceError {
         let message = format!("the slices {first} and {second} say different things of {path}");
-        let placed = self.entries.get(&second.package).and_then(|entry| {
-            let words = [second.slice.as_str(), path.trim_end_matches('/')];
-            SpecError::at_words(&entry.path, &entry.text, &words, message.as_str())
-        });
-        placed
-            .unwrap_or_else(|| SpecError::of_file(second.to_string(), message))
+        self.at_content(path, second, message)
             .with_help(Some("leave one of them out, or make them agree".to_owned()))
             .into()
+    }
+
+    /// A package is preferred to itself: at the place where its slice prefers the first one.
+    pub(crate) fn prefers_itself(&self, path: &str, slice: &Reference) -> SliceError {
+        let message = format!("the slice {slice} leaves {path} to its own package in the end");
+        self.at_content(path, slice, message)
+            .with_help(Some("take one of these out of `prefer`".to_owned()))
+            .into()
+    }
+
+    /// An error at the place where a slice says something of a path.
+    fn at_content(&self, path: &str, slice: &Reference, message: String) -> SpecError {
+        let placed = self.entries.get(&slice.package).and_then(|entry| {
+            let words = [slice.slice.as_str(), path.trim_end_matches('/')];
+            SpecError::at_words(&entry.path, &entry.text, &words, message.as_str())
+        });
+        placed.unwrap_or_else(|| SpecError::of_file(slice.to_string(), message))
     }
 
     /// An error of a definition that another names, at the place where it does.

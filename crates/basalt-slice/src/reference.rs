@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A slice of a package, written `package_slice`.
+/// A slice of a package, written `package_slice`, or `store/package_slice`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
-    /// The binary package.
+    /// The binary package; one of a store of snaps has the store's name and `/` before its own.
     pub package: String,
     /// The slice.
     pub slice: String,
@@ -33,7 +33,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('_') {
-            Some((package, slice)) if is_package(package) && is_slice(slice) => {
+            Some((package, slice)) if is_qualified(package) && is_slice(slice) => {
                 Ok(Self::new(package, slice))
             }
             _ => Err(format!(
@@ -44,14 +44,26 @@ impl FromStr for Reference {
     }
 }
 
+/// Whether a text is a package's name, maybe with that of its store before it.
+fn is_qualified(text: &str) -> bool {
+    let (store, package) = text.split_once('/').unwrap_or(("store", text));
+    is_package(package)
+        && (1..=100).contains(&store.len())
+        && store.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && store.bytes().all(is_of_name)
+}
+
+/// Whether a package's name may hold this byte (Debian policy, section 5.6.7).
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+}
+
 /// Whether a text has the form of a package's name.
 pub(crate) fn is_package(text: &str) -> bool {
     text.len() >= 2
         && text.len() <= 200
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+        && text.bytes().all(is_of_name)
 }
 
 /// Whether a text has the form of a slice's name: letters, digits and single `-` between them.

@@ -15,6 +15,9 @@ use crate::reference::Reference;
 /// What stands in the place of a slice's name where an image has what its roots reach.
 pub const REACHABLE: &str = "reachable";
 
+/// So many packages may be preferred one to the next.
+const MAXIMUM_PREFERRED: usize = 32;
+
 /// The pattern of all paths.
 const EVERYTHING: &str = "/**";
 
@@ -206,6 +209,14 @@ impl Library {
                         mode: content.mode,
                         kind,
                     };
+                    if content.prefer.is_some()
+                        && self.is_left(&reference, path, content, slices, target)?
+                    {
+                        let pattern = now.kind.is_none().then(|| Pattern::new(path));
+                        let left = &mut sliced.filter.left_to_others;
+                        left.extend(pattern.and_then(Result::ok));
+                        continue;
+                    }
                     let place = path.trim_end_matches('/');
                     if let Some((first, before)) = said.get(place) {
                         let both_take = before.kind.is_none() && now.kind.is_none();
@@ -216,7 +227,7 @@ impl Library {
                     } else {
                         said.insert(place, (reference.clone(), now));
                     }
-                    sliced.add(name, path, content, slices);
+                    sliced.add(name, path, content);
                 }
                 sliced
                     .effects
@@ -226,6 +237,44 @@ impl Library {
             all.insert(package.clone(), sliced);
         }
         Ok(all)
+    }
+
+    /// Whether a path is left to the package that is preferred, or that is preferred to that one in
+    /// turn. What a slice makes is left only to one whose chosen slices have that path.
+    ///
+    /// # Errors
+    /// When its own package is preferred in the end: then nobody would have the path.
+    fn is_left(
+        &self,
+        slice: &Reference,
+        path: &str,
+        content: &Content,
+        chosen: &BTreeMap<String, BTreeSet<String>>,
+        target: Target<'_>,
+    ) -> Result<bool, SliceError> {
+        let first = content.prefer.as_deref();
+        let takes = made(content, path).is_none();
+        let mut is_left = takes && first.is_some_and(|other| chosen.contains_key(other));
+        let mut next = first;
+        for _ in 0..MAXIMUM_PREFERRED {
+            if next == Some(slice.package.as_str()) {
+                return Err(self.prefers_itself(path, slice));
+            }
+            let Some(definition) = next.and_then(|other| self.definition(other)) else {
+                break;
+            };
+            let names = chosen.get(&definition.package);
+            let said = |slice: &str| {
+                let content = definition.slices.get(slice)?.contents.get(path)?;
+                target
+                    .meets(&content.arch, &content.releases)
+                    .then_some(content)
+            };
+            is_left |= names.is_some_and(|names| names.iter().any(|name| said(name).is_some()));
+            let mut all = definition.slices.keys().filter_map(|name| said(name));
+            next = all.find_map(|content| content.prefer.as_deref());
+        }
+        Ok(is_left)
     }
 }
 
@@ -245,13 +294,7 @@ fn made(content: &Content, path: &str) -> Option<MadeKind> {
 }
 
 impl Sliced {
-    fn add(
-        &mut self,
-        slice: &str,
-        path: &str,
-        content: &Content,
-        chosen: &BTreeMap<String, BTreeSet<String>>,
-    ) {
+    fn add(&mut self, slice: &str, path: &str, content: &Content) {
         let passes = content.until == Some(Until::Mutate);
         let wanted = |text: &str| {
             Pattern::new(text).ok().map(|pattern| Wanted {
@@ -262,11 +305,6 @@ impl Sliced {
         };
         let Some(kind) = made(content, path) else {
             let Some(wanted) = wanted(path) else { return };
-            let preferred = content.prefer.as_ref();
-            if preferred.is_some_and(|other| chosen.contains_key(other)) {
-                self.filter.left_to_others.push(wanted.pattern);
-                return;
-            }
             if let Some(mode) = content.mode {
                 self.modes.push((wanted.pattern.clone(), mode));
             }

@@ -44,9 +44,11 @@ fn choose(
 }
 
 fn refused(text: &str, words: &[&str]) {
-    let error = Definition::parse(Path::new("x.yaml"), text)
-        .expect_err(text)
-        .to_string();
+    let error = match Definition::parse(Path::new("x.yaml"), text) {
+        Err(error) => error,
+        Ok(definition) => definition.malformed.into_values().next().expect(text),
+    };
+    let error = error.to_string();
     for word in words {
         assert!(error.contains(word), "`{word}` is not in:\n{error}");
     }
@@ -197,6 +199,66 @@ fn a_path_is_left_to_the_package_that_is_preferred() {
     let chosen = choose(&library(&[one, two]), &[("one", "aaa"), ("two", "aaa")]).expect("both");
     assert_eq!(chosen["one"].filter.keeps(&path, false), Keep::LeftOut);
     assert_eq!(chosen["two"].filter.keeps(&path, false), Keep::Stays);
+}
+
+#[test]
+fn what_slices_make_at_one_path_is_left_to_the_package_that_is_preferred() {
+    // As for a program of which many packages have one: each prefers the next.
+    let slice = |package: &str, said: &str| {
+        format!(
+            "package: {package}\nslices: {{bins: {{contents: {{/usr/bin/awk: {said}}}}}, data: }}\n"
+        )
+    };
+    let library = library(&[
+        &slice("first", "{text: first, mode: 0755, prefer: second}"),
+        &slice("second", "{symlink: second, prefer: third}"),
+        &slice("third", "{symlink: third}"),
+        &slice("fourth", "{prefer: third}"),
+        &slice("fifth", "{symlink: fifth, prefer: fifth}"),
+    ]);
+    let made = |names: &[(&str, &str)]| -> Vec<String> {
+        let chosen = choose(&library, names).expect("they agree");
+        let made = chosen
+            .iter()
+            .flat_map(|(package, one)| one.made.iter().map(move |_| package.clone()));
+        made.collect()
+    };
+    let (first, second, third) = (("first", "bins"), ("second", "bins"), ("third", "bins"));
+    assert_eq!(made(&[first]), ["first"]);
+    assert_eq!(made(&[first, second]), ["second"]);
+    assert_eq!(made(&[first, second, third]), ["third"]);
+    assert_eq!(
+        made(&[first, third]),
+        ["third"],
+        "over one that is not chosen"
+    );
+    assert_eq!(
+        made(&[first, ("second", "data")]),
+        ["first"],
+        "that slice has no such path"
+    );
+    assert_eq!(made(&[("fourth", "bins"), third]), ["third"]);
+    let error = choose(&library, &[("fifth", "bins"), third]).expect_err("it prefers itself");
+    assert!(
+        error
+            .to_string()
+            .contains("fifth_bins leaves /usr/bin/awk to its own"),
+        "{error}"
+    );
+}
+
+#[test]
+fn packages_that_prefer_each_other_are_refused_rather_than_left_out_both() {
+    for said in ["{symlink: a, prefer: two}", "{prefer: two}"] {
+        let one = format!("package: one\nslices: {{bins: {{contents: {{/a: {said}}}}}}}\n");
+        let two = one
+            .replace("two", "ONE")
+            .replace("one", "two")
+            .replace("ONE", "one");
+        let all = [("one", "bins"), ("two", "bins")];
+        let error = choose(&library(&[&one, &two]), &all).expect_err("a circle");
+        assert!(error.to_string().contains("x.yaml:2:"), "{error}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use basalt_deb::packages::{Fault, IndexError};
 
+use crate::explain::shortened;
+
 /// Why the wanted packages cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum SolveError {
@@ -38,7 +40,7 @@ pub enum SolveError {
         similar: Vec<String>,
     },
     /// The name is virtual and more than one package provides it.
-    #[error("{name} is provided by more than one package: {}; ask for the one wanted", .providers.join(", "))]
+    #[error("{name} is provided by more than one package: {}; ask for the one wanted", shortened(.providers, ", "))]
     Ambiguous {
         /// The name asked for.
         name: String,

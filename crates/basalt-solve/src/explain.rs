@@ -5,6 +5,31 @@ use basalt_deb::relation::{Dependency, Possibility};
 
 use crate::universe::Pool;
 
+/// How many of a long list are shown.
+const SHOWN: usize = 8;
+
+/// The first of a list, and how many more there are.
+pub(crate) fn shortened(items: &[String], separator: &str) -> String {
+    // One more takes less room than the words for it.
+    let shown = match items.len() {
+        length if length <= SHOWN + 1 => length,
+        _ => SHOWN,
+    };
+    let mut text = items[..shown].join(separator);
+    if shown < items.len() {
+        text.push_str(&format!("{separator}{} more", items.len() - shown));
+    }
+    text
+}
+
+/// A relation as a sentence has it.
+fn relation_text(relation: &Dependency) -> String {
+    let alternatives: Vec<String> = (relation.alternatives.iter())
+        .map(ToString::to_string)
+        .collect();
+    shortened(&alternatives, " | ")
+}
+
 /// Why a relation is not met: what there is instead, or (`is_last` false) that
 /// what there is cannot be had either, for the reasons that follow.
 pub(crate) fn unmet(
@@ -13,7 +38,12 @@ pub(crate) fn unmet(
     relation: &Dependency,
     is_last: bool,
 ) -> String {
-    let mut sentence = format!("{} {} needs {relation}", pool.universe.key(by), by.version);
+    let mut sentence = format!(
+        "{} {} needs {}",
+        pool.universe.key(by),
+        by.version,
+        relation_text(relation)
+    );
     if is_last {
         let architecture = pool.universe.counted_as(by).to_owned();
         let there: Vec<String> = relation
@@ -22,7 +52,7 @@ pub(crate) fn unmet(
             .map(|possibility| available(pool, possibility, &architecture))
             .collect();
         sentence.push_str(", but ");
-        sentence.push_str(&there.join(" and "));
+        sentence.push_str(&shortened(&there, " and "));
     }
     sentence
 }
@@ -76,7 +106,7 @@ pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility, by: &str
         };
     }
     if !versions.is_empty() {
-        return versions.join(" and ");
+        return shortened(&versions, " and ");
     }
     let providers: Vec<String> = pool
         .providers(&possibility.name)
@@ -88,7 +118,7 @@ pub(crate) fn available(pool: &mut Pool<'_>, possibility: &Possibility, by: &str
     } else {
         format!(
             "{name} is only provided by {}, without that version",
-            providers.join(", ")
+            shortened(&providers, ", ")
         )
     }
 }
@@ -101,8 +131,12 @@ pub(crate) fn clash(
     other: &PackageRecord,
 ) -> String {
     let mut sentence = format!(
-        "{} {} {word} {relation}, and {} {}",
-        one.name, one.version, other.name, other.version
+        "{} {} {word} {}, and {} {}",
+        one.name,
+        one.version,
+        relation_text(relation),
+        other.name,
+        other.version
     );
     if !relation
         .alternatives

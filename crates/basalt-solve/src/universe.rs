@@ -9,6 +9,7 @@ use basalt_deb::relation::{Constraint, Dependency, Possibility};
 use basalt_deb::version::Version;
 
 use crate::error::SolveError;
+use crate::explain::shortened;
 use crate::request::{Pin, Want};
 
 /// The indexes to choose from.
@@ -269,8 +270,15 @@ impl<'universe> Pool<'universe> {
     /// cannot be used. It is to blame if there is no closure.
     pub(crate) fn blame(&mut self, name: &str) -> Option<Blocked> {
         let _ = self.versions(name);
-        let _ = self.providers(name);
-        let providers = self.provider_keys(name);
+        let is_provided = !self.providers(name).is_empty();
+        let mut providers = self.provider_keys(name);
+        // With another that provides the name, one that cannot be used costs nothing but itself.
+        if !is_provided {
+            for provider in self.faulty_provider_keys(name) {
+                let _ = self.versions(&provider);
+                providers.insert(provider);
+            }
+        }
         let blocked = std::iter::once(name)
             .chain(providers.iter().map(String::as_str))
             .find_map(|name| self.blocked.get(name))?
@@ -404,7 +412,7 @@ impl<'universe> Pool<'universe> {
                     .map(|record| format!("{} has {name} {}", archive.label, record.version))
             })
             .collect();
-        versions.join(" and ")
+        shortened(&versions, " and ")
     }
 
     /// The packages that may provide a name, by their keys, sorted; those that bear it are left out.
@@ -417,6 +425,19 @@ impl<'universe> Pool<'universe> {
                 if provider != name {
                     keys.insert(key_of(provider, architecture, &universe.architecture));
                 }
+            }
+        }
+        keys
+    }
+
+    /// The packages whose stanza cannot be used and says that they provide a name, by their keys, sorted.
+    fn faulty_provider_keys(&self, name: &str) -> BTreeSet<String> {
+        let universe = self.universe;
+        let mut keys = BTreeSet::new();
+        for archive in &universe.archives {
+            let architecture = archive.index.architecture();
+            for provider in archive.index.faulty_providers(name) {
+                keys.insert(key_of(provider, architecture, &universe.architecture));
             }
         }
         keys

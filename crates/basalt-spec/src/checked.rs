@@ -20,6 +20,14 @@ pub(crate) fn wrong(message: impl fmt::Display, help: impl fmt::Display) -> Stri
     format!("{message}{HELP}{help}")
 }
 
+/// Ends what says of a text what is wrong with it, where the text may hold a secret: it is not shown then.
+pub(crate) const HIDDEN: &str = " ⊘";
+
+/// As [`wrong`], of a text that may hold a secret.
+fn wrong_and_hidden(message: impl fmt::Display, help: impl fmt::Display) -> String {
+    format!("{message}{HELP}{help}{HIDDEN}")
+}
+
 /// A form that a text must have.
 pub(crate) trait Form {
     /// What is wrong with a text, if anything is.
@@ -414,18 +422,18 @@ impl Form for ArchiveUrl {
         let help = "write it as http://HOST/FOLDER, https://… or file:///FOLDER";
         let is_remote = scheme == "http" || scheme == "https";
         if !(is_remote && rest.starts_with("//") || scheme == "file" && rest.starts_with('/')) {
-            return Err(wrong("this is no URL of an archive", help));
+            return Err(wrong_and_hidden("this is no URL of an archive", help));
         }
         // An `@` in a path may belong to a password that was not encoded: it is written %40 there.
         if is_remote && rest.contains('@') {
-            return Err(wrong(
+            return Err(wrong_and_hidden(
                 "the URL of an archive holds a user name or password, which would be published with the image",
                 "name it by --mirror ARCHIVE=URL or BASALT_MIRROR_ARCHIVE, or the password in ~/.netrc or apt's \
                  auth.conf (an `@` in a path is written %40)",
             ));
         }
         if rest.contains(['?', '#']) {
-            return Err(wrong(
+            return Err(wrong_and_hidden(
                 "the URL of an archive ends before a `?` or `#`",
                 "a mirror is a folder; a token goes into a user name and password, by --mirror, BASALT_MIRROR_ARCHIVE, \
                  ~/.netrc or apt's auth.conf",
@@ -435,7 +443,7 @@ impl Form for ArchiveUrl {
             .chars()
             .any(|letter| letter.is_whitespace() || letter.is_control())
         {
-            return Err(wrong("this is no URL of an archive", help));
+            return Err(wrong_and_hidden("this is no URL of an archive", help));
         }
         Ok(())
     }

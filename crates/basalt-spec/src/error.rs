@@ -121,6 +121,15 @@ impl SpecError {
         self
     }
 
+    /// Shows nothing of the value that stands at the place.
+    #[must_use]
+    pub(crate) fn with_value_hidden(mut self) -> Self {
+        if let Some(place) = &mut self.place {
+            place.text = secrets::masked_value(&place.text, place.column);
+        }
+        self
+    }
+
     /// The error as a compiler would show it: file, line, column, the offending text underlined.
     pub fn render(&self, colour: bool) -> String {
         let path = self.path.display().to_string();

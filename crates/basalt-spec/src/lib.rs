@@ -30,6 +30,6 @@ pub use parts::{
 pub use schema::{reference, schema};
 pub use settle::LOCALES;
 pub use starter::starter;
-pub use strict::from_yaml;
+pub use strict::{from_yaml, from_yaml_by};
 pub use suggest::nearest;
 pub use values::{Mode, PackageName, Size, VersionRange, WantedPackage};

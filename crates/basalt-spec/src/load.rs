@@ -85,6 +85,19 @@ impl LoadedSpec {
             .find_map(|file| SpecError::at_words(&file.path, &file.text, words, message))
     }
 
+    /// An error about a local path that stands under this key: at the path, in the file of the spec that
+    /// has it there; at the key, when the path is written in another way.
+    pub fn at_path(&self, key: &str, local: &str, message: &str) -> SpecError {
+        let written = self.named_files().find_map(|(name, file)| {
+            let folder = Path::new(&name).parent()?;
+            let written = Path::new(local).strip_prefix(folder).ok()?;
+            SpecError::at_words(&file.path, &file.text, &[key, written.to_str()?], message)
+        });
+        written
+            .or_else(|| self.at_words(&[key], message))
+            .unwrap_or_else(|| SpecError::of_file(&self.path, message))
+    }
+
     /// The files that it was read from, each with its name relative to the spec's folder.
     pub fn named_files(&self) -> impl Iterator<Item = (String, &SpecFile)> {
         self.files.iter().map(|file| {

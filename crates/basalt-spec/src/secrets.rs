@@ -68,17 +68,69 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 }
 
 /// A line of YAML as it may be shown: where a secret in it is spelled with escapes (`\x40` for `@`), or goes on in another
-/// line, nothing of it is.
+/// line, nothing of it is; nor of a word that could be a URL with a secret in an odd place.
 pub(crate) fn masked_line(line: &str, source: &str) -> String {
     let is_hidden = line.contains('\\')
         && (find(&unescaped(line)).is_some() || find(&unescaped(source)).is_some());
     match is_hidden {
-        false => masked(line).into_owned(),
-        true => line
-            .chars()
-            .map(|letter| if letter.is_whitespace() { letter } else { '*' })
-            .collect(),
+        false => without_odd_urls(&masked(line)),
+        true => starred(line),
     }
+}
+
+/// A line of YAML in which nothing of the value is shown that begins at a column, in characters from 1: a quoted one up to
+/// its closing quote, a plain one up to the line's end, for where it ends only a parser can tell.
+pub(crate) fn masked_value(line: &str, column: usize) -> String {
+    let letters: Vec<char> = line.chars().collect();
+    let mut start = column.saturating_sub(1).min(letters.len());
+    let mut end = letters.len();
+    if let Some(quote @ ('"' | '\'')) = letters.get(start).copied() {
+        start += 1;
+        let mut at = start;
+        while let Some(letter) = letters.get(at).copied() {
+            let is_escaped = quote == '"' && letter == '\\'
+                || quote == '\'' && letters.get(at..at + 2) == Some(&['\'', '\'']);
+            if !is_escaped && letter == quote {
+                end = at;
+                break;
+            }
+            at += if is_escaped { 2 } else { 1 };
+        }
+    }
+    let part = |from: usize, to: usize| letters[from..to].iter().collect::<String>();
+    let (before, value, after) = (part(0, start), part(start, end), part(end, letters.len()));
+    format!("{before}{}{after}", starred(&value))
+}
+
+/// A text with a `*` for each letter that is not white space.
+fn starred(text: &str) -> String {
+    let star = |letter: char| if letter.is_whitespace() { letter } else { '*' };
+    text.chars().map(star).collect()
+}
+
+/// A line without the words that look like a URL, and hold more than scheme, host and a plain path.
+fn without_odd_urls(line: &str) -> String {
+    let is_end = |letter: char| letter.is_whitespace() || "\"'`,[]{}".contains(letter);
+    line.split_inclusive(is_end)
+        .map(|part| {
+            let word = part.trim_end_matches(is_end);
+            match is_odd_url(word) {
+                true => format!("{}{}", starred(word), &part[word.len()..]),
+                false => part.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// Whether a word looks like a URL that may hold a secret: one with a user, a query, a fragment or parameters, in whichever
+/// odd spelling. A reference by digest (`name@sha256:…`) is none.
+fn is_odd_url(word: &str) -> bool {
+    let plain = unescaped(word);
+    let is_digest = |text: &str| text.starts_with("sha256:") || text.starts_with("sha512:");
+    let user = plain.rsplit_once('@').filter(|(_, host)| !is_digest(host));
+    let has_user = user.is_some_and(|(user, _)| user.contains(':'));
+    let is_url = plain.contains("//");
+    has_user || is_url && (user.is_some() || plain.contains(['?', '#', ';']))
 }
 
 /// A text with the escapes of YAML's double-quoted style undone (YAML 1.2.2, section 5.7), a folded line end among them, as
@@ -383,7 +435,70 @@ mod tests {
         assert_eq!(masked_line(plain, plain), plain);
     }
 
+    #[test]
+    fn a_url_with_a_secret_in_an_odd_place_is_not_shown_in_a_line() {
+        for url in [
+            "http://h/#secret",
+            r"http:\/\/u:secret@h",
+            "//u:secret@h/",
+            "http://h/;p@secret",
+            "http://h/;secret",
+            "http://h/?secret",
+            "http://h/%3asecret@x",
+            "http:/u:secret@h/",
+            "http:u:secret@h",
+            "u:secret@h/",
+        ] {
+            for line in [
+                format!("url: {url}"),
+                format!("- {{ name: own, url: \"{url}\", bogus: 1 }}"),
+                format!("- {{ name: own, url: '{url}', bogus: 1 }}"),
+                format!("- {{ name: own, url: {url}, bogus: 1 }}"),
+            ] {
+                let shown = masked_line(&line, &line);
+                assert!(!shown.contains("secret"), "{shown}");
+                assert_eq!(shown.chars().count(), line.chars().count(), "{shown}");
+            }
+        }
+        for line in [
+            "- { name: own, url: \"http://h:80/a/b+c~d\", bogus: 1 }",
+            "base: registry.example:5000/a@sha256:00 # see https://h/x",
+            "labels: { mail: me@example.org, when: \"12:00\" }",
+        ] {
+            assert_eq!(masked_line(line, line), line);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_value_is_shown_that_may_hold_a_secret() {
+        for (line, column, shown) in [
+            (
+                r#"- { url: "se\"cret", a: 1 }"#,
+                10,
+                r#"- { url: "********", a: 1 }"#,
+            ),
+            (
+                "- { url: 'se''cret', a: 1 }",
+                10,
+                "- { url: '********', a: 1 }",
+            ),
+            ("url: sec ret # é", 6, "url: *** *** * *"),
+            (r#"url: "secret\"#, 6, r#"url: "*******"#),
+            (r#"url: "secret"#, 6, r#"url: "******"#),
+            ("url:", 9, "url:"),
+        ] {
+            assert_eq!(masked_value(line, column), shown);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_hidden_value_leaves_the_line_as_long(line in "\\PC{0,30}|[\"'\\\\a é]{0,20}", column in 0_usize..40) {
+            let shown = masked_value(&line, column);
+            prop_assert_eq!(shown.chars().count(), line.chars().count());
+            prop_assert_eq!(masked_line(&line, &line).chars().count(), line.chars().count());
+        }
+
         #[test]
         fn what_is_shown_has_no_secret_and_as_many_letters(text in "(http|ssh|://|:|@|/|\\?|token=|&|#|[a-c]|é|\n| |-----BEGIN |PRIVATE KEY-----){0,30}") {
             let shown = masked(&text);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_saphyr::Options;
 
 use crate::error::SpecError;
@@ -20,9 +20,22 @@ pub fn from_yaml<T: DeserializeOwned>(
     text: &str,
     nodes: usize,
 ) -> Result<T, SpecError> {
+    from_yaml_by(path, text, nodes, std::marker::PhantomData)
+}
+
+/// As [`from_yaml`], by a reader that keeps something of its own.
+///
+/// # Errors
+/// As [`from_yaml`].
+pub fn from_yaml_by<'t, S: DeserializeSeed<'t>>(
+    path: &Path,
+    text: &'t str,
+    nodes: usize,
+    reader: S,
+) -> Result<S::Value, SpecError> {
     let mut options = options(nodes);
     options.legacy_octal_numbers = true;
-    read(path, text, options)
+    read_by(path, text, options, reader)
 }
 
 pub(crate) fn read<T: DeserializeOwned>(
@@ -30,19 +43,36 @@ pub(crate) fn read<T: DeserializeOwned>(
     text: &str,
     options: Options,
 ) -> Result<T, SpecError> {
+    read_by(path, text, options, std::marker::PhantomData)
+}
+
+fn read_by<'t, S: DeserializeSeed<'t>>(
+    path: &Path,
+    text: &'t str,
+    options: Options,
+    reader: S,
+) -> Result<S::Value, SpecError> {
     if text.len() > MAXIMUM_LENGTH {
         return Err(SpecError::of_file(
             path,
             format!("it is longer than {MAXIMUM_LENGTH} bytes"),
         ));
     }
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+        reader.deserialize(yaml)
+    });
+    read.map_err(|error| {
         let bare = error.without_snippet();
         let said = suggest::explain(&bare.to_string());
         match bare.location().filter(|place| place.line() > 0) {
             Some(place) => {
                 let (line, column) = (place.line() as usize, place.column() as usize);
-                SpecError::at_or_after(path, text, line, column, said.word.as_deref(), said.message)
+                let word = said.word.as_deref();
+                let error = SpecError::at_or_after(path, text, line, column, word, said.message);
+                match said.hidden {
+                    true => error.with_value_hidden(),
+                    false => error,
+                }
             }
             None => SpecError::of_file(path, said.message),
         }

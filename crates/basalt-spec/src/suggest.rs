@@ -1,6 +1,6 @@
 //! What a person probably meant.
 
-use crate::checked::HELP;
+use crate::checked::{HELP, HIDDEN};
 
 /// The candidate nearest to a word, if any is near.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -19,6 +19,8 @@ pub(crate) struct Explained {
     pub help: Option<String>,
     /// The word it is about, where the parser's own place may be beside it.
     pub word: Option<String>,
+    /// Whether the value that it is about may hold a secret, so that it must not be shown.
+    pub hidden: bool,
 }
 
 impl Explained {
@@ -27,6 +29,7 @@ impl Explained {
             message: message.into(),
             help: (!help.is_empty()).then(|| help.to_owned()),
             word: None,
+            hidden: false,
         }
     }
 }
@@ -37,13 +40,18 @@ pub(crate) fn explain(message: &str) -> Explained {
         .rsplit_once(" at line ")
         .map_or(message, |(message, _)| message);
     if let Some((message, help)) = message.rsplit_once(HELP) {
-        return Explained::new(message, help);
+        let shown = help.strip_suffix(HIDDEN);
+        return Explained {
+            hidden: shown.is_some(),
+            ..Explained::new(message, shown.unwrap_or(help))
+        };
     }
     if let Some((word, known)) = unknown(message, "unknown field `", ", expected ") {
         return Explained {
             message: format!("there is no key `{word}` here"),
             help: suggestion(word, &known),
             word: Some(word.to_owned()),
+            hidden: false,
         };
     }
     if let Some((word, known)) = unknown(message, "unknown variant `", ", expected ") {
@@ -51,6 +59,7 @@ pub(crate) fn explain(message: &str) -> Explained {
             message: format!("`{word}` is none of the possible values"),
             help: suggestion(word, &known),
             word: Some(word.to_owned()),
+            hidden: false,
         };
     }
     if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {

@@ -484,3 +484,44 @@ fn what_is_a_name_has_the_form_of_one() {
         assert!(error.contains("image.yaml:2:"), "{wrong}: {error}");
     }
 }
+
+#[test]
+fn what_a_refused_url_of_an_archive_holds_is_not_shown() {
+    for url in [
+        "http://u:S3CRET@h/",
+        "http://S3CRET@h/",
+        "http://h/#S3CRET",
+        "http://h/?S3CRET",
+        "http://h/S3CRET x",
+        r"http:\/\/u:S3CRET@h",
+        r"http://u\x3aS3CRET@h/",
+        "//u:S3CRET@h/",
+        "http:/u:S3CRET@h/",
+        "http://h/;p@S3CRET",
+        "http://h/%3aS3CRET@x",
+        "S3CRET",
+        "S3CRET it's",
+    ] {
+        let quoted = format!("\"{url}\"");
+        let single = format!("'{}'", url.replace('\'', "''"));
+        let plain = url.replace(' ', "%20 ");
+        for value in [
+            &quoted,
+            &single,
+            &plain,
+            &format!("&a {quoted}"),
+            &format!("!!str {quoted}"),
+        ] {
+            for text in [
+                format!("archives:\n  - {{ name: own, suite: a, keyring: k, url: {value} }}\n"),
+                format!("archives:\n  - url: {value}\n    name: own\n"),
+                format!("archives: [{{ url: {value}, name: own }}]\n"),
+                format!("archives:\n  - url:\n      {value}\n    name: own\n"),
+            ] {
+                let shown = error(&text);
+                assert!(!shown.contains("S3CRET"), "{text}{shown}");
+                assert!(shown.starts_with("error: "), "{text}{shown}");
+            }
+        }
+    }
+}

@@ -62,6 +62,8 @@ pub struct Failure {
     pub error: Box<dyn Error + Send + Sync>,
     /// What to do about it, when the error itself does not say.
     pub help: Option<String>,
+    /// Whether each message is one line, so that a line feed in it is outside text that poses as more.
+    is_one_line: bool,
 }
 
 impl Failure {
@@ -71,6 +73,15 @@ impl Failure {
             status,
             error: error.into(),
             help: None,
+            is_one_line: false,
+        }
+    }
+
+    /// Of an error whose messages are one line each.
+    fn of_one_line(status: Status, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            is_one_line: true,
+            ..Self::new(status, error)
         }
     }
 
@@ -92,6 +103,11 @@ impl Failure {
                 messages.push(text);
             }
             next = error.source();
+        }
+        if self.is_one_line {
+            for message in &mut messages {
+                *message = basalt_escape::line(message.trim_end()).into_owned();
+            }
         }
         messages
     }
@@ -126,7 +142,21 @@ impl From<BuildError> for Failure {
             BuildError::Assertions { .. } => Status::Assertion,
             _ => Status::Failed,
         };
-        Self::new(status, error)
+        // The others show a source, or a list.
+        let is_one_line = matches!(
+            error,
+            BuildError::Archive { .. }
+                | BuildError::Malformed { .. }
+                | BuildError::Package { .. }
+                | BuildError::Fetch(_)
+                | BuildError::Oci(_)
+                | BuildError::Cache(_)
+                | BuildError::Statement(_)
+        );
+        match is_one_line {
+            true => Self::of_one_line(status, error),
+            false => Self::new(status, error),
+        }
     }
 }
 
@@ -160,14 +190,14 @@ impl From<LockError> for Failure {
 
 impl From<CacheError> for Failure {
     fn from(error: CacheError) -> Self {
-        Self::new(Status::Failed, error)
+        Self::of_one_line(Status::Failed, error)
     }
 }
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = status_of(&error);
-        Self::new(status, error)
+        Self::of_one_line(status, error)
     }
 }
 
@@ -188,20 +218,23 @@ impl From<OciError> for Failure {
             // An error in the middle of a stream comes wrapped: what is in it says what to do.
             OciError::Io(cause) => match cause.downcast::<OciError>() {
                 Ok(OciError::Store { place, cause }) => OciError::Store { place, cause }.into(),
-                Ok(inner) => Self::new(Status::Trust, inner),
-                Err(cause) => Self::new(Status::Failed, OciError::Io(cause)),
+                Ok(inner) => Self::of_one_line(Status::Trust, inner),
+                Err(cause) => Self::of_one_line(Status::Failed, OciError::Io(cause)),
             },
             OciError::Store { cause, place } => match cause.downcast::<ClientError>() {
                 Ok(cause) => (*cause).into(),
-                Err(cause) => Self::new(Status::Failed, OciError::Store { cause, place }),
+                Err(cause) => Self::of_one_line(Status::Failed, OciError::Store { cause, place }),
             },
             OciError::WrongDigest { .. }
             | OciError::WrongSize { .. }
             | OciError::Malformed { .. }
             | OciError::OtherKind { .. }
             | OciError::Ambiguous { .. }
-            | OciError::TooLarge { .. } => Self::new(Status::Trust, error),
-            _ => Self::new(Status::Failed, error),
+            | OciError::NotAFile { .. }
+            | OciError::NotAManifest { .. }
+            | OciError::TooLarge { .. } => Self::of_one_line(Status::Trust, error),
+            OciError::Absent { .. } => Self::of_one_line(Status::Usage, error),
+            _ => Self::of_one_line(Status::Failed, error),
         }
     }
 }
@@ -210,8 +243,43 @@ impl From<AttestError> for Failure {
     fn from(error: AttestError) -> Self {
         match error {
             AttestError::Store(error) => error.into(),
-            error @ AttestError::OtherKind { .. } => Self::new(Status::Trust, error),
-            error => Self::new(Status::Failed, error),
+            error @ AttestError::OtherKind { .. } => Self::of_one_line(Status::Trust, error),
+            error => Self::of_one_line(Status::Failed, error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_feed_of_a_server_or_a_layout_does_not_begin_a_line() {
+        let hostile = "a\nerror: b\u{1b}[2J";
+        let shown = "a\\u{a}error: b\\u{1b}[2J";
+        let failures: [Failure; 3] = [
+            ClientError::Status {
+                url: "http://h/".to_owned(),
+                status: 500,
+                detail: format!(": {hostile}"),
+            }
+            .into(),
+            OciError::Ambiguous {
+                path: "layout".into(),
+                tag: hostile.to_owned(),
+            }
+            .into(),
+            BuildError::Archive {
+                archive: "own".to_owned(),
+                suite: "good".to_owned(),
+                cause: hostile.to_owned(),
+            }
+            .into(),
+        ];
+        for failure in failures {
+            let messages = failure.messages();
+            assert_eq!(messages.len(), 1, "{messages:?}");
+            assert!(messages[0].contains(shown), "{messages:?}");
         }
     }
 }

@@ -496,5 +496,5 @@ fn a_path_that_is_no_text_is_shown_with_its_bytes_spelled_out() {
         .expect("the program starts");
     assert_eq!(problem(&output.stdout), None);
     assert_eq!(problem(&output.stderr), None);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
 }

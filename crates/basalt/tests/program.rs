@@ -293,9 +293,9 @@ fn a_tampered_image_is_code_4() {
 #[test]
 fn errors_are_json_too_when_asked() {
     let run = basalt(folder().path(), &["inspect", "absent", "--json"]);
-    assert_eq!(run.status, 1);
+    assert_eq!(run.status, 2);
     let document: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
-    assert_eq!(document["error"]["status"], 1);
+    assert_eq!(document["error"]["status"], 2);
     let message = document["error"]["message"].as_str().expect("text");
     assert!(message.contains("absent"), "{message}");
 }

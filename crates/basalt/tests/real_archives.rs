@@ -432,6 +432,89 @@ fn sha512_alone_vouches_for_indexes_and_packages() {
 }
 
 #[test]
+fn all_strong_digests_that_are_given_must_be_right() {
+    let tool = packed("tool", "1.0", "amd64", "");
+    let (right, wrong) = (Sha512::of(&tool.bytes).hex(), Sha512::of(b"other").hex());
+    let index = |sha512: &str| {
+        let size = format!("Size: {}\n", tool.bytes.len());
+        tool.entry()
+            .replace(&size, &format!("{size}SHA512: {sha512}\n"))
+    };
+    let sha256 = |bytes: &[u8]| Digest::of(bytes).hex();
+    // A Release file and an index with these SHA-512 digests, and the SHA-256 digests that are right.
+    let publish = |archive: &Served, index: &str, of_index: &str| {
+        archive.pool(&[&tool]);
+        archive.suite_by(
+            ("SHA256", &sha256),
+            "dists/good/",
+            &format!(
+                "{GOOD}SHA512:\n {of_index} {} main/binary-amd64/Packages\n",
+                index.len()
+            ),
+            &[("main/binary-amd64/Packages", index.as_bytes())],
+        );
+    };
+    let served = |index: &str, of_index: &str| {
+        let archive = Served::new();
+        publish(&archive, index, of_index);
+        archive
+    };
+    let good = index(&right);
+    let sha512 = |text: &str| Sha512::of(text.as_bytes()).hex();
+    let archive = served(&good, &sha512(&good));
+    let place = archive.place("suite: good", "amd64", "tool");
+    archive.build(&place).succeeded();
+    // The lock is what it is without.
+    let package = &lock_of(&place)["packages"][0];
+    assert_eq!(package["sha256"], Digest::of(&tool.bytes).to_string());
+    assert_eq!(package["sha512"], serde_json::Value::Null);
+    archive.run(&place, "lock", &["--offline"]).succeeded();
+
+    // Of the package; also where the cache has its bytes by the digest that is right.
+    let bad = index(&wrong);
+    publish(&archive, &bad, &sha512(&bad));
+    archive
+        .run(&place, "lock", &[])
+        .refused(4, &["SHA512", &wrong, "contradicts itself"]);
+    let place = archive.place("suite: good", "amd64", "tool");
+    archive
+        .build(&place)
+        .refused(4, &["SHA512", &wrong, "contradicts itself"]);
+    place.has_nothing_of(&[&tool.bytes]);
+    // Of the index.
+    let archive = served(&good, &wrong);
+    let place = archive.place("suite: good", "amd64", "tool");
+    archive.build(&place).refused(
+        4,
+        &["SHA512", "binary-amd64/Packages", "contradicts itself"],
+    );
+    // One that is none costs the package, or the archive.
+    let archive = served(&index("00"), &sha512(&index("00")));
+    let place = archive.place("suite: good", "amd64", "tool");
+    archive.build(&place).refused(4, &["bad `SHA512`"]);
+    let archive = served(&good, "00");
+    let place = archive.place("suite: good", "amd64", "tool");
+    archive.build(&place).refused(4, &["bad `SHA512`"]);
+}
+
+#[test]
+fn an_index_that_is_only_there_in_forms_that_are_not_read_is_refused() {
+    let tool = packed("tool", "1.0", "amd64", "");
+    for (suite, folder, name) in [
+        ("good", "dists/good/", "main/binary-amd64/Packages.lz4"),
+        ("good", "dists/good/", "main/binary-amd64/Packages.diff"),
+        ("./", "", "Packages.lz4"),
+        ("./", "", "Sources"),
+    ] {
+        let archive = Served::new();
+        archive.pool(&[&tool]);
+        archive.suite(folder, GOOD, &[(name, b"x")]);
+        let place = archive.place(&format!("suite: {suite}"), "amd64", "tool");
+        archive.build(&place).refused(4, &["Packages"]);
+    }
+}
+
+#[test]
 fn digests_that_can_be_forged_vouch_for_nothing() {
     let tool = packed("tool", "1.0", "amd64", "");
     let archive = Served::new();
@@ -486,7 +569,7 @@ fn indexes_are_read_in_every_compression_that_archives_use() {
     let place = archive.place("suite: good", "amd64", "tool");
     archive
         .build(&place)
-        .refused(1, &["only in forms that are not read"]);
+        .refused(4, &["only in forms that are not read"]);
 }
 
 #[test]

@@ -483,7 +483,7 @@ fn a_name_that_is_none_or_a_place_of_the_wrong_kind_is_a_matter_of_usage() {
         .refused(2, &["basalt copy"]);
     place
         .basalt(&["login", "http://r.example", "--username", "me"])
-        .refused(2, &["names no image"]);
+        .refused(2, &["a host is expected, which is `r.example` here"]);
 }
 
 #[test]
@@ -622,7 +622,8 @@ fn a_layout_of_which_one_tag_leads_to_two_images_is_malformed() {
     for arguments in [
         &["push", "./app:t", &name][..],
         &["copy", "./app:t", "oci:copied"],
-        &["inspect", "./app:t"],
+        &["attestations", "./app:t"],
+        &["sbom", "./app:t"],
     ] {
         place.basalt(arguments).refused(4, &words);
     }

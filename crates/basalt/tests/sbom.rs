@@ -462,7 +462,7 @@ fn errors_say_what_there_is() {
     place.basalt(&["sbom", "out:other"]).refused(1, &["other"]);
     place
         .basalt(&["sbom", "./nothing"])
-        .refused(1, &["nothing"]);
+        .refused(2, &["nothing"]);
     place
         .basalt(&["sbom", "out", "--format", "xml"])
         .refused(2, &["spdx3"]);

@@ -675,3 +675,56 @@ fn an_index_is_verified_only_when_all_that_could_be_run_of_it_is() {
     assert_eq!(basalt(path, &whole).status, 0);
     assert_eq!(verify("plain").status, 0);
 }
+
+#[test]
+fn an_index_that_lists_blobs_is_covered_by_its_own_signature_alone() {
+    let folder = folder();
+    let path = folder.path();
+    // As BuildKit keeps a cache: the entries of an index are layers.
+    let writer = LayoutWriter::create(&path.join("cache"), false).expect("it begins");
+    let blobs = [&b"\x1f\x8b\x08\0\0"[..], b"tar", b"[]", b""].map(|bytes| {
+        let blob = writer.add_bytes(media_type::LAYER, bytes);
+        blob.expect("added")
+    });
+    let large = vec![0; (16 << 20) + 1];
+    let large = writer.add_bytes(media_type::LAYER, &large).expect("added");
+    let config = json!({"architecture": "amd64", "os": "linux"});
+    let config = writer.add_json(media_type::CONFIG, &config).expect("added");
+    let image = Manifest::new(config, vec![blobs[1].clone()]);
+    let image = writer
+        .add_json(media_type::MANIFEST, &image)
+        .expect("added");
+    let entries: Vec<Descriptor> = blobs.into_iter().chain([large]).collect();
+    let all = [image.clone()].into_iter().chain(entries.clone()).collect();
+    let mut index = writer
+        .add_json(media_type::INDEX, &Index::new(all))
+        .expect("added");
+    let name = annotation::REFERENCE_NAME.to_owned();
+    index.annotations.insert(name, "latest".to_owned());
+    writer.finish(&Index::new(vec![index])).expect("in place");
+
+    // The signature of the one image in it does not do.
+    let image = format!("cache@{}", image.digest);
+    assert_eq!(
+        basalt(path, &["sign", &image, "--key", "ours.key"]).status,
+        0
+    );
+    let run = basalt(path, &["verify", "cache", "--key", "ours.pub"]);
+    assert_eq!(run.status, 10, "{}", run.error);
+    assert!(run.out.contains("not covered"), "{}", run.out);
+    let run = basalt(path, &["verify", "cache", "--key", "ours.pub", "--json"]);
+    for entry in &entries {
+        assert!(run.out.contains(&entry.digest.to_string()), "{}", run.out);
+    }
+    assert_eq!(
+        basalt(path, &["sign", "cache", "--key", "ours.key"]).status,
+        0
+    );
+    let run = basalt(path, &["verify", "cache", "--key", "ours.pub"]);
+    assert_eq!(run.status, 0, "{} {}", run.out, run.error);
+    // What is no manifest is not an image by itself, whoever has signed it.
+    let blob = format!("cache@{}", entries[1].digest);
+    let run = basalt(path, &["verify", &blob, "--key", "ours.pub"]);
+    assert_eq!(run.status, 1, "{}", run.error);
+    assert!(run.error.contains("has no manifest"), "{}", run.error);
+}

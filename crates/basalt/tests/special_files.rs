@@ -79,6 +79,32 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
             assert_ne!(output.status.code(), Some(0), "{what} {special}");
             assert!(error.contains(word), "{what} {special}: {error}");
         };
+        // What came from elsewhere is not as it must be: the same code by every command.
+        let distrusted = |what: &str, arguments: &[&str]| {
+            let output = run(place, &[], arguments);
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(
+                output.status.code(),
+                Some(4),
+                "{what} {arguments:?}: {error}"
+            );
+            assert!(error.contains(word), "{what} {arguments:?}: {error}");
+        };
+        let by_all_commands = |what: &str, layout: &str| {
+            for arguments in [
+                &["inspect", layout][..],
+                &["verify", layout, "--key", "key.pub"],
+                &["attestations", layout],
+                &["referrers", layout],
+                &["sbom", layout],
+                &["explain", layout, "/usr"],
+                &["diff", layout, layout],
+                &["copy", layout, "oci:other"],
+                &["push", layout, "127.0.0.1:9/a:1"],
+            ] {
+                distrusted(what, arguments);
+            }
+        };
         // A spec, and what it names.
         refused("a spec", &[], &["lock", special]);
         for (what, more) in [
@@ -96,8 +122,31 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
             ("a certificate", format!("certificates: [{special}]\n")),
         ] {
             write("naming.yaml", &format!("{SPEC}{more}"));
-            refused(what, &[], &["lock", "naming.yaml", nowhere]);
+            let output = run(place, &[], &["lock", "naming.yaml", nowhere]);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{what} {special}: {error}");
+            let column = more.find(special).map_or(1, |at| at + 1);
+            let at = format!("naming.yaml:5:{column}");
+            assert!(
+                what == "an include" || error.contains(&at) && error.contains(word),
+                "{what} {special}: {error}"
+            );
         }
+        // From the folder of the spec that is included.
+        fs::create_dir_all(place.join("shared")).expect("it is made");
+        put(special, &place.join("shared/ca.pem"));
+        write("shared/more.yaml", "certificates:\n  - ca.pem\n");
+        write(
+            "naming.yaml",
+            &format!("{SPEC}include: [shared/more.yaml]\n"),
+        );
+        let output = run(place, &[], &["lock", "naming.yaml", nowhere]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{special}: {error}");
+        assert!(
+            error.contains("more.yaml:2:5") && error.contains(word),
+            "{error}"
+        );
         put(special, &place.join("slices/a.yaml"));
         write(
             "sliced.yaml",
@@ -119,8 +168,7 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
         fs::remove_file(mirrors).expect("it is there");
 
         // Layouts and archives of them.
-        refused("an archive", &[], &["inspect", special]);
-        refused("an archive", &[], &["diff", special, special]);
+        by_all_commands("an archive", special);
         for name in ["oci-layout", "index.json"] {
             let layout = place.join("layout");
             fs::remove_dir_all(&layout).ok();
@@ -136,7 +184,7 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
             )
             .expect("it is written");
             put(special, &layout.join(name));
-            refused(name, &[], &["inspect", "layout"]);
+            by_all_commands(name, "layout");
         }
         let blob = format!("{:064}", 0);
         let index = format!(
@@ -145,8 +193,7 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
         fs::remove_file(place.join("layout/index.json")).ok();
         fs::write(place.join("layout/index.json"), index).expect("it is written");
         put(special, &place.join("layout/blobs/sha256").join(&blob));
-        let output = run(place, &[], &["inspect", "layout"]);
-        assert_ne!(output.status.code(), Some(0), "a blob {special}");
+        by_all_commands("a blob", "layout");
 
         // Keys, policies, and what else the command line names.
         refused("a key", &[], &["verify", "layout", "--key", special]);
@@ -222,6 +269,64 @@ fn a_file_on_the_command_line_may_be_a_pipe_of_the_shell() {
 }
 
 #[test]
+fn what_is_no_folder_of_definitions_is_refused_where_the_spec_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    let write = |name: &str, text: &str| {
+        let path = place.join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("it is made");
+        fs::write(path, text).expect("it is written");
+    };
+    special(place);
+    write("file", "package: aa\n");
+    write("release/chisel.yaml", "format: v3\n");
+    write("other/chisel.yaml", "format: v3\n");
+    write("other/slices", "");
+    symlink("loop", place.join("loop")).expect("it is made");
+    let refused = |spec: &str, place_in_spec: &str, what: &str| {
+        for arguments in [&["lock", spec][..], &["build", spec, "--output", "oci:out"]] {
+            let output = run(place, &[], arguments);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{arguments:?}: {error}");
+            for words in [place_in_spec, what, "slice definitions"] {
+                assert!(error.contains(words), "{arguments:?} {words}: {error}");
+            }
+        }
+    };
+    for (name, what) in [
+        ("fifo", "is no folder"),
+        ("to-fifo", "is no folder"),
+        ("to-zero", "is no folder"),
+        ("/dev/null", "is no folder"),
+        ("file", "is no folder"),
+        ("other", "other/slices is no folder"),
+        ("release", "release/slices cannot be read"),
+        ("nothing", "cannot be read"),
+        ("file/nothing", "cannot be read"),
+        ("loop", "cannot be read"),
+    ] {
+        for slices in ["", "slices: { tzdata: [core] }\n"] {
+            write(
+                "spec.yaml",
+                &format!("{SPEC}{slices}slice-definitions: [{name}]\n"),
+            );
+            let line = 5 + slices.lines().count();
+            refused("spec.yaml", &format!("spec.yaml:{line}:21"), what);
+        }
+    }
+    // In a variant, and in an included spec of another folder.
+    write(
+        "spec.yaml",
+        &format!("{SPEC}variants:\n  more:\n    slice-definitions:\n      - fifo\n"),
+    );
+    refused("spec.yaml", "spec.yaml:8:9", "is no folder");
+    write("sub/base.yaml", "slice-definitions: [file]\n");
+    write("sub/file", "");
+    write("spec.yaml", &format!("{SPEC}include: [sub/base.yaml]\n"));
+    refused("spec.yaml", "sub/base.yaml:1:21", "is no folder");
+}
+
+#[test]
 fn the_documented_sizes_hold() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path();
@@ -250,5 +355,83 @@ fn the_documented_sizes_hold() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
         assert!(error.contains("long"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named_with_the_way_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    for arguments in [
+        &["inspect", "nothing"][..],
+        &["inspect", "registry.example/app:1"],
+        &["push", "./nothing:1", "127.0.0.1:9/a:1"],
+        &["copy", "oci:nothing", "oci:other"],
+        &["verify", "./nothing", "--key", "key.pub"],
+        &["diff", "nothing", "nothing"],
+        &["explain", "./nothing", "/usr"],
+    ] {
+        fs::write(
+            place.join("key.pub"),
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
+        )
+        .expect("it is written");
+        let output = run(place, &[], arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(
+            error.contains("there is no layout at `") && error.contains("basalt pull"),
+            "{arguments:?}: {error}"
+        );
+    }
+    for (what, more) in [
+        ("source", "files: [{ path: /a, source: gone }]\n"),
+        (
+            "keyring",
+            "archives: [{ name: own, suite: a, keyring: gone }]\n",
+        ),
+        ("certificates", "certificates: [gone]\n"),
+        (
+            "slice-definitions",
+            "slices: { tzdata: [core] }\nslice-definitions: [gone]\n",
+        ),
+    ] {
+        fs::write(place.join("image.yaml"), format!("{SPEC}{more}")).expect("it is written");
+        let output = run(
+            place,
+            &[],
+            &["lock", "image.yaml", "--mirror=debian=http://127.0.0.1:9/"],
+        );
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{what}: {error}");
+        let line = 4
+            + more[..more.find("gone").expect("it is there")]
+                .matches('\n')
+                .count()
+            + 1;
+        assert!(
+            error.contains(&format!("image.yaml:{line}:")),
+            "{what}: {error}"
+        );
+    }
+}
+
+#[test]
+fn insecure_takes_a_host_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    fs::write(place.join("image.yaml"), SPEC).expect("it is written");
+    let url = "--insecure=http://me:S3CRET@x:5000/";
+    for arguments in [
+        &["tags", "127.0.0.1:9/a", url][..],
+        &["lock", "image.yaml", url],
+        &["login", "http://me:S3CRET@x:5000/", "--username", "me"],
+    ] {
+        let output = run(place, &[], arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains("`x:5000`"), "{arguments:?}: {error}");
+        assert!(error.contains("HOST:PORT"), "{arguments:?}: {error}");
+        assert!(!error.contains("S3CRET"), "{arguments:?}: {error}");
     }
 }

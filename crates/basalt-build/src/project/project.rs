@@ -3,7 +3,8 @@
 //! A file that changes while a build runs therefore changes nothing: what went into the lock's digests is what
 //! goes into the image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,10 +47,10 @@ impl Project {
     pub fn open(spec: LoadedSpec) -> Result<Self, BuildError> {
         let files = file_names(&spec)
             .into_iter()
-            .map(|name| {
+            .map(|(name, key)| {
                 let path = spec.folder.join(Path::new(&name));
                 let content = basalt_file::read(&path, MAXIMUM_LOCAL_FILE)
-                    .map_err(|cause| BuildError::LocalFile { path, cause })?;
+                    .map_err(|cause| unreadable(&spec, key, &name, path, cause))?;
                 let digest = Digest::of(&content);
                 Ok((name, LocalFile { content, digest }))
             })
@@ -158,14 +159,42 @@ impl Project {
     }
 }
 
-/// The names of the local files that a spec, and the images that it is laid over, use.
-fn file_names(spec: &LoadedSpec) -> BTreeSet<String> {
+/// The names of the local files that a spec, and the images that it is laid over, use, each with the spec's key for it.
+fn file_names(spec: &LoadedSpec) -> BTreeMap<String, &'static str> {
     let below = spec.below.iter().map(|below| &below.base);
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     for image in spec.images().map(|(_, image)| image).chain(below) {
-        names.extend(image.files.iter().filter_map(|file| file.source.clone()));
-        names.extend(image.certificates.iter().cloned());
-        names.extend(image.archives.iter().map(|archive| archive.keyring.clone()));
+        let sources = image.files.iter().filter_map(|file| file.source.as_ref());
+        names.extend(sources.map(|name| (name.clone(), "source")));
+        let certificates = image.certificates.iter();
+        names.extend(certificates.map(|name| (name.clone(), "certificates")));
+        let keyrings = image.archives.iter().map(|archive| &archive.keyring);
+        names.extend(keyrings.map(|name| (name.clone(), "keyring")));
     }
     names
+}
+
+/// Why a local file cannot be used: when it is not there, or of another kind, that is the spec's fault, said with the
+/// place in it.
+fn unreadable(
+    spec: &LoadedSpec,
+    key: &str,
+    name: &str,
+    path: PathBuf,
+    cause: io::Error,
+) -> BuildError {
+    let is_of_spec = matches!(
+        cause.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::FileTooLarge
+    );
+    if !is_of_spec {
+        return BuildError::LocalFile { path, cause };
+    }
+    let message = format!("`{}` cannot be read: {cause}", path.display());
+    let text = spec.at_path(key, name, &message).to_string();
+    BuildError::Spec(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
 }

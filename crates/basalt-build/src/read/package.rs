@@ -315,6 +315,9 @@ fn entry(data: &DataEntry, policy: &ReadPolicy) -> Result<Option<(TreePath, Entr
 
 #[cfg(test)]
 mod tests {
+    use basalt_layer::Codec;
+    use basalt_tree::PathPolicy;
+
     use super::*;
 
     #[test]

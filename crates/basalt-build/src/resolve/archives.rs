@@ -19,7 +19,7 @@ use crate::run::session::Session;
 use crate::run::stage::Stage;
 
 /// Changes whenever the same index compiles to other bytes.
-const INDEX_GENERATION: u32 = 2;
+const INDEX_GENERATION: u32 = 3;
 
 /// The names that an index may have, the best first: small ones that are decoded fast before others.
 const INDEX_NAMES: [&str; 6] = [
@@ -406,7 +406,8 @@ impl Suite {
             return match self.has_index("") {
                 true => Ok(vec![String::new()]),
                 false => {
-                    Err(self.fails("its Release file names no `Packages` beside it".to_owned()))
+                    Err(self
+                        .is_malformed("its Release file names no `Packages` beside it".to_owned()))
                 }
             };
         }
@@ -457,7 +458,7 @@ fn index(session: &Session, suite: &Suite, wanted: &Wanted<'_>) -> Result<Index,
         .map(|name| format!("{}{name}", wanted.folder))
         .find_map(|path| suite.release.files.get(&path).map(|file| (path, *file)));
     let Some((path, file)) = found else {
-        return Err(suite.fails(format!(
+        return Err(suite.is_malformed(format!(
             "it has `{}Packages` only in forms that are not read; read are: {}",
             wanted.folder,
             INDEX_NAMES.join(", ")

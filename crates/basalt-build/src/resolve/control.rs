@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use basalt_deb::deb::{self, Control};
 use basalt_deb::packages::PackageRecord;
-use basalt_digest::Digest;
+use basalt_digest::{Digest, Promise};
 use basalt_effects::{Explanation, PackageScripts, Verdict};
 use basalt_fetch::Request;
 use basalt_lock::{LockedPackage, LockedScript};
@@ -151,7 +151,10 @@ pub(crate) fn locked(
         path: record.filename.clone(),
         size: record.size,
         sha256: digest,
-        sha512: record.digest.sha512(),
+        sha512: match record.digest {
+            Promise::Sha512(promised) => Some(promised),
+            Promise::Sha256(_) | Promise::Both(..) => None,
+        },
         date: control.date,
         scripts,
     };

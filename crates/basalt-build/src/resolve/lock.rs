@@ -95,7 +95,7 @@ pub(crate) fn resolve(
         groups: ids.groups,
         files: project.file_digests(),
         slice_definitions: slice_library::digests(
-            &library,
+            library,
             solved.iter().map(|image| &image.slices),
         ),
     })

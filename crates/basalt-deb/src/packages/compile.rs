@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use basalt_digest::{Digest, Promise};
+use basalt_digest::Digest;
 
 use super::fields::{self, Outcome, Sound};
 use super::wire;
@@ -257,13 +257,13 @@ impl<'a> Compiler<'a> {
             }
             None => &sound.filename,
         };
-        let digest: &[u8] = match &sound.digest {
-            Promise::Sha256(digest) => digest.as_bytes(),
-            Promise::Sha512(digest) => {
-                flags |= wire::FLAG_SHA512;
-                digest.as_bytes()
-            }
-        };
+        let (sha256, sha512) = (sound.digest.sha256(), sound.digest.sha512());
+        if sha256.is_some() {
+            flags |= wire::FLAG_SHA256;
+        }
+        if sha512.is_some() {
+            flags |= wire::FLAG_SHA512;
+        }
         let mut mark = wire::priority_mark(sound.priority);
         if sound.essential {
             mark |= wire::ESSENTIAL;
@@ -282,7 +282,8 @@ impl<'a> Compiler<'a> {
         wire::put_text(out, sound.section);
         wire::put_number(out, installed);
         wire::put_number(out, sound.size);
-        out.extend_from_slice(digest);
+        out.extend_from_slice(sha256.as_ref().map_or(&[], |digest| digest.as_bytes()));
+        out.extend_from_slice(sha512.as_ref().map_or(&[], |digest| digest.as_bytes()));
         wire::put_text(out, kept_filename);
         for relation in sound.relations {
             wire::put_text(out, relation);

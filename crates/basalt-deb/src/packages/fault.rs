@@ -20,7 +20,12 @@ pub struct Fault {
     pub field: String,
     /// What is wrong with it.
     pub cause: String,
+    /// Names that it provides, as far as its stanza can be read; at most [`MAXIMUM_PROVIDES`].
+    pub provides: Vec<String>,
 }
+
+/// The most names of one that are kept.
+pub(super) const MAXIMUM_PROVIDES: usize = 1000;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +55,10 @@ impl Fault {
         wire::put_number(out, self.line as u64);
         wire::put_text(out, &self.field);
         wire::put_text(out, &self.cause);
+        wire::put_number(out, self.provides.len() as u64);
+        for name in &self.provides {
+            wire::put_text(out, name);
+        }
     }
 
     /// Reads what [`Fault::put`] wrote; `None` where the bytes make no sense.
@@ -64,6 +73,9 @@ impl Fault {
             line: usize::try_from(cursor.number()?).ok()?,
             field: cursor.text()?.to_owned(),
             cause: cursor.text()?.to_owned(),
+            provides: (0..cursor.number()?)
+                .map(|_| Some(cursor.text()?.to_owned()))
+                .collect::<Option<_>>()?,
         })
     }
 }

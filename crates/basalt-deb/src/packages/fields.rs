@@ -2,7 +2,7 @@
 
 use basalt_digest::{Digest, Promise, Sha512};
 
-use super::fault::Fault;
+use super::fault::{Fault, MAXIMUM_PROVIDES};
 use super::record::{MultiArch, Priority};
 use crate::path;
 use crate::relation::{Provide, is_package_name, parse_provides};
@@ -141,9 +141,17 @@ pub(super) fn check<'a>(stanza: &Stanza<'a>, architecture: &str, replaced: bool)
                 line,
                 field: field.to_owned(),
                 cause,
+                provides: provided(kept.provides, architecture),
             })
         }
     }
+}
+
+/// The names that a stanza provides, as far as that can be read.
+fn provided(text: Option<&str>, architecture: &str) -> Vec<String> {
+    let provides = parse_provides(text.unwrap_or_default(), architecture).unwrap_or_default();
+    let names = provides.into_iter().map(|provide| provide.name);
+    names.take(MAXIMUM_PROVIDES).collect()
 }
 
 /// What is wrong with a stanza that cannot be parsed, where it can be told whose it is.
@@ -163,6 +171,7 @@ pub(super) fn broken(text: &str, error: &StanzaError, architecture: &str) -> Out
             line: error.line,
             field: String::new(),
             cause: error.cause.clone(),
+            provides: provided(value("Provides"), architecture),
         }),
         _ => Outcome::Nothing,
     }
@@ -202,25 +211,20 @@ impl Kept<'_> {
         }
     }
 
-    /// The digest of the package: SHA-256, or SHA-512 where there is no SHA-256.
+    /// The digests of the package: all strong ones that are given.
     fn digest(&self) -> Result<Promise, Bad> {
-        match (self.sha256, self.sha512) {
-            (Some(hex), _) => Digest::from_hex(hex)
-                .map(Promise::from)
-                .map_err(|error| ("SHA256", error.to_string())),
-            (None, Some(hex)) => Sha512::from_hex(hex)
-                .map(Promise::from)
-                .map_err(|error| ("SHA512", error.to_string())),
-            (None, None) => Err((
-                "SHA256",
-                match self.weak {
-                    None => "the field is missing, and so is `SHA512`".to_owned(),
-                    Some(weak) => {
-                        format!("the field is missing, and so is `SHA512`; `{weak}` can be forged")
-                    }
-                },
-            )),
-        }
+        let sha256 = self.sha256.map(Digest::from_hex).transpose();
+        let sha512 = self.sha512.map(Sha512::from_hex).transpose();
+        let sha256 = sha256.map_err(|error| ("SHA256", error.to_string()))?;
+        let sha512 = sha512.map_err(|error| ("SHA512", error.to_string()))?;
+        Promise::of(sha256, sha512).ok_or_else(|| {
+            let missing = "the field is missing, and so is `SHA512`";
+            let cause = match self.weak {
+                None => missing.to_owned(),
+                Some(weak) => format!("{missing}; `{weak}` can be forged"),
+            };
+            ("SHA256", cause)
+        })
     }
 }
 

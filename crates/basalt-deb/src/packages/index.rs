@@ -43,6 +43,8 @@ pub struct CompiledIndex {
     architecture: String,
     records: Range<usize>,
     faults: HashMap<String, Vec<Fault>>,
+    /// Of those, by the names that they provide.
+    faulty_providers: HashMap<String, Vec<String>>,
 }
 
 impl std::fmt::Debug for CompiledIndex {
@@ -98,6 +100,13 @@ impl CompiledIndex {
             .map_err(|_| IndexError::Damaged("its architecture is not UTF-8"))?
             .to_owned();
         let faults = read_faults(&bytes[faults]).ok_or(cut_off)?;
+        let mut faulty_providers: HashMap<String, Vec<String>> = HashMap::new();
+        for fault in faults.values().flatten() {
+            for name in &fault.provides {
+                let packages = faulty_providers.entry(name.clone()).or_default();
+                packages.push(fault.package.clone());
+            }
+        }
         Ok(Self {
             names,
             offsets,
@@ -107,6 +116,7 @@ impl CompiledIndex {
             architecture,
             records,
             faults,
+            faulty_providers,
             bytes,
         })
     }
@@ -168,6 +178,12 @@ impl CompiledIndex {
             .filter_map(|place| number_at(&self.bytes, self.providers.start + 4 * place))
             .filter_map(|number| self.record_name(number as usize))
             .collect()
+    }
+
+    /// The packages whose stanza cannot be used and says that they provide this name.
+    pub fn faulty_providers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.faulty_providers.get(name);
+        found.into_iter().flatten().map(String::as_str)
     }
 
     /// The stanzas that cannot be used, by package.
@@ -317,9 +333,16 @@ impl<'a> RawRecord<'a> {
             section: cursor.text()?,
             installed: cursor.number()?,
             size: cursor.number()?,
-            digest: match flags & wire::FLAG_SHA512 {
-                0 => Digest::from_bytes(cursor.bytes(32)?.try_into().ok()?).into(),
-                _ => Sha512::from_bytes(cursor.bytes(64)?.try_into().ok()?).into(),
+            digest: {
+                let sha256 = match flags & wire::FLAG_SHA256 {
+                    0 => None,
+                    _ => Some(Digest::from_bytes(cursor.bytes(32)?.try_into().ok()?)),
+                };
+                let sha512 = match flags & wire::FLAG_SHA512 {
+                    0 => None,
+                    _ => Some(Sha512::from_bytes(cursor.bytes(64)?.try_into().ok()?)),
+                };
+                Promise::of(sha256, sha512)?
             },
             filename: cursor.text()?,
             relations: {
@@ -343,6 +366,8 @@ impl<'a> RawRecord<'a> {
                 line: 0,
                 field: field.to_owned(),
                 cause: cause.to_string(),
+                // The virtual names lead to it.
+                provides: Vec::new(),
             })
         };
         let relation = |field, place: usize| -> Result<Vec<Dependency>, Box<Fault>> {

@@ -17,7 +17,7 @@
 use super::record::{MultiArch, Priority};
 
 /// What a compiled index begins with; the digit is the layout's number.
-pub(super) const MAGIC: &[u8; 16] = b"basalt-packages2";
+pub(super) const MAGIC: &[u8; 16] = b"basalt-packages3";
 
 /// The length of the numbers at the start: the magic and seven counts.
 pub(super) const HEADER_LENGTH: usize = 16 + 7 * 4;
@@ -82,7 +82,8 @@ pub(super) const FLAG_ALL: u8 = 4;
 pub(super) const FLAG_IMPORTANT: u8 = 8;
 /// A record's flag: the filename follows the archive's pattern, and only its head is kept.
 pub(super) const FLAG_POOL: u8 = 16;
-/// A record's flag: the digest is SHA-512, of 64 bytes, not SHA-256.
+/// A record's flags: which digests it has, SHA-256 of 32 bytes before SHA-512 of 64.
+pub(super) const FLAG_SHA256: u8 = 64;
 pub(super) const FLAG_SHA512: u8 = 32;
 
 /// Appends a number, seven bits to a byte, the lowest first.

@@ -67,8 +67,9 @@ pub(super) struct Ages {
 }
 
 impl Ages {
-    /// Reads `PASS_MIN_DAYS`, `PASS_MAX_DAYS` and `PASS_WARN_AGE`.
-    pub fn parse(definitions: &str) -> Self {
+    /// Reads `PASS_MIN_DAYS`, `PASS_MAX_DAYS` and `PASS_WARN_AGE`. `passwd` is the version of the package with `pwconv`: from
+    /// 4.20 on it writes no shortest age.
+    pub fn parse(definitions: &str, passwd: Option<&str>) -> Self {
         let value = |key: &str| {
             super::lines::significant(definitions)
                 .filter_map(|(_, line)| line.split_once(char::is_whitespace))
@@ -77,12 +78,27 @@ impl Ages {
                 .last()
                 .map_or(String::new(), |days| days.to_string())
         };
+        let has_minimum = passwd
+            .and_then(major_and_minor)
+            .is_none_or(|version| version < (4, 20));
         Self {
-            minimum: value("PASS_MIN_DAYS"),
+            minimum: match has_minimum {
+                true => value("PASS_MIN_DAYS"),
+                false => String::new(),
+            },
             maximum: value("PASS_MAX_DAYS"),
             warning: value("PASS_WARN_AGE"),
         }
     }
+}
+
+/// The first two numbers of a package's version, without its epoch: 4 and 20 of `1:4.20.3-1`.
+fn major_and_minor(version: &str) -> Option<(u32, u32)> {
+    let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let (major, rest) = upstream.split_once('.')?;
+    let end = rest.find(|letter: char| !letter.is_ascii_digit());
+    let minor = rest.get(..end.unwrap_or(rest.len()))?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 type Row = Vec<String>;
@@ -530,7 +546,17 @@ mod tests {
     #[test]
     fn passwords_move_into_the_shadow_files() {
         let mut accounts = Accounts::parse(PASSWD, GROUP, None, None);
-        let ages = Ages::parse("#\nPASS_MAX_DAYS\t99999\nPASS_MIN_DAYS 0\nPASS_WARN_AGE 7\n");
+        let definitions = "#\nPASS_MAX_DAYS\t99999\nPASS_MIN_DAYS 0\nPASS_WARN_AGE 7\n";
+        let newer = Ages::parse(definitions, Some("1:4.20.3-1"));
+        let mut without = accounts.clone();
+        without.shadow_passwords(20_780 * DAY + 5, &newer);
+        let shadow = without.shadow().expect("a shadow file");
+        assert!(shadow.starts_with("root:*:20780::99999:7:::\n"), "{shadow}");
+        for older in [None, Some("1:4.17.4-2"), Some("1:4.19.3-2"), Some("odd")] {
+            let ages = Ages::parse(definitions, older);
+            assert_ne!(ages, newer, "{older:?}");
+        }
+        let ages = Ages::parse(definitions, Some("1:4.17.4-2"));
         accounts.shadow_passwords(20_780 * DAY + 5, &ages);
         assert!(accounts.passwd().starts_with("root:x:0:0:"));
         let shadow = accounts.shadow().expect("a shadow file");

@@ -84,7 +84,8 @@ pub(super) fn apply(work: &mut Work<'_>, steps: &[Step<'_>]) -> Result<(), Apply
         let owner = owned(package, "shadow passwords");
         if let Some(mut accounts) = load(work, &owner)? {
             let definitions = work.read_text("/etc/login.defs", &owner)?;
-            let ages = Ages::parse(&definitions.unwrap_or_default());
+            let passwd = work.context.versions.get("passwd").map(String::as_str);
+            let ages = Ages::parse(&definitions.unwrap_or_default(), passwd);
             accounts.shadow_passwords(work.context.epoch, &ages);
             store(work, &accounts, &owner)?;
         }

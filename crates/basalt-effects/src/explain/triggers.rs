@@ -225,6 +225,11 @@ const INTERESTS: &[(&str, &str, Option<Writer>)] = &[
         None,
     ),
     (
+        "/usr/lib/@triplet@/libpcre2-8.so.0",
+        "the contexts of a policy of SELinux, compiled: a cache",
+        None,
+    ),
+    (
         "/usr/lib/@triplet@/gtk-2.0/2.10.0/immodules",
         "the list of input methods of GTK 2",
         Some(Writer::Gtk2InputMethods),

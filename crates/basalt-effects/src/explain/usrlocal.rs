@@ -17,7 +17,7 @@ const HEAD: &[&str] = &[
     "default_mode=02775",
     "default_group=staff",
     "fi",
-    "while read line; do",
+    "while read -r line; do",
     "set -- $line",
     "dir=\"$1\"; mode=\"$2\"; user=\"$3\"; group=\"$4\"",
     "if [ \"$mode\" = \"default\" ]; then",
@@ -45,7 +45,14 @@ pub(crate) fn directories(snippet: &Snippet) -> Option<Vec<Effect>> {
     if snippet.tool != "dh_usrlocal" {
         return None;
     }
-    let mut lines = snippet.body.iter().map(|line| line.text.trim());
+    // From debhelper 14 on, a comment stands among the lines, and `read` takes backslashes as they are.
+    let lines = snippet.body.iter().map(|line| line.text.trim());
+    let mut lines = lines
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| match line {
+            "while read line; do" => "while read -r line; do",
+            line => line,
+        });
     let action = lines.next()?.strip_prefix(ACTION)?;
     if !matches!(action, "; then" | " ; then") {
         return None;

@@ -81,7 +81,7 @@ impl Seek for VerifiedBlob {
 /// dropped, it leaves nothing behind.
 pub struct BlobWriter {
     pub(super) cache: Cache,
-    file: HashingFile,
+    pub(super) file: HashingFile,
     /// Where the bytes are promised by their SHA-512 digest too.
     pub(super) sha512: Option<Sha512Hasher>,
 }
@@ -110,11 +110,6 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
-    /// The number of bytes written.
-    pub(super) fn length(&self) -> u64 {
-        self.file.length()
-    }
-
     /// Puts what was written into the cache under its digest; returns that and the size.
     ///
     /// # Errors

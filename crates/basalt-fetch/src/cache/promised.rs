@@ -21,12 +21,20 @@ impl Cache {
     pub fn digest_of(&self, promise: &Promise) -> Result<Option<Digest>, CacheError> {
         match promise {
             Promise::Sha256(digest) => Ok(Some(*digest)),
-            Promise::Sha512(promised) => {
-                let fact = self.fact(KIND, &key(promised))?;
-                let bytes = fact.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-                Ok(bytes.map(Digest::from_bytes))
+            Promise::Sha512(promised) => self.remembered(promised),
+            // Known by one digest, the bytes have yet to be compared with the other.
+            Promise::Both(digest, promised) => {
+                let known = self.remembered(promised)?;
+                Ok(known.filter(|known| known == digest))
             }
         }
+    }
+
+    /// The SHA-256 digest of the bytes that have been seen to have this SHA-512 digest.
+    fn remembered(&self, promised: &Sha512) -> Result<Option<Digest>, CacheError> {
+        let fact = self.fact(KIND, &key(promised))?;
+        let bytes = fact.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        Ok(bytes.map(Digest::from_bytes))
     }
 
     /// A writer for a new blob that is promised, to be committed by [`BlobWriter::commit_promised`].
@@ -46,24 +54,25 @@ impl BlobWriter {
     /// # Errors
     /// [`CacheError::Unexpected`] when it is something else; when the file cannot be put in place.
     pub fn commit_promised(mut self, promise: &Promise) -> Result<Digest, CacheError> {
-        let promised = match promise {
-            Promise::Sha256(digest) => {
-                self.commit_expecting(digest)?;
-                return Ok(*digest);
-            }
-            Promise::Sha512(promised) => promised,
+        let sha512 = self.sha512.take().unwrap_or_default().finish();
+        let (file, digest, found_size) = self.file.finish();
+        let unexpected = |expected: Promise, found: Promise| CacheError::Unexpected {
+            expected: Box::new(expected),
+            found: Box::new(found),
+            found_size,
         };
-        let found = self.sha512.take().unwrap_or_default().finish();
-        let cache = self.cache.clone();
-        if found != *promised {
-            return Err(CacheError::Unexpected {
-                expected: Box::new((*promised).into()),
-                found: Box::new(found.into()),
-                found_size: self.length(),
-            });
+        if let Some(expected) = promise.sha256().filter(|expected| *expected != digest) {
+            return Err(unexpected(expected.into(), digest.into()));
         }
-        let (digest, _) = self.commit()?;
-        cache.put_fact(KIND, &key(promised), digest.as_bytes())?;
+        if let Some(expected) = promise.sha512().filter(|expected| *expected != sha512) {
+            return Err(unexpected(expected.into(), sha512.into()));
+        }
+        self.cache
+            .put_in_place(file, &self.cache.blob_place(&digest))?;
+        if let Some(promised) = promise.sha512() {
+            self.cache
+                .put_fact(KIND, &key(&promised), digest.as_bytes())?;
+        }
         Ok(digest)
     }
 }

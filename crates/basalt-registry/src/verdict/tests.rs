@@ -264,6 +264,12 @@ async fn what_is_stored_and_could_be_two_things_meets_no_policy() {
         let found = case.found(&entry).await.expect("it meets none");
         assert!(found.contains("`Config` is taken for `config`"), "{found}");
     }
+    // No document at all: nobody can say what somebody makes of it.
+    for bytes in ["hello", "[1]", "", "\"{}\"", "null"] {
+        let odd = case.put(MANIFEST, bytes).await;
+        let found = case.found(&odd).await.expect("it meets none");
+        assert!(found.contains("is refused"), "{found}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -280,3 +280,45 @@ fn an_essential_package_with_an_odd_stanza_is_said() {
         "{error}"
     );
 }
+
+#[test]
+fn a_virtual_name_whose_only_provider_has_an_odd_stanza_is_said_with_the_fault() {
+    let odd = "Package: postfix\nProvides: transport, mta (= 2)\nSize: many";
+    let fault =
+        "the package `postfix` 1 at line 3 of the index has a bad `Size`: `many` is not a number";
+    let archives = Archives::one(&format!("{odd}\n\nPackage: app\nDepends: none | mta"));
+    for wanted in ["transport", "mta", "app"] {
+        let error = archives.error(&wanting(&[wanted]));
+        assert!(error.contains(fault), "{wanted}: {error}");
+    }
+    let error = archives.error(&wanting(&["nothing"]));
+    assert!(error.starts_with("no package is named nothing"), "{error}");
+    // With another provider it costs nothing but itself.
+    let archives = Archives::one(&format!("{odd}\n\nPackage: exim\nProvides: transport"));
+    assert_eq!(archives.closure(&["transport"]), ["exim 1"]);
+}
+
+#[test]
+fn a_relation_of_very_many_alternatives_is_shown_shortened() {
+    let many: Vec<String> = (0..20_000).map(|number| format!("n{number}")).collect();
+    let archives = Archives::one(&format!(
+        "Package: app\nDepends: {}\n\n\
+         Package: foe\nConflicts: {}, friend\n\n\
+         Package: friend\n\n{}",
+        many.join(" | "),
+        many.join(", "),
+        (0..200)
+            .map(|number| format!("Package: p{number}\nProvides: virtual\n\n"))
+            .collect::<String>()
+    ));
+    let error = archives.error(&wanting(&["app"]));
+    assert!(error.contains("app 1 needs n0 | n1 |"), "{error}");
+    assert!(error.contains("n7 | 19992 more, but"), "{error}");
+    assert!(error.ends_with("has no n7 and 19992 more"), "{error}");
+    assert!(error.len() < 1000, "{}", error.len());
+    let error = archives.error(&wanting(&["virtual"]));
+    assert!(error.contains(", 192 more; ask for"), "{error}");
+    // A list that is hardly longer is whole.
+    let archives = Archives::one("Package: app\nDepends: a | b | c | d | e | f | g | h | i");
+    assert!(!archives.error(&wanting(&["app"])).contains("more"));
+}

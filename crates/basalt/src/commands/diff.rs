@@ -59,7 +59,8 @@ pub(super) fn run(own: &DiffArguments, terminal: &Terminal) -> Result<Status, Fa
 
 /// A file that begins like JSON is a lock; all else is a layout.
 fn open(path: &Path) -> Result<Side, Failure> {
-    if fs::metadata(path)?.is_dir() {
+    // What is not a file, or not there, is a layout's matter.
+    if !fs::metadata(path).is_ok_and(|facts| facts.is_file()) {
         return Ok(Side::Layout(Layout::open(path)?));
     }
     let named = |cause| basalt_file::named(path, cause);

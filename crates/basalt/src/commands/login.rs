@@ -80,7 +80,7 @@ impl Action {
 }
 
 pub(super) fn run(own: &LoginArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let host = basalt_client::host(&own.host).map_err(ClientError::Reference)?;
+    let host = basalt_client::host(&own.host).map_err(ClientError::Host)?;
     let Some(username) = &own.username else {
         let scope: Vec<&str> = own.scope.iter().map(|action| action.name()).collect();
         let opens = !own.no_open;

@@ -24,7 +24,7 @@ pub struct LogoutArguments {
 }
 
 pub(super) fn run(own: &LogoutArguments, terminal: &Terminal) -> Result<Status, Failure> {
-    let host = basalt_client::host(&own.host).map_err(ClientError::Reference)?;
+    let host = basalt_client::host(&own.host).map_err(ClientError::Host)?;
     let credentials = Credentials::of_environment();
     // What cannot be read is erased all the same.
     let kept = credentials.find(&host, "").ok().flatten();

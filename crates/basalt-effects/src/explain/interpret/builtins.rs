@@ -1,23 +1,24 @@
 //! Builtins that change how the script goes on, or its variables.
 
 use super::Interpreter;
-use super::state::{Flow, Status};
-use super::words::Fields;
+use super::state::{Flow, Status, Value};
+use super::words::{BLANKS_OF_SHELL, Fields, is_name};
 
 /// Whether an argument of `export` and the like leaves values as they are written: a name, maybe with a value, or an option
 /// that only marks variables. Bash's `-i`, `-u`, `-n` and `a+=b` do not.
 fn is_declared_plainly(argument: &str) -> bool {
     let name = argument.split_once('=').map_or(argument, |(name, _)| name);
-    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_name || matches!(argument, "-x" | "-r" | "-rx" | "-xr" | "-p" | "--")
+    is_name(name) || matches!(argument, "-x" | "-r" | "-rx" | "-xr" | "-p" | "--")
 }
 
 impl<'s> Interpreter<'s> {
-    /// Builtins that change how the script goes on.
-    pub(super) fn special(&mut self, name: &str, fields: &Fields) -> Option<Flow> {
+    /// Builtins that change how the script goes on, or its variables. `separators` are the `IFS` of this command.
+    pub(super) fn special(
+        &mut self,
+        name: &str,
+        fields: &Fields,
+        separators: &Value,
+    ) -> Option<Flow> {
         let words = fields.known();
         let word = |index: usize| {
             words
@@ -66,43 +67,16 @@ impl<'s> Interpreter<'s> {
                 Some(Flow::Next)
             }
             "set" => self.set_builtin(fields),
-            "local" | "export" | "readonly" | "typeset" | "declare" => {
-                for field in fields.values.iter().skip(1) {
-                    let field = field.as_deref().filter(|text| is_declared_plainly(text));
-                    let Some(text) = field else {
-                        // The name is lost with the value, or an option gives the value another meaning.
-                        self.unexplained(self.line, "the name of a variable is not known");
-                        self.state.tainted = true;
-                        self.state
-                            .variables
-                            .values_mut()
-                            .for_each(|value| *value = None);
-                        continue;
-                    };
-                    let declared = text.split_once('=').map_or(text, |(name, _)| name);
-                    if name != "export" && name != "readonly" {
-                        let before = self.state.variables.get(declared).cloned();
-                        if let Some(hidden) = self.hidden.last_mut() {
-                            hidden.entry(declared.to_owned()).or_insert(before);
-                        }
-                    }
-                    match text.split_once('=') {
-                        Some((name, value)) => self.state.set(name, Some(value.to_owned())),
-                        None if name == "local" && !text.starts_with('-') => {
-                            let inherited =
-                                self.state.variable(text).unwrap_or(Some(String::new()));
-                            self.state.set(text, inherited);
-                        }
-                        None => {}
-                    }
-                }
-                self.state.status = Status::Success;
-                Some(Flow::Next)
-            }
+            "local" | "export" | "readonly" => self.declare(name, fields),
+            "typeset" | "declare" if self.is_bash => self.declare(name, fields),
+            "read" => self.read(fields, separators),
             "unset" => {
                 for name in words?.iter().skip(1).filter(|name| !name.starts_with('-')) {
                     self.state.variables.remove(name);
-                    if super::state::State::is_of_environment(name) {
+                    if name == "IFS" {
+                        // Values are split as at the start.
+                        self.state.set(name, Some(BLANKS_OF_SHELL.to_owned()));
+                    } else if super::state::State::is_of_environment(name) {
                         self.state.set(name, Some(String::new()));
                     }
                 }
@@ -129,6 +103,48 @@ impl<'s> Interpreter<'s> {
             "trap" | "umask" if count <= 1 => Some(Flow::Next),
             _ => None,
         }
+    }
+
+    /// `local`, `export` and the like.
+    fn declare(&mut self, name: &str, fields: &Fields) -> Option<Flow> {
+        for (place, field) in fields.values.iter().enumerate().skip(1) {
+            let assigned = fields.assigned.get(&place).map(String::as_str);
+            let field = field.as_deref().filter(|text| is_declared_plainly(text));
+            let (declared, value) = match (field, assigned) {
+                (Some(text), _) => match text.split_once('=') {
+                    Some((name, value)) => (name, Some(Some(value.to_owned()))),
+                    None => (text, None),
+                },
+                (None, Some(name)) => (name, Some(None)),
+                (None, None) => {
+                    // The name is lost with the value, or an option gives the value another meaning.
+                    self.unexplained(self.line, "the name of a variable is not known");
+                    self.state.lose_variables();
+                    continue;
+                }
+            };
+            if name != "export" && name != "readonly" {
+                let before = self.state.variables.get(declared).cloned();
+                if let Some(hidden) = self.hidden.last_mut() {
+                    hidden.entry(declared.to_owned()).or_insert(before);
+                }
+            }
+            match value {
+                Some(value) => self.state.set(declared, value),
+                None if name != "local" || declared.starts_with('-') => {}
+                // In the POSIX shell, dash's way, it keeps the value of outside; in bash it has none.
+                None if self.is_bash => {
+                    self.state.variables.remove(declared);
+                }
+                None => {
+                    let inherited = self.state.variable(declared);
+                    self.state
+                        .set(declared, inherited.unwrap_or(Some(String::new())));
+                }
+            }
+        }
+        self.state.status = Status::Success;
+        Some(Flow::Next)
     }
 
     fn set_builtin(&mut self, fields: &Fields) -> Option<Flow> {

@@ -45,6 +45,7 @@ impl<'s> Interpreter<'s> {
                 let inner = Fields {
                     values: fields.values.iter().skip(1).cloned().collect(),
                     exact: fields.exact,
+                    ..Fields::default()
                 };
                 return Some(Done::with("a test", self.test(&inner)));
             }
@@ -58,6 +59,7 @@ impl<'s> Interpreter<'s> {
                         .cloned()
                         .collect(),
                     exact: fields.exact,
+                    ..Fields::default()
                 };
                 return Some(Done::with("a test", self.test(&inner)));
             }

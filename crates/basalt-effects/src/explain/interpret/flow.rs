@@ -1,6 +1,6 @@
 //! Lists, pipes, and what compound commands are made of.
 
-use basalt_shell::{AndOr, Arm, Branch, Command, Joint, Kind, List, Pipeline, Redirection};
+use basalt_shell::{AndOr, Arm, Branch, Command, Joint, Kind, List, Pipeline};
 
 use super::state::{Flow, Status};
 use super::{Frame, Interpreter};
@@ -50,7 +50,11 @@ impl<'s> Interpreter<'s> {
     }
 
     /// Follows what is only tested, if it is: its failure then does not end the script.
-    fn tested_if(&mut self, tested: bool, inner: impl FnOnce(&mut Self) -> Flow) -> Flow {
+    pub(super) fn tested_if(
+        &mut self,
+        tested: bool,
+        inner: impl FnOnce(&mut Self) -> Flow,
+    ) -> Flow {
         self.tested += usize::from(tested);
         let flow = inner(self);
         self.tested -= usize::from(tested);
@@ -96,17 +100,21 @@ impl<'s> Interpreter<'s> {
         let output = self.output.take();
         self.tested += 1;
         for (number, command) in commands.iter().enumerate() {
+            let saved = self.copied();
+            if number > 0 {
+                self.state.input = self.output.take().flatten();
+            }
             if number + 1 < commands.len() {
                 self.output = Some(Some(String::new()));
-            } else {
-                self.output = None;
             }
-            let saved = self.copied();
             self.frames.push(Frame::default());
             let depth = self.frames.len();
             let flow = self.command(command);
             let effects = self.drop_frames(depth);
-            self.state = saved;
+            let inner = std::mem::replace(&mut self.state, saved);
+            if number == 0 {
+                self.state.input = inner.input;
+            }
             if !effects.is_empty() || flow != Flow::Next {
                 self.unexplained(
                     command.lines.first,
@@ -139,30 +147,23 @@ impl<'s> Interpreter<'s> {
         if let Kind::Simple { assignments, words } = &command.kind {
             return self.simple(command, assignments, words);
         }
-        match self.compound_output(&command.redirections) {
-            None => {
-                self.unexplained(command.lines.first, super::simple::ELSEWHERE);
-                self.compound(command)
-            }
-            Some(None) => self.compound(command),
-            Some(Some(to)) => {
-                let outer = self.output.replace(Some(String::new()));
-                let flow = self.compound(command);
-                let text = std::mem::replace(&mut self.output, outer).flatten();
-                self.lines(command.lines);
+        let Some(redirected) = self.redirected(&command.redirections) else {
+            self.unexplained(command.lines.first, super::simple::ELSEWHERE);
+            return self.reading(Some(None), |interpreter| interpreter.compound(command));
+        };
+        let outer = (redirected.sink.is_some() || redirected.discarded)
+            .then(|| self.output.replace(Some(String::new())));
+        let flow = self.reading(redirected.input, |interpreter| {
+            interpreter.compound(command)
+        });
+        if let Some(outer) = outer {
+            let text = std::mem::replace(&mut self.output, outer).flatten();
+            self.lines(command.lines);
+            if let Some(to) = redirected.sink {
                 self.write_output(&to, text);
-                flow
             }
         }
-    }
-
-    /// Where a compound command's output goes, if to a file; the outer `None` when not understood.
-    fn compound_output(
-        &mut self,
-        redirections: &'s [Redirection],
-    ) -> Option<Option<super::simple::Sink>> {
-        self.redirected(redirections)
-            .map(|redirected| redirected.sink)
+        flow
     }
 
     fn compound(&mut self, command: &'s Command) -> Flow {
@@ -181,8 +182,10 @@ impl<'s> Interpreter<'s> {
             }
             Kind::For { name, words, body } => self.for_each(name, words.as_deref(), body),
             Kind::While {
-                condition, body, ..
-            } => self.repeat(condition, body),
+                until,
+                condition,
+                body,
+            } => self.repeat(*until, condition, body),
             Kind::Function { name, body } => {
                 self.state.functions.insert(name.clone(), body);
                 self.state.status = Status::Success;
@@ -215,6 +218,7 @@ impl<'s> Interpreter<'s> {
         self.state.assumed = inner.assumed;
         self.state.answers = inner.answers;
         self.state.written = inner.written;
+        self.state.input = inner.input;
         self.state.tainted |= inner.tainted;
         self.state.status = match flow {
             Flow::Fail => Status::Failure,

@@ -2,10 +2,24 @@
 
 use basalt_shell::{List, Word};
 
+use super::super::report::Meaning;
 use super::branch::Side;
 use super::state::{Flow, Status};
 use super::{Frame, Interpreter};
 use crate::Effect;
+
+/// More turns of a loop are not followed one by one.
+const MAXIMUM_TURNS: usize = 1000;
+
+/// How a turn of a loop went.
+enum Turn {
+    /// All of it is known, and another one may follow.
+    Done,
+    /// It was the last, and the script goes on so.
+    Last(Flow),
+    /// Not all of it is known.
+    Unknown,
+}
 
 impl<'s> Interpreter<'s> {
     pub(super) fn for_each(
@@ -57,17 +71,89 @@ impl<'s> Interpreter<'s> {
         Flow::Next
     }
 
-    pub(super) fn repeat(&mut self, condition: &'s List, body: &'s List) -> Flow {
+    /// `while` and `until`: turn by turn, as long as all is known; then as a loop that runs nobody knows how often.
+    pub(super) fn repeat(&mut self, until: bool, condition: &'s List, body: &'s List) -> Flow {
         let line = self.line;
+        let mut last = Status::Success;
+        for _ in 0..MAXIMUM_TURNS {
+            match self.turn(until, condition, body, &mut last) {
+                Turn::Done => {}
+                Turn::Last(flow) => return flow,
+                Turn::Unknown => break,
+            }
+        }
         self.repeated(line, &mut |interpreter| {
-            interpreter.tested += 1;
-            let flow = interpreter.list(condition);
-            interpreter.tested -= 1;
+            let flow = interpreter.tested_if(true, |interpreter| interpreter.list(condition));
             match flow {
                 Flow::Next => interpreter.list(body),
                 flow => flow,
             }
         })
+    }
+
+    /// One turn of a loop. Where something of it is not known, it is as if it had not been followed.
+    fn turn(
+        &mut self,
+        until: bool,
+        condition: &'s List,
+        body: &'s List,
+        last: &mut Status,
+    ) -> Turn {
+        let line = self.line;
+        let notes = self.notes.len();
+        let saved = self.copied();
+        let output = self.copied_output();
+        self.frames.push(Frame::default());
+        let depth = self.frames.len();
+        let mut flow = self.tested_if(true, |interpreter| interpreter.list(condition));
+        let mut known = true;
+        let mut ended = false;
+        if flow == Flow::Next {
+            match (&self.state.status, until) {
+                (Status::Success, false) | (Status::Failure, true) => {
+                    self.state.status = Status::Success;
+                    flow = self.list(body);
+                    *last = self.state.status.clone();
+                }
+                (Status::Failure, false) | (Status::Success, true) => {
+                    ended = true;
+                    self.state.status = last.clone();
+                }
+                _ => known = false,
+            }
+        }
+        let goes_on = !ended && matches!(flow, Flow::Next | Flow::Continue);
+        known &= self.frames.len() == depth
+            && self
+                .notes
+                .iter()
+                .skip(notes)
+                .all(|note| matches!(note.meaning, Meaning::Known(_)));
+        let mut is_endless = false;
+        if goes_on {
+            self.spend(self.state.weight());
+            is_endless = self.state == saved;
+        }
+        let effects = self.drop_frames(depth);
+        if self.is_over() {
+            return Turn::Last(Flow::Exit);
+        }
+        if !known {
+            self.notes.truncate(notes);
+            self.state = saved;
+            self.output = output;
+            return Turn::Unknown;
+        }
+        self.push_effects(effects);
+        if is_endless {
+            self.unexplained(line, "this loop does not end");
+            return Turn::Last(Flow::Next);
+        }
+        match flow {
+            _ if goes_on => Turn::Done,
+            Flow::Next | Flow::Break => Turn::Last(Flow::Next),
+            flow => Turn::Last(flow),
+        }
     }
 
     /// A loop that runs nobody knows how often: fine if a turn leaves nothing behind.

@@ -18,6 +18,7 @@ mod harmless;
 mod loops;
 mod markup;
 mod pattern;
+mod reading;
 mod sed;
 mod simple;
 mod state;
@@ -134,6 +135,7 @@ pub(crate) fn follow<'s>(
         ("DPKG_MAINTSCRIPT_NAME", call.member),
         ("DPKG_MAINTSCRIPT_ARCH", call.architecture),
         ("DEBIAN_FRONTEND", "noninteractive"),
+        ("IFS", words::BLANKS_OF_SHELL),
     ] {
         variables.insert(name.to_owned(), Some(value.to_owned()));
     }
@@ -162,6 +164,7 @@ pub(crate) fn follow<'s>(
             written: BTreeSet::new(),
             errexit: shell.errexit,
             status: Status::Success,
+            input: None,
         },
         frames: vec![Frame::default()],
         notes: Vec::new(),

@@ -9,6 +9,12 @@ use super::state::{Flow, Status, Touched, Value};
 use super::words::Fields;
 use crate::Effect;
 
+/// Builtins before which assignments last (POSIX, *Special Built-In Utilities*, and dash's `local`); not so in bash.
+const SPECIAL: [&str; 16] = [
+    ".", ":", "break", "continue", "eval", "exec", "exit", "export", "local", "readonly", "return",
+    "set", "shift", "times", "trap", "unset",
+];
+
 /// A file that output goes to.
 #[derive(Debug, Clone)]
 pub(super) struct Sink {
@@ -22,7 +28,7 @@ pub(super) struct Redirected {
     pub sink: Option<Sink>,
     /// Output that nobody sees.
     pub discarded: bool,
-    /// The text of a here-document.
+    /// The standard input, if it is not that of outside: the text of a here-document or a file, if it is known.
     pub input: Option<Value>,
 }
 
@@ -65,7 +71,7 @@ impl<'s> Interpreter<'s> {
         for redirection in redirections {
             let descriptor = redirection.descriptor;
             match (&redirection.target, redirection.kind) {
-                (Target::Document(place), _) => {
+                (Target::Document(place), _) if descriptor.unwrap_or(0) == 0 => {
                     let document = self.script.documents.get(*place)?;
                     let text = self
                         .joined(&document.body, true)
@@ -100,8 +106,17 @@ impl<'s> Interpreter<'s> {
                         redirected.discarded = true;
                     }
                 }
+                // To another descriptor, which nothing that is followed reads.
+                (Target::Document(_), _) => {}
                 (Target::Word(word), RedirectionKind::Read | RedirectionKind::CopyRead) => {
-                    self.value(word);
+                    let path = self.value(word);
+                    if descriptor.unwrap_or(0) == 0 {
+                        redirected.input = Some(match (redirection.kind, path.as_deref()) {
+                            (RedirectionKind::Read, Some("/dev/null")) => Some(String::new()),
+                            (RedirectionKind::Read, Some(path)) => self.content(path),
+                            _ => None,
+                        });
+                    }
                 }
                 (Target::Word(word), RedirectionKind::WriteBoth) if self.is_bash => {
                     if self.value(word)? != "/dev/null" {
@@ -115,6 +130,17 @@ impl<'s> Interpreter<'s> {
         Some(redirected)
     }
 
+    /// The text of a file that the script wrote itself.
+    fn content(&mut self, path: &str) -> Value {
+        match self.state.touched(path)? {
+            Touched::File(Some(text)) => {
+                self.spend_text(&text);
+                Some(text)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn simple(
         &mut self,
         command: &'s Command,
@@ -126,7 +152,7 @@ impl<'s> Interpreter<'s> {
         if words.is_empty() {
             self.state.status = Status::Success;
             for assignment in assignments {
-                let value = self.value(&assignment.value);
+                let value = self.assigned(&assignment.value.pieces);
                 self.line = line;
                 self.state.set(&assignment.name, value);
             }
@@ -143,9 +169,11 @@ impl<'s> Interpreter<'s> {
             return Flow::Next;
         }
         let fields = self.fields(words);
+        // For the one command only, mostly; but making the value may do something.
+        let mut prefix = Vec::with_capacity(assignments.len());
         for assignment in assignments {
-            // For the one command only; but making the value may do something.
-            self.value(&assignment.value);
+            let value = self.assigned(&assignment.value.pieces);
+            prefix.push((assignment.name.as_str(), value));
         }
         self.line = line;
         let Some(redirected) = self.redirected(&command.redirections) else {
@@ -167,7 +195,9 @@ impl<'s> Interpreter<'s> {
                 _ => None,
             };
             let arguments = fields.values.into_iter().skip(1).collect();
-            let flow = self.function(body, arguments);
+            let flow = self.reading(redirected.input, |interpreter| {
+                interpreter.function(body, arguments)
+            });
             self.line = line;
             if let Some(outer) = outer {
                 let text = std::mem::replace(&mut self.output, outer).flatten();
@@ -178,11 +208,22 @@ impl<'s> Interpreter<'s> {
             return flow;
         }
         let before = self.emitted();
-        let is_special = match name.as_deref() {
-            Some(name) => self.special(name, &fields),
-            None => None,
+        let separators = prefix.iter().rev().find(|(name, _)| *name == "IFS");
+        let separators = match separators {
+            Some((_, value)) => value.clone(),
+            None => self.separators().map(str::to_owned),
         };
-        if let Some(flow) = is_special {
+        if !self.is_bash && name.as_deref().is_some_and(|name| SPECIAL.contains(&name)) {
+            for (name, value) in prefix {
+                self.state.set(name, value);
+            }
+        }
+        let special = name.as_deref().and_then(|name| {
+            self.reading(redirected.input.clone(), |interpreter| {
+                interpreter.special(name, &fields, &separators)
+            })
+        });
+        if let Some(flow) = special {
             if redirected.sink.is_some() {
                 self.unexplained(line, ELSEWHERE);
             }
@@ -191,6 +232,9 @@ impl<'s> Interpreter<'s> {
         let done = name
             .as_deref()
             .and_then(|name| self.external(name, &fields, &redirected));
+        if redirected.input.is_none() {
+            self.may_have_read(name.as_deref().filter(|_| done.is_some()));
+        }
         match done {
             Some(done) => {
                 self.state.status = done.status;
@@ -212,11 +256,7 @@ impl<'s> Interpreter<'s> {
                     name.as_deref(),
                     None | Some("." | "source" | "eval" | "read" | "unset" | "getopts")
                 ) {
-                    self.state.tainted = true;
-                    self.state
-                        .variables
-                        .values_mut()
-                        .for_each(|value| *value = None);
+                    self.state.lose_variables();
                 }
             }
         }

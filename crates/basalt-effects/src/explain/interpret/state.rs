@@ -101,6 +101,8 @@ pub(super) struct State<'s> {
     pub written: BTreeSet<Writer>,
     pub errexit: bool,
     pub status: Status,
+    /// What is left to read of the standard input, if it is known.
+    pub input: Value,
 }
 
 /// Variables that the environment may have set.
@@ -198,6 +200,7 @@ impl State<'_> {
             + self.functions.keys().map(|name| of(name)).sum::<u64>()
             + self.assumed.keys().map(weight).sum::<u64>()
             + ENTRY * self.written.len() as u64
+            + value(&self.input)
     }
 
     /// The part of the arguments in that.
@@ -223,6 +226,12 @@ impl State<'_> {
             None if self.tainted || Self::is_of_environment(name) => Some(None),
             None => None,
         }
+    }
+
+    /// Any variable may have any value now.
+    pub fn lose_variables(&mut self) {
+        self.tainted = true;
+        self.variables.values_mut().for_each(|value| *value = None);
     }
 
     pub fn set(&mut self, name: &str, value: Value) {
@@ -328,6 +337,9 @@ impl State<'_> {
         merged.debconf &= other.debconf;
         merged.php &= other.php;
         merged.errexit &= other.errexit;
+        if self.input != other.input {
+            merged.input = None;
+        }
         if self.status != other.status {
             merged.status = Status::Unknown;
         }

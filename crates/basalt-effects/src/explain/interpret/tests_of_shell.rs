@@ -161,6 +161,7 @@ impl<'s> Interpreter<'s> {
         let mut fields = Fields {
             values: Vec::new(),
             exact: !has_operators,
+            ..Fields::default()
         };
         for word in words {
             let pattern = self.pattern(word);

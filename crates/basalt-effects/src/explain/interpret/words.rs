@@ -1,5 +1,7 @@
 //! Words expanded, as far as their values are known.
 
+use std::collections::BTreeMap;
+
 use basalt_shell::{Operation, Parameter, Piece, Word};
 
 use super::Interpreter;
@@ -8,12 +10,59 @@ use super::budget::ENTRY;
 use super::pattern::{self, Pattern};
 use super::state::{Flow, Value};
 
+/// The letters at which a shell splits values when it starts: the default of `IFS`.
+pub(super) const BLANKS: [char; 3] = [' ', '\t', '\n'];
+
+/// `IFS` when a shell starts: these.
+pub(super) const BLANKS_OF_SHELL: &str = " \t\n";
+
+/// Builtins whose arguments may be assignments.
+const DECLARING: [&str; 3] = ["export", "local", "readonly"];
+
+/// Those that only bash has.
+const DECLARING_IN_BASH: [&str; 2] = ["declare", "typeset"];
+
+/// The name of the variable that a word assigns to as it is written: `name=value`, no letter of the name in quotes.
+fn assigned_name(word: &Word) -> Option<&str> {
+    match word.pieces.first()? {
+        Piece::Text(text) => text
+            .split_once('=')
+            .map(|(name, _)| name)
+            .filter(|name| is_name(name)),
+        _ => None,
+    }
+}
+
+/// Whether a text is the name of a variable.
+pub(super) fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether bare text of an assignment begins with `~`, or has one after `:` or the first `=`.
+fn has_home(pieces: &[Piece]) -> bool {
+    pieces
+        .iter()
+        .enumerate()
+        .any(|(number, piece)| match piece {
+            Piece::Text(text) => {
+                let begins = number == 0 && (text.starts_with('~') || text.contains("=~"));
+                begins || text.contains(":~")
+            }
+            _ => false,
+        })
+}
+
 /// The fields that words expand to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields {
     pub values: Vec<Value>,
     /// Whether there are as many as that, and no more.
     pub exact: bool,
+    /// The names of the variables that fields assign to which are not known otherwise, by the fields' places.
+    pub assigned: BTreeMap<usize, String>,
 }
 
 impl Fields {
@@ -70,8 +119,19 @@ impl<'s> Interpreter<'s> {
         let mut builder = Builder::default();
         builder.fields.exact = true;
         for word in words {
-            self.pieces(&word.pieces, false, &mut builder);
-            if self.is_bash && bash::has_braces(&word.pieces) {
+            let has_braces = self.is_bash && bash::has_braces(&word.pieces);
+            if let Some(name) = assigned_name(word)
+                && !has_braces
+                && self.declares(words, &builder.fields)
+            {
+                let value = self.assigned(&word.pieces);
+                let place = builder.fields.values.len();
+                builder.fields.assigned.insert(place, name.to_owned());
+                builder.fields.values.push(value);
+            } else {
+                self.pieces(&word.pieces, false, &mut builder);
+            }
+            if has_braces {
                 // Into how many fields it expands is not known, nor how often what it substitutes is run.
                 builder.unknown();
                 builder.fields.exact = false;
@@ -87,7 +147,31 @@ impl<'s> Interpreter<'s> {
         builder.fields
     }
 
-    /// The value of a word that is not split: of an assignment, of `case`.
+    /// Whether the command's arguments of the form `name=value` are assignments, which are not split (POSIX, *Declaration
+    /// utilities*). The POSIX shell, dash from 0.5.11 on, looks at the name that the first word expands to; bash at the word as
+    /// it is written.
+    fn declares(&self, words: &[Word], before: &Fields) -> bool {
+        match self.is_bash {
+            true => words
+                .first()
+                .and_then(Word::bare)
+                .is_some_and(|name| DECLARING.contains(&name) || DECLARING_IN_BASH.contains(&name)),
+            false => before
+                .values
+                .first()
+                .and_then(Option::as_deref)
+                .is_some_and(|name| DECLARING.contains(&name)),
+        }
+    }
+
+    /// The value of an assignment, whose pieces may begin with the name: a `~` at its start or after a colon is a home
+    /// directory.
+    pub(super) fn assigned(&mut self, pieces: &'s [Piece]) -> Value {
+        let value = self.joined(pieces, false).map(|pattern| pattern.text());
+        value.filter(|_| !has_home(pieces))
+    }
+
+    /// The value of a word that is not split: of a redirection, of `case`.
     pub(super) fn value(&mut self, word: &'s Word) -> Value {
         self.pattern(word).map(|pattern| pattern.text())
     }
@@ -163,12 +247,22 @@ impl<'s> Interpreter<'s> {
                     }
                     Some(pattern) => {
                         let text = pattern.text();
-                        let begins = text.starts_with([' ', '\t', '\n']);
-                        let ends = text.ends_with([' ', '\t', '\n']);
+                        if !self.splits_at_blanks() {
+                            if self.may_split(&text) {
+                                builder.unknown();
+                                builder.fields.exact = false;
+                            } else if !text.is_empty() {
+                                builder.push(&text, true);
+                            }
+                            continue;
+                        }
+                        let begins = text.starts_with(BLANKS);
+                        let ends = text.ends_with(BLANKS);
                         if begins {
                             builder.end();
                         }
-                        let parts: Vec<&str> = text.split_ascii_whitespace().collect();
+                        let parts = text.split(BLANKS).filter(|part| !part.is_empty());
+                        let parts: Vec<&str> = parts.collect();
                         self.spend(ENTRY * parts.len() as u64);
                         if !self.allows_fields(builder.fields.values.len() + parts.len()) {
                             return;
@@ -186,6 +280,22 @@ impl<'s> Interpreter<'s> {
                 },
             }
         }
+    }
+
+    /// `IFS`, if it is known.
+    pub(super) fn separators(&self) -> Option<&str> {
+        self.state.variables.get("IFS")?.as_deref()
+    }
+
+    /// Whether values are split at blanks: `IFS` is as it is when a shell starts.
+    fn splits_at_blanks(&self) -> bool {
+        self.separators() == Some(BLANKS_OF_SHELL)
+    }
+
+    /// Whether the script's own `IFS` may split a text.
+    fn may_split(&self, text: &str) -> bool {
+        self.separators()
+            .is_none_or(|separators| text.contains(|letter| separators.contains(letter)))
     }
 
     fn all_arguments(&mut self, builder: &mut Builder) {
@@ -262,6 +372,8 @@ impl<'s> Interpreter<'s> {
                     .map(|all| all.len().to_string()),
             ),
             "@" | "*" => match &self.state.arguments {
+                // What joins them, is the first letter of `IFS`.
+                _ if !self.splits_at_blanks() => Some(None),
                 None => Some(None),
                 Some(all) => {
                     let all: Option<Vec<String>> = all.iter().cloned().collect();

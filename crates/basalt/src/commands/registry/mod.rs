@@ -114,7 +114,7 @@ fn registry(
     host: &str,
     arguments: &crate::arguments::RegistryArguments,
 ) -> Result<Arc<Registry>, Failure> {
-    let host = basalt_client::host(host).map_err(ClientError::Reference)?;
+    let host = basalt_client::host(host).map_err(ClientError::Host)?;
     let client = registries::client(arguments, None)?;
     Ok(client.registry(&host))
 }
