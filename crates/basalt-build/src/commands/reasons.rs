@@ -7,14 +7,14 @@ use basalt_deb::packages::{self, CompiledIndex};
 use basalt_fetch::Request;
 use basalt_lock::{Lock, LockedImage, LockedPackage};
 use basalt_slice::Target;
-use basalt_solve::Why;
+use basalt_solve::{Closure, Why};
 
 use crate::error::BuildError;
 use crate::project::project::Project;
 use crate::project::slice_library;
 use crate::read::gather::request_of;
 use crate::resolve::archives::Index;
-use crate::resolve::closures::{Found, Offer, OfferedSuite, Solver};
+use crate::resolve::closures::{Offer, OfferedSuite, Solver};
 use crate::resolve::control::locked_control;
 use crate::run::cause::chain;
 use crate::run::download::fetch;
@@ -57,13 +57,13 @@ pub fn reasons(
         library: &project.library,
     };
     let solver = Solver::new(&offer, spec, image, architecture, title);
-    let found = session.threads.install(|| solver.solve())?;
+    let closure = session.threads.install(|| solver.closure())?;
     let target = Target {
         release: &spec.release,
         architecture,
     };
     let named = slice_library::named(image, target);
-    Ok(in_words(found, &named.into_keys().collect()))
+    Ok(in_words(closure, locked, &named.into_keys().collect()))
 }
 
 /// The locked packages of an image as indexes, one for each architecture.
@@ -108,22 +108,26 @@ fn indexes(session: &Session, lock: &Lock, locked: &LockedImage) -> Result<Vec<I
 }
 
 /// `named` are the packages of which the spec itself takes slices.
-fn in_words(found: Found, named: &BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
+fn in_words(
+    closure: Closure,
+    locked: &LockedImage,
+    named: &BTreeSet<String>,
+) -> BTreeMap<String, Vec<String>> {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for name in found.packages.into_keys() {
-        let why = match found.slices.get(&name) {
+    for name in &locked.packages {
+        let why = match locked.slices.get(name) {
             Some(slices) => {
                 let list = Vec::from_iter(slices.iter().map(String::as_str)).join(", ");
-                match named.contains(&name) {
+                match named.contains(name) {
                     true => format!("the spec wants slices of it; in the image are {list}"),
                     false => format!("slices of other packages bring slices of it: {list}"),
                 }
             }
             None => "the spec wants it, without what it depends on".to_owned(),
         };
-        reasons.insert(name, vec![why]);
+        reasons.insert(name.clone(), vec![why]);
     }
-    for chosen in found.closure.packages {
+    for chosen in closure.packages {
         let why = chosen.why.iter().map(|why| match why {
             Why::Wanted => "the spec wants it".to_owned(),
             Why::Essential => "it is Essential, and the spec asks for that set".to_owned(),
@@ -131,7 +135,7 @@ fn in_words(found: Found, named: &BTreeSet<String>) -> BTreeMap<String, Vec<Stri
             Why::RecommendsOf { package, relation } => format!("{package} recommends {relation}"),
         });
         let why: Vec<String> = why.collect();
-        match found.slices.contains_key(&chosen.name) {
+        match locked.slices.contains_key(&chosen.name) {
             true => reasons.entry(chosen.name.clone()).or_default().extend(why),
             false => drop(reasons.insert(chosen.name.clone(), why)),
         }

@@ -26,13 +26,10 @@ pub(crate) struct Solved {
 pub(crate) type Records = BTreeMap<String, (PackageRecord, usize)>;
 
 /// What one image needs.
-pub(crate) struct Found {
-    /// What the solver found.
-    pub closure: Closure,
-    /// All of it, with what came without what it depends on.
-    pub packages: Records,
+struct Found {
+    packages: Records,
     /// The slices of those that are not whole.
-    pub slices: Slices,
+    slices: Slices,
 }
 
 /// What packages are chosen from.
@@ -188,9 +185,14 @@ impl<'a> Solver<'a> {
         }
     }
 
+    /// What the image needs, but for packages without what they depend on, and slices.
+    pub(crate) fn closure(&self) -> Result<Closure, BuildError> {
+        self.run(&self.wish())
+    }
+
     /// What the image needs.
-    pub(crate) fn solve(&self) -> Result<Found, BuildError> {
-        let closure = self.run(&self.wish())?;
+    fn solve(&self) -> Result<Found, BuildError> {
+        let closure = self.closure()?;
         let mut packages: Records = closure
             .packages
             .iter()
@@ -205,11 +207,7 @@ impl<'a> Solver<'a> {
             self.add_alone(&mut packages, self.want(wanted))?;
         }
         let slices = self.add_sliced(&mut packages)?;
-        Ok(Found {
-            closure,
-            packages,
-            slices,
-        })
+        Ok(Found { packages, slices })
     }
 
     /// The packages that the spec names for this image.

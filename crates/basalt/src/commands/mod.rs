@@ -22,10 +22,12 @@ mod mirror;
 mod pull;
 mod push;
 mod referrers;
+#[cfg(feature = "server")]
 mod registry;
 mod reproduce;
 mod sbom;
 mod schema;
+#[cfg(feature = "server")]
 mod serve;
 mod session;
 mod sign;
@@ -33,6 +35,10 @@ mod slice;
 mod tags;
 mod vendor;
 mod verify;
+#[cfg(not(feature = "server"))]
+mod without_server;
+#[cfg(not(feature = "server"))]
+use without_server::{registry, serve};
 
 use clap::Subcommand;
 
