@@ -106,6 +106,8 @@ pub struct Descriptor {
     pub annotations: BTreeMap<String, String>,
     /// Whether the descriptor holds the blob's bytes as well.
     pub has_data: bool,
+    /// Whether the descriptor names other places that have the blob (OCI image specification, *Descriptor*, `urls`).
+    pub has_urls: bool,
 }
 
 /// What an image runs on, in Go's names.
@@ -361,6 +363,7 @@ impl Descriptor {
             }
         };
         fields.texts("urls")?;
+        let has_urls = !fields.list("urls")?.is_empty();
         Ok(Self {
             media_type: fields.media_type("mediaType")?.unwrap_or_default(),
             digest,
@@ -369,6 +372,7 @@ impl Descriptor {
             artifact_type: fields.media_type("artifactType")?,
             annotations: fields.annotations()?,
             has_data: fields.text("data")?.is_some(),
+            has_urls,
         })
     }
 }

@@ -18,17 +18,14 @@ const CONFIGS: [&str; 8] = [
     "",
 ];
 
-/// What media types of layers begin with that engines start without the config of an image: Docker's layers (podman takes
-/// any config beside them), WebAssembly (containerd's shims) and SIF (Apptainer).
-const STARTED: [&str; 4] = [
-    "application/vnd.docker.image.rootfs.",
-    "application/wasm",
-    "application/vnd.wasm.",
-    "application/vnd.sylabs.sif.",
-];
+/// What media types of layers hold that engines start without the config of an image: Docker's layers (podman takes any
+/// config beside them), WebAssembly (containerd's shims: `application/wasm`, `application/vnd.wasm.…`, `….wasm.component.…+wasm`)
+/// and SIF (Apptainer: `application/vnd.sylabs.sif.…`, and its older `appliciation/…`).
+const STARTED: [&str; 3] = ["vnd.docker.image.rootfs.", "wasm", "sylabs.sif"];
 
-/// The layers that every engine unpacks as they are (OCI image specification, *Layer*; Docker's schema 2).
-const LAYERS: [&str; 11] = [
+/// The layers that every engine unpacks as they are (OCI image specification, *Layer*; Docker's schema 2). Docker's type for
+/// zstd is none of them: containerd before 2.0 passes over it.
+const LAYERS: [&str; 10] = [
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.oci.image.layer.v1.tar+gzip",
     "application/vnd.oci.image.layer.v1.tar+zstd",
@@ -37,7 +34,6 @@ const LAYERS: [&str; 11] = [
     "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
     "application/vnd.docker.image.rootfs.diff.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.zstd",
     "application/vnd.docker.image.rootfs.foreign.diff.tar",
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 ];
@@ -51,7 +47,7 @@ pub(crate) fn plain(media_type: &str) -> String {
 /// Whether an engine takes this for the configuration of something it runs.
 pub(crate) fn is_config(media_type: &str) -> bool {
     let kind = plain(media_type);
-    CONFIGS.contains(&kind.as_str()) || kind.starts_with("application/vnd.wasm.")
+    CONFIGS.contains(&kind.as_str()) || kind.contains("wasm")
 }
 
 /// Whether every engine unpacks a layer of this media type. Others are passed over by some (containerd) and unpacked by
@@ -63,5 +59,5 @@ pub fn is_layer(media_type: &str) -> bool {
 /// Whether a layer of this media type is started also beside a config that is no image's.
 pub(crate) fn is_started(media_type: &str) -> bool {
     let kind = plain(media_type);
-    STARTED.iter().any(|start| kind.starts_with(start))
+    STARTED.iter().any(|part| kind.contains(part))
 }

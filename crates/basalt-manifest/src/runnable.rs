@@ -70,8 +70,9 @@ pub struct Image {
     pub size: u64,
     /// The manifest; nothing when it is not here, so that it may be anything.
     pub document: Option<Document>,
-    /// Whether the index has the bytes of one that is not here, so that it can be run nevertheless.
-    pub is_embedded: bool,
+    /// Whether an index that lists one that is not here has its bytes (`data`) or says where they are (`urls`): it can be run
+    /// nevertheless. containerd asks the `urls` first.
+    pub is_elsewhere: bool,
 }
 
 /// All that could be run.
@@ -138,8 +139,9 @@ pub fn runnable<S: Source>(
         digest: digest.to_owned(),
         media_type: String::new(),
         size: 0,
-        is_embedded: false,
     }]);
+    // By whichever of the entries that list it.
+    let mut elsewhere: BTreeSet<String> = BTreeSet::new();
     let mut is_first = true;
     while let Some(listed) = waiting.pop_front() {
         let is_root = std::mem::take(&mut is_first);
@@ -163,6 +165,9 @@ pub fn runnable<S: Source>(
         match document.kind {
             Kind::Index => {
                 for child in document.manifests {
+                    if child.has_data || child.has_urls {
+                        elsewhere.insert(child.digest.clone());
+                    }
                     if seen.insert(child.digest.clone()) {
                         waiting.push_back(Listed::of(child));
                     }
@@ -173,10 +178,13 @@ pub fn runnable<S: Source>(
                 media_type: document.media_type().to_owned(),
                 size: bytes.len() as u64,
                 document: Some(document),
-                is_embedded: false,
+                is_elsewhere: false,
             }),
             Kind::Manifest => covered.exempt.push(listed.digest),
         }
+    }
+    for image in &mut covered.images {
+        image.is_elsewhere = image.document.is_none() && elsewhere.contains(&image.digest);
     }
     Ok(covered)
 }
@@ -186,7 +194,6 @@ struct Listed {
     digest: String,
     media_type: String,
     size: u64,
-    is_embedded: bool,
 }
 
 impl Listed {
@@ -195,7 +202,6 @@ impl Listed {
             digest: child.digest,
             media_type: child.media_type,
             size: child.size,
-            is_embedded: child.has_data,
         }
     }
 
@@ -205,7 +211,7 @@ impl Listed {
             media_type: self.media_type,
             size: self.size,
             document: None,
-            is_embedded: self.is_embedded,
+            is_elsewhere: false,
         }
     }
 }

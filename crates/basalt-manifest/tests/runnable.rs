@@ -200,8 +200,21 @@ fn what_could_be_run_is_an_image_whatever_it_calls_itself() {
         ),
         (
             MANIFEST,
+            ("application/x", other),
+            vec![(
+                "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
+                b"\0asm",
+            )],
+        ),
+        (
+            MANIFEST,
             (EMPTY, b"{}"),
             vec![("application/vnd.sylabs.sif.layer.v1.sif", b"SIF")],
+        ),
+        (
+            MANIFEST,
+            (EMPTY, b"{}"),
+            vec![("appliciation/vnd.sylabs.sif.layer.tar", b"SIF")],
         ),
         (
             MANIFEST,
@@ -335,13 +348,24 @@ fn neither_an_annotation_nor_a_media_type_nor_a_depth_hides_an_image() {
 #[test]
 fn what_is_listed_and_not_here_may_be_anything() {
     let mut blobs = Blobs::default();
-    let mut gone = image(&mut Blobs::default(), "gone");
-    let index = blobs.index(&[gone.clone()]);
+    let gone = image(&mut Blobs::default(), "gone");
+    let index = blobs.index(std::slice::from_ref(&gone));
     let covered = blobs.told(&index).expect("read");
-    assert!(covered.images[0].document.is_none() && !covered.images[0].is_embedded);
-    gone["data"] = json!("e30=");
-    let index = blobs.index(&[gone]);
-    assert!(blobs.told(&index).expect("read").images[0].is_embedded);
+    assert!(covered.images[0].document.is_none() && !covered.images[0].is_elsewhere);
+    // An engine has it all the same: of the index, or from where the index says.
+    for (key, value) in [
+        ("data", json!("e30=")),
+        ("urls", json!(["https://registry.example/gone"])),
+    ] {
+        let mut there = gone.clone();
+        there[key] = value;
+        for entries in [vec![there.clone()], vec![gone.clone(), there.clone()]] {
+            let index = blobs.index(&entries);
+            assert!(blobs.told(&index).expect("read").images[0].is_elsewhere);
+            let outer = blobs.index(&[index]);
+            assert!(blobs.told(&outer).expect("read").images[0].is_elsewhere);
+        }
+    }
     // What does not begin as an object is no manifest to anybody: an entry that is a layer.
     let layer = blobs.add(LAYER, GZIP);
     let index = blobs.index(&[layer]);

@@ -476,7 +476,9 @@ impl Layout {
 /// When it cannot be opened, or is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> Result<File, OciError> {
     basalt_file::open(path).map_err(|cause| match cause.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => OciError::NotAFile {
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory => OciError::NotAFile {
             path: path.to_owned(),
             cause,
         },

@@ -216,6 +216,19 @@ fn what_could_block_or_never_end_is_refused_at_once_wherever_a_file_is_named() {
             &["tags", "127.0.0.1:9/a", "--ca", special],
         );
         refused("a configuration", &[], &["serve", "--config", special]);
+        for files in [
+            format!("certificate: {special}, key: key.pub"),
+            format!("certificate: key.pub, key: {special}"),
+        ] {
+            write(
+                "serve.yaml",
+                &format!("listen: 127.0.0.1:0\nroot: registry\ntls: {{ {files} }}\n"),
+            );
+            let output = run(place, &[], &["serve", "--config", "serve.yaml"]);
+            let error = String::from_utf8_lossy(&output.stderr);
+            let is_named = error.contains(word) || error.contains("holds no certificate");
+            assert!(!output.status.success() && is_named, "{special}: {error}");
+        }
 
         // What the environment names.
         let auth = [("REGISTRY_AUTH_FILE", special)];

@@ -43,8 +43,12 @@ pub fn explanations(
     let suites = archives::suites(session, project, None)?;
     let solved = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &closures::architectures(spec))?;
-        let offer = Offer::new(&suites, &indexes, &project.library);
-        let solved = solve_all(project, &offer)?;
+        let offer = Offer {
+            suites: &suites,
+            indexes: &indexes,
+            library: &project.library,
+        };
+        let solved = solve_all(project, offer)?;
         let result = format!("{} images", solved.len());
         Ok((solved, result))
     })?;

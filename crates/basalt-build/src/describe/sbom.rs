@@ -3,9 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use basalt_deb::relation::{Constraint, Possibility, Provide, parse_dependencies, parse_provides};
-use basalt_deb::stanza::Stanza;
-use basalt_deb::version::Version;
 use basalt_digest::Digest;
 use basalt_lock::LockedPackage;
 use basalt_oci::annotation;
@@ -13,6 +10,7 @@ use basalt_sbom::{File, FileOwner, Image, LeftOut, Link, Original, Package, Sbom
 use basalt_tree::{Kind, Owner, Placed, Source as Content, Tree, TreePath};
 
 use crate::assemble::left_out;
+use crate::control::relations::{Installed, Relations};
 use crate::describe::image;
 use crate::describe::names::{self, tool};
 use crate::plan::job::Job;
@@ -73,13 +71,25 @@ fn all_packages(
         .packages_of(job.locked)
         .map(|package| (package.name_in(&job.locked.architecture), package))
         .collect();
-    let known = Dependencies::new(packages);
+    let installed = packages.iter().map(|(name, read)| Installed {
+        name,
+        version: &read.listing.version,
+        architecture: &read.listing.architecture,
+        stanza: &read.listing.stanza,
+    });
+    let relations = Relations::new(installed, &job.locked.architecture);
+    let depends = |place: usize| {
+        let fields = ["Pre-Depends", "Depends"].into_iter();
+        let met = fields.flat_map(|field| relations.met(place, field));
+        let places: BTreeSet<usize> = met.map(|(_, place)| place).collect();
+        places.into_iter().collect()
+    };
     packages
         .iter()
-        .filter_map(|(name, read)| Some((name, locked.get(name)?, read)))
-        .map(|(name, locked, read)| {
-            let stanza = Stanza::parse(&read.listing.stanza).ok();
-            let field = |name| stanza.as_ref().and_then(|stanza| stanza.get(name));
+        .enumerate()
+        .filter_map(|(place, (name, read))| Some((place, name, locked.get(name)?, read)))
+        .map(|(place, name, locked, read)| {
+            let maintainer = relations.field(place, "Maintainer");
             let (slices, left_out) = in_part(job, name, read, tree);
             Package {
                 name: locked.name.clone(),
@@ -89,13 +99,13 @@ fn all_packages(
                     name: locked.source.clone(),
                     version: locked.source_version.clone(),
                 },
-                maintainer: field("Maintainer").unwrap_or_default().to_owned(),
+                maintainer: maintainer.unwrap_or_default().to_owned(),
                 licence: licence::licence(read, packages).cloned(),
                 sha256: locked.sha256,
                 archive: locked.archive.clone(),
                 suite: locked.suite.clone(),
                 path: locked.path.clone(),
-                depends: known.of(read, &job.locked.architecture),
+                depends: depends(place),
                 slices,
                 left_out,
             }
@@ -127,91 +137,6 @@ fn in_part(
         digest: one.digest,
     });
     (sliced.slices.clone(), left_out.collect())
-}
-
-/// What packages are found by when others depend on them.
-struct Dependencies {
-    versions: Vec<Option<Version>>,
-    architectures: Vec<String>,
-    /// Packages by their own name, and then those that provide it.
-    by_name: BTreeMap<String, Vec<(usize, Option<Provide>)>>,
-}
-
-impl Dependencies {
-    fn new(packages: &BTreeMap<String, ReadPackage>) -> Self {
-        let mut versions = Vec::with_capacity(packages.len());
-        let mut architectures = Vec::with_capacity(packages.len());
-        let mut by_name: BTreeMap<String, Vec<(usize, Option<Provide>)>> = BTreeMap::new();
-        for (place, (name, read)) in packages.iter().enumerate() {
-            versions.push(Version::new(&read.listing.version).ok());
-            architectures.push(read.listing.architecture.clone());
-            let name = name.split(':').next().unwrap_or_default().to_owned();
-            by_name.entry(name).or_default().insert(0, (place, None));
-            let stanza = Stanza::parse(&read.listing.stanza).ok();
-            let field = stanza.as_ref().and_then(|stanza| stanza.get("Provides"));
-            let provides =
-                field.and_then(|text| parse_provides(text, &read.listing.architecture).ok());
-            for provide in provides.into_iter().flatten() {
-                let name = provide.name.clone();
-                by_name
-                    .entry(name)
-                    .or_default()
-                    .push((place, Some(provide)));
-            }
-        }
-        Self {
-            versions,
-            architectures,
-            by_name,
-        }
-    }
-
-    /// The places of what a package depends on, as far as that is in the image: of each dependency, the alternative
-    /// that its author would have first.
-    fn of(&self, read: &ReadPackage, architecture: &str) -> Vec<usize> {
-        let Ok(stanza) = Stanza::parse(&read.listing.stanza) else {
-            return Vec::new();
-        };
-        let own = match read.listing.architecture.as_str() {
-            "all" => architecture,
-            own => own,
-        };
-        let mut found = BTreeSet::new();
-        for field in ["Pre-Depends", "Depends"] {
-            let text = stanza.get(field).unwrap_or("");
-            let parsed = parse_dependencies(text, architecture).unwrap_or_default();
-            for dependency in &parsed {
-                found.extend(
-                    dependency
-                        .alternatives
-                        .iter()
-                        .find_map(|one| self.meets(one, own)),
-                );
-            }
-        }
-        found.into_iter().collect()
-    }
-
-    /// The place of what meets a wish of a package of this architecture: one of the same, if there is one.
-    fn meets(&self, wanted: &Possibility, architecture: &str) -> Option<usize> {
-        let fits = |version: Option<&Version>, constraint: &Option<Constraint>| match constraint {
-            None => true,
-            Some(constraint) => version.is_some_and(|version| constraint.is_met_by(version)),
-        };
-        let candidates = self.by_name.get(&wanted.name)?;
-        let good = candidates.iter().filter(|(place, provide)| {
-            let version = match provide {
-                Some(provide) => provide.version.as_ref(),
-                None => self.versions.get(*place).and_then(Option::as_ref),
-            };
-            fits(version, &wanted.constraint)
-        });
-        let is_other = |(place, _): &&(usize, Option<Provide>)| {
-            let own = self.architectures.get(*place).map(String::as_str);
-            own != Some(architecture) && own != Some("all")
-        };
-        good.min_by_key(is_other).map(|(place, _)| *place)
-    }
 }
 
 /// The files of a tree, as they are told of.

@@ -33,41 +33,19 @@ struct Found {
 }
 
 /// What packages are chosen from.
+#[derive(Clone, Copy)]
 pub(crate) struct Offer<'a> {
     /// The suites, by the numbers that indexes have for them.
-    pub suites: Vec<OfferedSuite<'a>>,
+    pub suites: &'a [Suite],
     pub indexes: &'a [Index],
     pub library: &'a Library,
-}
-
-/// What a suite is called in messages, and how much its packages are preferred.
-pub(crate) struct OfferedSuite<'a> {
-    pub archive: &'a str,
-    pub suite: &'a str,
-    pub priority: i32,
-}
-
-impl<'a> Offer<'a> {
-    /// The packages of these suites.
-    pub(crate) fn new(suites: &'a [Suite], indexes: &'a [Index], library: &'a Library) -> Self {
-        let suites = suites.iter().map(|suite| OfferedSuite {
-            archive: &suite.archive,
-            suite: &suite.suite,
-            priority: suite.priority,
-        });
-        Self {
-            suites: suites.collect(),
-            indexes,
-            library,
-        }
-    }
 }
 
 /// Solves the images of a project.
 ///
 /// # Errors
 /// When an archive is malformed where a package is wanted of it, or what the spec wants cannot be installed together.
-pub(crate) fn solve_all(project: &Project, offer: &Offer<'_>) -> Result<Vec<Solved>, BuildError> {
+pub(crate) fn solve_all(project: &Project, offer: Offer<'_>) -> Result<Vec<Solved>, BuildError> {
     let spec = &project.spec;
     let mut wanted = Vec::new();
     for architecture in &spec.base.architectures {
@@ -94,7 +72,7 @@ pub(crate) fn solve_all(project: &Project, offer: &Offer<'_>) -> Result<Vec<Solv
 
 /// Solves an image that the spec is laid over, for each of the spec's architectures for which it
 /// can be: one that cannot shares no layers.
-pub(crate) fn solve_below(spec: &LoadedSpec, below: &LoadedSpec, offer: &Offer<'_>) -> Vec<Solved> {
+pub(crate) fn solve_below(spec: &LoadedSpec, below: &LoadedSpec, offer: Offer<'_>) -> Vec<Solved> {
     spec.base
         .architectures
         .par_iter()
@@ -136,13 +114,13 @@ pub(crate) fn architectures(spec: &LoadedSpec) -> Vec<String> {
 }
 
 /// What a suite is called in messages.
-fn label(suite: &OfferedSuite<'_>) -> String {
+fn label(suite: &Suite) -> String {
     format!("{} {}", suite.archive, suite.suite)
 }
 
 /// Finds what one image needs.
-pub(crate) struct Solver<'a> {
-    offer: &'a Offer<'a>,
+struct Solver<'a> {
+    offer: Offer<'a>,
     spec: &'a LoadedSpec,
     image: &'a ImageSpec,
     architecture: &'a str,
@@ -154,8 +132,8 @@ pub(crate) struct Solver<'a> {
 }
 
 impl<'a> Solver<'a> {
-    pub(crate) fn new(
-        offer: &'a Offer<'a>,
+    fn new(
+        offer: Offer<'a>,
         spec: &'a LoadedSpec,
         image: &'a ImageSpec,
         architecture: &'a str,
@@ -185,14 +163,9 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// What the image needs, but for packages without what they depend on, and slices.
-    pub(crate) fn closure(&self) -> Result<Closure, BuildError> {
-        self.run(&self.wish())
-    }
-
     /// What the image needs.
     fn solve(&self) -> Result<Found, BuildError> {
-        let closure = self.closure()?;
+        let closure = self.run(&self.wish())?;
         let mut packages: Records = closure
             .packages
             .iter()
@@ -313,8 +286,8 @@ impl<'a> Solver<'a> {
                     text => format!("\n{text}"),
                 };
                 BuildError::Malformed {
-                    archive: suite.archive.to_owned(),
-                    suite: suite.suite.to_owned(),
+                    archive: suite.archive.clone(),
+                    suite: suite.suite.clone(),
                     cause: format!(
                         "{path}: {fault}; ask for another version of it, or have the archive mended{consequence}"
                     ),

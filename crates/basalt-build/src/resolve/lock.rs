@@ -33,8 +33,12 @@ pub(crate) fn resolve(
     let suites = archives::suites(session, project, former)?;
     let (solved, below) = session.stage(Stage::Solve, 0, || {
         let indexes = archives::indexes(session, &suites, &architectures(spec))?;
-        let offer = Offer::new(&suites, &indexes, library);
-        let solved = solve_all(project, &offer)?;
+        let offer = Offer {
+            suites: &suites,
+            indexes: &indexes,
+            library,
+        };
+        let solved = solve_all(project, offer)?;
         let count: BTreeSet<&String> = solved
             .iter()
             .flat_map(|image| image.packages.keys())
@@ -43,7 +47,7 @@ pub(crate) fn resolve(
         let below: Vec<Vec<Solved>> = spec
             .below
             .iter()
-            .map(|below| solve_below(spec, below, &offer))
+            .map(|below| solve_below(spec, below, offer))
             .collect();
         Ok(((solved, below), result))
     })?;

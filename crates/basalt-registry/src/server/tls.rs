@@ -13,6 +13,7 @@ use tokio_rustls::rustls::server::{
 };
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
+use zeroize::Zeroizing;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +122,8 @@ fn authorities(
         cause: cause.to_string(),
     };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| read(&cause))? {
+    let text = basalt_file::read(path, MAXIMUM_PEM).map_err(|cause| read(&cause))?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|cause| read(&cause))?;
         roots.add(certificate).map_err(|cause| read(&cause))?;
     }
@@ -134,6 +136,9 @@ fn authorities(
         .map_err(|cause| read(&cause))
 }
 
+/// The longest file of certificates or of a key that is read, in bytes.
+const MAXIMUM_PEM: u64 = 4 << 20;
+
 /// When the newer of the two was written.
 fn changed(certificate: &Path, key: &Path) -> Option<SystemTime> {
     let time = |path: &Path| std::fs::metadata(path).and_then(|one| one.modified()).ok();
@@ -145,13 +150,18 @@ fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         path: path.to_owned(),
         cause: cause.to_string(),
     };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
+    let text = |path: &Path| {
+        basalt_file::read(path, MAXIMUM_PEM)
+            .map(Zeroizing::new)
+            .map_err(|cause| read(path, &cause))
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text(certificate)?)
+        .collect::<Result<_, _>>()
         .map_err(|cause| read(certificate, &cause))?;
     if chain.is_empty() {
         return Err(read(certificate, &"it holds no certificate"));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|cause| read(key, &cause))?;
+    let secret = PrivateKeyDer::from_pem_slice(&text(key)?).map_err(|cause| read(key, &cause))?;
     let signer = ring::sign::any_supported_type(&secret)
         .map_err(|cause| unusable(certificate, &cause.to_string()))?;
     let certified = CertifiedKey::new(chain, signer);

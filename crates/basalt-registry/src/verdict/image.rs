@@ -124,11 +124,12 @@ impl Target {
                     manifest,
                 }),
                 // What is not here cannot be pulled from here. When it comes, it is judged by itself.
-                (None, _) if !image.is_embedded => {}
+                (None, _) if !image.is_elsewhere => {}
                 _ => {
                     let digest = image.digest;
-                    let problem =
-                        format!("it lists {digest}, which is in the index itself and not here");
+                    let problem = format!(
+                        "it lists {digest}, which is not here, and the index has its bytes or says where they are"
+                    );
                     target.problem.get_or_insert(problem);
                 }
             }

@@ -228,6 +228,14 @@ async fn a_base_counts_only_by_layers_that_every_engine_unpacks() {
         (vec![("application/x-skip", own), (LAYER, other)], false),
         (vec![(LAYER, own), ("application/x-skip", other)], false),
         (vec![("", own), (LAYER, other)], false),
+        // containerd before 2.0 passes over it.
+        (
+            vec![
+                ("application/vnd.docker.image.rootfs.diff.tar.zstd", own),
+                (LAYER, other),
+            ],
+            false,
+        ),
         (
             vec![(&*LAYER.to_ascii_uppercase(), own), (LAYER, other)],
             false,
