@@ -46,6 +46,8 @@ pub struct Config {
     pub architecture: Option<String>,
     /// Variant of the processor.
     pub variant: Option<String>,
+    /// The digests of the layers' uncompressed bytes, from the first up: engines find by them what they have unpacked before.
+    pub diff_ids: Vec<String>,
 }
 
 /// Reads the config of an image.
@@ -56,9 +58,10 @@ pub fn read_config(bytes: &[u8]) -> Result<Config, Malformed> {
     let node = parse(bytes, MAXIMUM_DOCUMENT)?;
     let fields = Fields::of(&node, "", &CONFIG)?;
     fields.object("config", &RUNTIME)?;
+    let mut diff_ids = Vec::new();
     if let Some(root) = fields.object("rootfs", &ROOTFS)? {
         root.text("type")?;
-        root.texts("diff_ids")?;
+        diff_ids = root.texts("diff_ids")?;
     }
     for (number, entry) in fields.list("history")?.iter().enumerate() {
         Fields::of(entry, &fields.entry("history", number), &HISTORY)?;
@@ -69,6 +72,7 @@ pub fn read_config(bytes: &[u8]) -> Result<Config, Malformed> {
         os: text("os")?,
         architecture: text("architecture")?,
         variant: text("variant")?.filter(|variant: &String| !variant.is_empty()),
+        diff_ids,
     })
 }
 

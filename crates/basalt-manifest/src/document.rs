@@ -278,16 +278,17 @@ impl<'n> Fields<'n> {
         format!("{}[{number}]", self.place(key))
     }
 
-    /// Checks that a list holds texts.
-    pub fn texts(&self, key: &str) -> Result<(), Malformed> {
+    /// A list of texts; empty when it is not there.
+    pub fn texts(&self, key: &str) -> Result<Vec<String>, Malformed> {
         let list = self.list(key)?.iter().enumerate();
-        for (number, value) in list {
-            if !matches!(value, Node::Text(_)) {
-                let cause = format!("a text must stand here, not {}", value.kind());
-                return Err(Malformed::at(self.entry(key, number), cause));
+        let text = |(number, value): (usize, &Node)| match value {
+            Node::Text(text) => Ok(text.to_string()),
+            other => {
+                let cause = format!("a text must stand here, not {}", other.kind());
+                Err(Malformed::at(self.entry(key, number), cause))
             }
-        }
-        Ok(())
+        };
+        list.map(text).collect()
     }
 
     fn media_type(&self, key: &str) -> Result<Option<String>, Malformed> {
@@ -362,8 +363,7 @@ impl Descriptor {
                 return Err(Malformed::at(fields.place("size"), cause));
             }
         };
-        fields.texts("urls")?;
-        let has_urls = !fields.list("urls")?.is_empty();
+        let has_urls = !fields.texts("urls")?.is_empty();
         Ok(Self {
             media_type: fields.media_type("mediaType")?.unwrap_or_default(),
             digest,

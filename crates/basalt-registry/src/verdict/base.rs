@@ -9,7 +9,7 @@ use basalt_manifest::{Document, is_layer};
 use basalt_oci::annotation::{BASE_DIGEST, BASE_NAME};
 use serde::Deserialize;
 
-use super::image::{Image, Target};
+use super::image::{Image, Target, config};
 use super::judge::Unmet;
 use super::shelf::Shelf;
 use crate::access::Glob;
@@ -188,13 +188,13 @@ fn is_on(shelf: &Shelf, target: &Target, image: &Image, bases: &[Base]) -> bool 
 ///
 /// A layer of a type that some engines pass over is there by its digest alone: containerd would run what lies over it
 /// without it. So all of the image's must be of types that every engine unpacks, and so must those of the base: a signature
-/// is the base of nothing.
+/// is the base of nothing. The same holds of what the configurations call them (`diff_ids`): containerd takes a layer that it
+/// has unpacked before by that name, without a look at the layer itself.
 fn has_layers(shelf: &Shelf, image: &Image, bases: &[Base]) -> bool {
-    if !all_unpacked(&image.manifest) {
+    let Some(layers) = Layers::of(shelf, &image.manifest) else {
         return false;
-    }
-    let layers: Vec<&str> = image.layers().collect();
-    let Some(Ok(first)) = layers.first().map(|first| first.parse::<Digest>()) else {
+    };
+    let Some(Ok(first)) = layers.digests.first().map(|first| first.parse::<Digest>()) else {
         return false;
     };
     let globs: Vec<Glob> = bases
@@ -219,15 +219,30 @@ fn has_layers(shelf: &Shelf, image: &Image, bases: &[Base]) -> bool {
     })
 }
 
-fn all_unpacked(manifest: &Document) -> bool {
-    let mut layers = manifest.layers.iter();
-    layers.all(|layer| is_layer(&layer.media_type))
+/// The layers of an image, all of types that every engine unpacks.
+struct Layers {
+    digests: Vec<String>,
+    /// What the configuration calls each.
+    diff_ids: Vec<String>,
+}
+
+impl Layers {
+    /// Nothing when an engine may pass over one, or the configuration is not here or names more or fewer.
+    fn of(shelf: &Shelf, manifest: &Document) -> Option<Self> {
+        let layers = &manifest.layers;
+        let diff_ids = config(shelf, manifest)?.ok()?.diff_ids;
+        let all_unpacked = layers.iter().all(|layer| is_layer(&layer.media_type));
+        (all_unpacked && diff_ids.len() == layers.len()).then(|| Self {
+            digests: layers.iter().map(|layer| layer.digest.clone()).collect(),
+            diff_ids,
+        })
+    }
 }
 
 /// Whether these layers begin with those of a manifest.
 fn begins_with(
     shelf: &Shelf,
-    layers: &[&str],
+    layers: &Layers,
     repository: &RepositoryName,
     digest: &Digest,
 ) -> bool {
@@ -239,13 +254,13 @@ fn begins_with(
     let Ok(manifest) = basalt_manifest::read(&record.bytes) else {
         return false;
     };
-    if !all_unpacked(&manifest) {
+    let Some(own) = Layers::of(shelf, &manifest) else {
         return false;
-    }
-    let layers_of = manifest.layers.iter();
-    let own: Vec<&str> = layers_of.map(|layer| layer.digest.as_str()).collect();
+    };
     // One without layers would be the base of everything.
-    !own.is_empty() && layers.starts_with(&own)
+    !own.digests.is_empty()
+        && layers.digests.starts_with(&own.digests)
+        && layers.diff_ids.starts_with(&own.diff_ids)
 }
 
 #[cfg(test)]

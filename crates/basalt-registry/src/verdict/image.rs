@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use basalt_manifest::{Descriptor, Document, Limits, Source, read_config, runnable};
+use basalt_manifest::{
+    Config, Descriptor, Document, Limits, Malformed, Source, read_config, runnable,
+};
 use bytes::Bytes;
 
 use super::shelf::{Gone, Shelf};
@@ -67,11 +69,6 @@ pub fn is_attachment_tag(tag: &Tag) -> bool {
 }
 
 impl Image {
-    /// The digests of its layers, from the first up.
-    pub fn layers(&self) -> impl Iterator<Item = &str> {
-        self.manifest.layers.iter().map(|one| one.digest.as_str())
-    }
-
     /// An annotation.
     pub fn annotation(&self, name: &str) -> Option<&str> {
         self.manifest.annotations.get(name).map(String::as_str)
@@ -80,17 +77,21 @@ impl Image {
     /// When its configuration says that it was made, or else its annotation. One whose configuration could be read in two ways
     /// says nothing.
     pub fn created(&self, shelf: &Shelf) -> Option<jiff::Timestamp> {
-        let config = self.manifest.config.as_ref();
-        let digest = config.and_then(|config| config.digest.parse().ok());
-        let bytes = digest.and_then(|digest| shelf.bytes(&digest, MAXIMUM_CONFIG));
-        let created = match bytes {
-            Some(bytes) => read_config(&bytes).ok()?.created,
+        let created = match config(shelf, &self.manifest) {
+            Some(config) => config.ok()?.created,
             None => None,
         };
         let annotated = self.annotation(basalt_oci::annotation::CREATED);
         let text = created.or_else(|| annotated.map(str::to_owned));
         text?.parse().ok()
     }
+}
+
+/// What a manifest's configuration says, if that is here.
+pub(super) fn config(shelf: &Shelf, manifest: &Document) -> Option<Result<Config, Malformed>> {
+    let digest = manifest.config.as_ref()?.digest.parse().ok()?;
+    let bytes = shelf.bytes(&digest, MAXIMUM_CONFIG)?;
+    Some(read_config(&bytes))
 }
 
 impl Target {

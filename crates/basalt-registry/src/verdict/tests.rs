@@ -216,12 +216,17 @@ async fn a_policy_is_held_against_whatever_could_be_run_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_counts_only_by_layers_that_every_engine_unpacks() {
     let case = Case::requiring(&json!({"base": ["app"]}));
-    let config = (CONFIG, r#"{"os":"linux","rootfs":{"type":"layers"}}"#);
+    let config = |layers: &[(&str, &[u8])]| {
+        let name = |(_, bytes): &(&str, &[u8])| Digest::of(Algorithm::Sha256, bytes).to_string();
+        let names: Vec<String> = layers.iter().map(name).collect();
+        json!({"os": "linux", "rootfs": {"type": "layers", "diff_ids": names}}).to_string()
+    };
     let gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
     let (own, other): (&[u8], &[u8]) = (&[1; 1024], &[2; 1024]);
     // What stands on the base, the base itself, and a signature of it.
-    case.image(config, &[(LAYER, own)]).await;
-    case.image(config, &[(SIMPLE_SIGNING, b"{}")]).await;
+    for layers in [[(LAYER, own)], [(SIMPLE_SIGNING, b"{}".as_slice())]] {
+        case.image((CONFIG, &config(&layers)), &layers).await;
+    }
     for (layers, is_on) in [
         (vec![(LAYER, own), (LAYER, other)], true),
         (vec![(gzip, own), (gzip, other)], true),
@@ -253,7 +258,7 @@ async fn a_base_counts_only_by_layers_that_every_engine_unpacks() {
         ),
         (vec![(LAYER, b"{}".as_slice()), (LAYER, other)], false),
     ] {
-        let found = case.found_of_new(config, &layers).await;
+        let found = case.found_of_new((CONFIG, &config(&layers)), &layers).await;
         assert_eq!(found.is_none(), is_on, "{layers:?}: {found:?}");
     }
 }

@@ -110,8 +110,16 @@ fn put(server: &Server, user: &str, place: (&str, &str), kind: &str, document: &
 }
 
 /// Pushes an image as ann that was made then, of these layers; its digest and its manifest.
+/// What a configuration says of layers of these bytes.
+fn root(layers: &[&str]) -> Value {
+    let of_one = |bytes: &&str| Digest::of(Algorithm::Sha256, bytes.as_bytes()).to_string();
+    json!({"type": "layers", "diff_ids": layers.iter().map(of_one).collect::<Vec<_>>()})
+}
+
 fn push(server: &Server, place: (&str, &str), created: &str, layers: &[&str]) -> (String, Value) {
-    let config = json!({"created": created, "os": "linux", "architecture": "amd64"}).to_string();
+    let config =
+        json!({"created": created, "os": "linux", "architecture": "amd64", "rootfs": root(layers)});
+    let config = config.to_string();
     let config = blob(server, place.0, CONFIG, config.as_bytes());
     let layers: Vec<Value> = layers
         .iter()
@@ -382,8 +390,8 @@ policies:
         &["base one", "base two"],
     );
     push(&server, ("base", "test"), &today(), &["base three"]);
-    let try_push = |tag: &str, layers: &[&str], annotations: Value| {
-        let config = json!({"created": today()}).to_string();
+    let try_named = |tag: &str, named: &[&str], layers: &[&str], annotations: Value| {
+        let config = json!({"created": today(), "rootfs": root(named)}).to_string();
         let config = blob(&server, "team/app", CONFIG, config.as_bytes());
         let layers: Vec<Value> = layers
             .iter()
@@ -392,6 +400,9 @@ policies:
         let mut document = manifest(&config, &layers);
         document["annotations"] = annotations;
         put(&server, "bob", ("team/app", tag), MANIFEST, &document)
+    };
+    let try_push = |tag: &str, layers: &[&str], annotations: Value| {
+        try_named(tag, layers, layers, annotations)
     };
     try_push("good", &["base one", "base two", "own"], json!({})).is(201);
     // bob may not read `base`, and is told no more than that it is none of these.
@@ -406,6 +417,18 @@ policies:
         let detail = refused.json()["errors"][0]["detail"].clone();
         assert_eq!(detail["requirement"], "base");
         assert!(!detail["found"].to_string().contains(&base));
+    }
+    // An engine takes what it has unpacked before by the name that the configuration gives a layer.
+    let layers = ["base one", "base two", "own"];
+    for named in [
+        &["of another", "base two", "own"][..],
+        &["base one", "of another", "own"],
+        &["base one", "base two"],
+        &["base one", "base two", "own", "more"],
+        &["own"],
+        &[],
+    ] {
+        try_named("bad", named, &layers, json!({})).refused(403, "DENIED");
     }
     as_user(&server, "ann", "HEAD", "/v2/team/app/manifests/bad")
         .send()
