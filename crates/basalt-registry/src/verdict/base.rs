@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use basalt_manifest::{Document, is_layer};
+use basalt_manifest::{Config, Document, is_layer};
 use basalt_oci::annotation::{BASE_DIGEST, BASE_NAME};
 use serde::Deserialize;
 
-use super::image::{Image, Target, config};
+use super::image::{Image, Target, config_in};
 use super::judge::Unmet;
 use super::shelf::Shelf;
 use crate::access::Glob;
@@ -191,7 +191,8 @@ fn is_on(shelf: &Shelf, target: &Target, image: &Image, bases: &[Base]) -> bool 
 /// is the base of nothing. The same holds of what the configurations call them (`diff_ids`): containerd takes a layer that it
 /// has unpacked before by that name, without a look at the layer itself.
 fn has_layers(shelf: &Shelf, image: &Image, bases: &[Base]) -> bool {
-    let Some(layers) = Layers::of(shelf, &image.manifest) else {
+    let config = image.config(shelf).and_then(Result::ok);
+    let Some(layers) = Layers::of(&image.manifest, config) else {
         return false;
     };
     let Some(Ok(first)) = layers.digests.first().map(|first| first.parse::<Digest>()) else {
@@ -228,9 +229,9 @@ struct Layers {
 
 impl Layers {
     /// Nothing when an engine may pass over one, or the configuration is not here or names more or fewer.
-    fn of(shelf: &Shelf, manifest: &Document) -> Option<Self> {
+    fn of(manifest: &Document, config: Option<Config>) -> Option<Self> {
         let layers = &manifest.layers;
-        let diff_ids = config(shelf, manifest)?.ok()?.diff_ids;
+        let diff_ids = config?.diff_ids;
         let all_unpacked = layers.iter().all(|layer| is_layer(&layer.media_type));
         (all_unpacked && diff_ids.len() == layers.len()).then(|| Self {
             digests: layers.iter().map(|layer| layer.digest.clone()).collect(),
@@ -254,7 +255,8 @@ fn begins_with(
     let Ok(manifest) = basalt_manifest::read(&record.bytes) else {
         return false;
     };
-    let Some(own) = Layers::of(shelf, &manifest) else {
+    let config = config_in(shelf, repository, &manifest).and_then(Result::ok);
+    let Some(own) = Layers::of(&manifest, config) else {
         return false;
     };
     // One without layers would be the base of everything.

@@ -74,10 +74,17 @@ impl Image {
         self.manifest.annotations.get(name).map(String::as_str)
     }
 
+    /// What its configuration says, if that is here.
+    pub fn config(&self, shelf: &Shelf) -> Option<Result<Config, Malformed>> {
+        let digest = config_of(&self.manifest)?;
+        let bytes = shelf.bytes(&digest, MAXIMUM_CONFIG)?;
+        Some(read_config(&bytes))
+    }
+
     /// When its configuration says that it was made, or else its annotation. One whose configuration could be read in two ways
     /// says nothing.
     pub fn created(&self, shelf: &Shelf) -> Option<jiff::Timestamp> {
-        let created = match config(shelf, &self.manifest) {
+        let created = match self.config(shelf) {
             Some(config) => config.ok()?.created,
             None => None,
         };
@@ -87,10 +94,18 @@ impl Image {
     }
 }
 
-/// What a manifest's configuration says, if that is here.
-pub(super) fn config(shelf: &Shelf, manifest: &Document) -> Option<Result<Config, Malformed>> {
-    let digest = manifest.config.as_ref()?.digest.parse().ok()?;
-    let bytes = shelf.bytes(&digest, MAXIMUM_CONFIG)?;
+/// The digest of a manifest's configuration.
+fn config_of(manifest: &Document) -> Option<Digest> {
+    manifest.config.as_ref()?.digest.parse().ok()
+}
+
+/// What the configuration of a manifest of another repository says, if that is here.
+pub(super) fn config_in(
+    shelf: &Shelf,
+    repository: &RepositoryName,
+    manifest: &Document,
+) -> Option<Result<Config, Malformed>> {
+    let bytes = shelf.bytes_in(repository, &config_of(manifest)?, MAXIMUM_CONFIG)?;
     Some(read_config(&bytes))
 }
 

@@ -160,6 +160,17 @@ impl Shelf {
         read()
     }
 
+    /// A blob of another repository, of at most so many bytes, compared with its digest.
+    pub fn bytes_in(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        limit: u64,
+    ) -> Option<Bytes> {
+        let (metadata, blobs) = (self.metadata.as_ref(), self.blobs.as_ref());
+        self.wait(whole(metadata, blobs, repository, digest, limit))?
+    }
+
     /// The indexes that lead to a manifest, the nearest first, each once and at most so many.
     pub fn indexes_over(&self, digest: &Digest, limit: u64) -> Vec<Digest> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -286,16 +286,22 @@ async fn what_is_stored_and_could_be_two_things_meets_no_policy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_of_what_is_not_here_is_no_image_unless_it_has_its_bytes() {
+async fn an_index_of_what_is_not_here_is_no_image_unless_it_says_where_that_is() {
     let case = Case::new();
-    let mut gone =
+    let gone =
         json!({"mediaType": MANIFEST, "size": 2, "digest": format!("sha256:{}", "0".repeat(64))});
-    let index = case.index(&[gone.clone()]).await;
+    let index = case.index(std::slice::from_ref(&gone)).await;
     assert_eq!(case.found(&index).await, None);
-    gone["data"] = json!("e30=");
-    let index = case.index(&[gone]).await;
-    let found = case.found(&index).await.expect("it meets none");
-    assert!(found.contains("in the index itself"), "{found}");
+    for (key, value) in [
+        ("data", json!("e30=")),
+        ("urls", json!(["https://other.example/gone"])),
+    ] {
+        let mut there = gone.clone();
+        there[key] = value;
+        let index = case.index(&[gone.clone(), there]).await;
+        let found = case.found(&index).await.expect("it meets none");
+        assert!(found.contains("says where they are"), "{found}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
