@@ -187,7 +187,7 @@ impl<'s> Interpreter<'s> {
                 body,
             } => self.repeat(*until, condition, body),
             Kind::Function { name, body } => {
-                self.state.functions.insert(name.clone(), body);
+                self.state.functions.insert(name.clone(), Some(body));
                 self.state.status = Status::Success;
                 Flow::Next
             }

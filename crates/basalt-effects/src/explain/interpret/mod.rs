@@ -134,7 +134,6 @@ pub(crate) fn follow<'s>(
         ("DPKG_MAINTSCRIPT_PACKAGE", call.package),
         ("DPKG_MAINTSCRIPT_NAME", call.member),
         ("DPKG_MAINTSCRIPT_ARCH", call.architecture),
-        ("DEBIAN_FRONTEND", "noninteractive"),
         ("IFS", words::BLANKS_OF_SHELL),
     ] {
         variables.insert(name.to_owned(), Some(value.to_owned()));

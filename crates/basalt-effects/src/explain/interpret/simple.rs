@@ -183,10 +183,17 @@ impl<'s> Interpreter<'s> {
         };
         self.line = line;
         let name = fields.values.first().cloned().flatten();
-        if let Some(body) = name
+        let function = name
             .as_ref()
-            .and_then(|name| self.state.functions.get(name).copied())
-        {
+            .and_then(|name| self.state.functions.get(name).copied());
+        if function == Some(None) {
+            self.unexplained(line, "whether this is a function, and which, is not known");
+            self.state.lose_variables();
+            self.state.status = Status::Unknown;
+            self.say(None);
+            return Flow::Next;
+        }
+        if let Some(body) = function.flatten() {
             if !assignments.is_empty() || !fields.exact {
                 self.unexplained(line, "what this function is called with is not known");
             }

@@ -8,7 +8,7 @@ use super::Interpreter;
 use super::bash;
 use super::budget::ENTRY;
 use super::pattern::{self, Pattern};
-use super::state::{Flow, Value};
+use super::state::{Flow, Value, is_dynamic_in_bash};
 
 /// The letters at which a shell splits values when it starts: the default of `IFS`.
 pub(super) const BLANKS: [char; 3] = [' ', '\t', '\n'];
@@ -386,6 +386,7 @@ impl<'s> Interpreter<'s> {
             },
             "$" | "!" | "-" => Some(None),
             "0" => Some(self.script_path.clone()),
+            name if self.is_bash && is_dynamic_in_bash(name) => Some(None),
             name => match name.parse::<usize>() {
                 Ok(number) => match &self.state.arguments {
                     None => Some(None),
