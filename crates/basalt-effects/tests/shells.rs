@@ -226,3 +226,198 @@ fn declaring_many_names_often_ends_at_once() {
         );
     }
 }
+
+#[test]
+fn a_backslash_of_a_value_does_not_stand_for_itself_in_a_pattern() {
+    for shell in ["sh", "bash"] {
+        refused(&[
+            (
+                shell,
+                "p='a\\*'\ncase 'a*' in $p) mkdir -p /opt/m;; *) mkdir -p /opt/n;; esac",
+            ),
+            (
+                shell,
+                "p='a\\*'\ncase 'a\\x' in $p) mkdir -p /opt/m;; *) mkdir -p /opt/n;; esac",
+            ),
+            (shell, "p='\\b'\nx=ab\nmkdir -p /opt/${x%$p}"),
+            (
+                shell,
+                "case ab in ${u:-'*'}) mkdir -p /opt/m;; *) mkdir -p /opt/n;; esac",
+            ),
+            (shell, "mkdir -p ${u:-\"/opt/a /opt/b\"}"),
+        ]);
+        make(&[
+            (
+                shell,
+                "p='\\b'\nx='a\\b'\nmkdir -p /opt/${x%\"$p\"}",
+                &["/opt/a"],
+            ),
+            (shell, "mkdir -p ${u:-\"/opt/a\"}", &["/opt/a"]),
+        ]);
+    }
+    refused(&[
+        (
+            "bash",
+            "p='@(a|b)'\nif [[ a == $p ]]; then mkdir -p /opt/m; fi",
+        ),
+        ("bash", "if [[ 08 -eq 8 ]]; then mkdir -p /opt/m; fi"),
+        ("bash", "if [[ 010 -eq 10 ]]; then mkdir -p /opt/m; fi"),
+    ]);
+    make(&[
+        (
+            "bash",
+            "if [ 08 -eq 8 ]; then mkdir -p /opt/m; fi",
+            &["/opt/m"],
+        ),
+        (
+            "sh",
+            "if [ 08 -eq 8 ]; then mkdir -p /opt/m; fi",
+            &["/opt/m"],
+        ),
+        (
+            "bash",
+            "if [[ 8 -eq 8 ]]; then mkdir -p /opt/m; fi",
+            &["/opt/m"],
+        ),
+    ]);
+}
+
+#[test]
+fn letters_beyond_ascii_are_not_counted() {
+    for shell in ["sh", "bash"] {
+        refused(&[
+            (shell, "x=ä\nmkdir -p /opt/${#x}"),
+            (
+                shell,
+                "case ä in ?) mkdir -p /opt/one;; ??) mkdir -p /opt/two;; esac",
+            ),
+            (shell, "x=aäb\nmkdir -p \"/opt/q${x#a?}\""),
+            (shell, "x=bäa\nmkdir -p \"/opt/q${x%?a}\""),
+        ]);
+        make(&[(
+            shell,
+            "case ä in ä) mkdir -p /opt/one;; *) mkdir -p /opt/two;; esac",
+            &["/opt/one"],
+        )]);
+    }
+}
+
+#[test]
+fn several_redirections_of_one_command_act_in_their_order() {
+    refused(&[
+        ("sh", "echo a > /opt/f >&2"),
+        ("sh", "echo a > /opt/f > /opt/g"),
+        ("sh", "echo a > /opt/f > /dev/null"),
+        ("bash", "echo a > /opt/f &> /dev/null"),
+        ("sh", ": > /opt/f > /opt/g"),
+        ("sh", "{ echo a; } > /opt/f > /opt/g"),
+        // What is read is emptied before.
+        ("sh", "echo a > /opt/f\ncat < /opt/f > /opt/f"),
+        ("sh", "{ echo a > /opt/f; } > /opt/f"),
+        ("sh", "{ [ -e /opt/f ] && mkdir -p /opt/a; } > /opt/f"),
+        ("sh", "[ -e /opt/f ] > /opt/f && mkdir -p /opt/a"),
+        ("sh", "{ if [ -e /x ]; then rm -f /opt/f; fi; } > /opt/f"),
+        // Errors that are taken with the output.
+        ("sh", "{ echo a >&2; } > /opt/f 2>&1"),
+        ("sh", "f() { echo a >&2; }\nmkdir -p /opt/x$(f 2>&1)"),
+        ("sh", "mkdir -p /opt/x$(echo a 3>&1 >/dev/null >&3)"),
+        ("sh", "rm -f /opt/no\nread x < /opt/no || mkdir -p /opt/a"),
+    ]);
+    make(&[
+        (
+            "sh",
+            "mkdir -p /opt/x$(echo a >/dev/null 2>&1)",
+            &["/opt/x"],
+        ),
+        ("sh", "mkdir -p /opt/x$(echo a 2>&1)", &["/opt/xa"]),
+        (
+            "sh",
+            "f() { echo a; }\nf >/dev/null 2>&1\nmkdir -p /opt/x$(f 2>/dev/null)",
+            &["/opt/xa"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_loop_over_a_file_that_its_body_changes_is_not_explained() {
+    refused(&[
+        (
+            "sh",
+            "echo a > /tmp/q\nwhile read x; do echo $x$x >> /tmp/q; done < /tmp/q",
+        ),
+        (
+            "sh",
+            "echo a > /tmp/q\nwhile read x; do : > /tmp/q; mkdir -p /opt/$x; done < /tmp/q",
+        ),
+        (
+            "sh",
+            "echo a > /tmp/q\nf() { while read x; do echo b >> /tmp//q; done; }\nf < /tmp/q",
+        ),
+    ]);
+    make(&[(
+        "sh",
+        "while read x; do mkdir -p /opt/$x; done <<E\na\nb\nE",
+        &["/opt/a", "/opt/b"],
+    )]);
+}
+
+#[test]
+fn what_the_script_registered_itself_is_not_taken_as_absent() {
+    let install = "update-alternatives --install /opt/bin foo /opt/y 10";
+    for after in [
+        "rm -f /opt/bin",
+        "rm -rf /opt",
+        "ln -sf /x /opt/bin",
+        "echo a > /opt/bin",
+        "rm -f /etc/alternatives/foo",
+        "update-alternatives --remove foo /opt/y",
+        "update-alternatives --quiet --remove-all foo",
+    ] {
+        refused(&[("sh", &format!("{install}\n{after}"))]);
+    }
+    refused(&[
+        (
+            "sh",
+            "dpkg-divert --rename --divert /a.b --add /a\ndpkg-divert --rename --remove /a",
+        ),
+        (
+            "sh",
+            "dpkg-statoverride --update --add root root 755 /a\ndpkg-statoverride --remove /a",
+        ),
+        ("sh", "add-shell /bin/x\nremove-shell /bin/x"),
+    ]);
+    make(&[(
+        "sh",
+        "update-alternatives --remove other /opt/y\nmkdir -p /opt/a",
+        &["/opt/a"],
+    )]);
+}
+
+#[test]
+fn what_is_named_twice_is_written_by_some_readers() {
+    for body in [
+        "uniq - /opt/out < /opt/y",
+        "uniq -c - /opt/out",
+        "uniq /a /opt/out",
+        "uniq -- - /opt/out",
+    ] {
+        refused(&[("sh", body)]);
+    }
+}
+
+#[test]
+fn a_link_that_may_dangle_is_not_taken_for_what_it_leads_to() {
+    refused(&[
+        (
+            "sh",
+            "rm -f /opt/l\nln -s /opt/d/new /opt/l\nif [ -e /opt/l ]; then mkdir -p /opt/a; else mkdir -p /opt/b; fi",
+        ),
+        ("sh", "echo a > /opt/f\nrm -f /opt/f/"),
+        ("sh", "touch /opt/f/"),
+    ]);
+    let explanation = explained("sh", "rm -rf /opt/l/");
+    assert!(
+        explanation.effects[0].to_string().contains("link: /opt/l"),
+        "{explanation}"
+    );
+}

@@ -141,9 +141,17 @@ impl<'s> Interpreter<'s> {
                 if !arguments.is_empty() && arguments.iter().all(|path| path.starts_with('/')) =>
             {
                 for path in arguments {
+                    self.registered.insert(("shell", path.clone()));
                     self.emit(Effect::Shell { path: path.clone() });
                 }
                 Some(Done::quietly("a line of /etc/shells"))
+            }
+            "remove-shell"
+                if arguments
+                    .iter()
+                    .any(|path| self.registered.contains(&("shell", path.clone()))) =>
+            {
+                None
             }
             "remove-shell" => Some(Done::quietly("takes away what is not there")),
             "mkdir" | "install" | "chmod" | "chown" | "chgrp" | "ln" | "touch" | "rm" | "rmdir" => {
