@@ -245,10 +245,10 @@ impl<'s> Interpreter<'s> {
 
     /// Emits an effect.
     fn emit(&mut self, effect: Effect) {
-        if !self.open.is_empty() && changes_any(&effect, &|path| self.open.iter().any(path)) {
+        if !self.open.is_empty() && changes_any(&effect, self.open.iter()) {
             self.unexplained(self.line, simple::OPEN);
         }
-        if !self.kept.is_empty() && changes_any(&effect, &|path| self.kept.iter().any(path)) {
+        if !self.kept.is_empty() && changes_any(&effect, self.kept.iter()) {
             let why = "it changes a link that update-alternatives keeps";
             self.unexplained(self.line, why);
         }
@@ -300,7 +300,7 @@ impl<'s> Interpreter<'s> {
 }
 
 /// Whether an effect changes one of some paths, or takes away what is above it.
-fn changes_any(effect: &Effect, any: &dyn Fn(&dyn Fn(&String) -> bool) -> bool) -> bool {
+fn changes_any<'a>(effect: &Effect, others: impl Iterator<Item = &'a String> + Clone) -> bool {
     let paths: [&str; 2] = match effect {
         Effect::When {
             effects, otherwise, ..
@@ -308,7 +308,7 @@ fn changes_any(effect: &Effect, any: &dyn Fn(&dyn Fn(&String) -> bool) -> bool) 
             return effects
                 .iter()
                 .chain(otherwise)
-                .any(|effect| changes_any(effect, any));
+                .any(|effect| changes_any(effect, others.clone()));
         }
         Effect::Directory { path, .. }
         | Effect::File { path, .. }
@@ -327,7 +327,7 @@ fn changes_any(effect: &Effect, any: &dyn Fn(&dyn Fn(&String) -> bool) -> bool) 
     };
     let removes = matches!(effect, Effect::Remove { .. });
     paths.into_iter().map(state::normal).any(|path| {
-        any(&|one| {
+        others.clone().any(|one| {
             let rest = one.strip_prefix(path.as_str());
             rest.is_some_and(|rest| rest.is_empty() || removes && rest.starts_with('/'))
         })
