@@ -660,3 +660,79 @@ fn locales_that_are_chosen_are_refused_and_never_forgotten() {
     .expect_err("basalt compiles no locales");
     assert!(error.to_string().contains("locales-all"), "{error}");
 }
+
+/// What systemd-tmpfiles 252 leaves below `/opt`, and what is left here.
+#[test]
+fn tmpfiles_leave_what_systemd_tmpfiles_leaves() {
+    let link = |target: &str| format!("link {target}");
+    let cases: [(&str, &str, String); 15] = [
+        // A link is changed itself, and what it leads to is not.
+        ("z /opt/l 0600 1 1", "opt/l", link("f 1:1")),
+        ("z /opt/l 0600 1 1", "opt/f", "644 0:0".to_owned()),
+        ("Z /opt/ld 0600 1 1", "opt/d/x", "640 0:0".to_owned()),
+        ("Z /opt/d ~0700 1 1", "opt/d/x", "600 1:1".to_owned()),
+        ("Z /opt/d ~0700 1 1", "opt/d/y", "700 1:1".to_owned()),
+        ("Z /opt/d ~0700 1 1", "opt/d", "700 1:1".to_owned()),
+        ("z /opt/d/x ~4777", "opt/d/x", "666 0:0".to_owned()),
+        ("f /opt/n ~0755", "opt/n", "755 0:0".to_owned()),
+        ("e /opt/l 0711 1 1", "opt/f", "644 0:0".to_owned()),
+        ("e /opt/ld 0711 1 1", "opt/d", "711 1:1".to_owned()),
+        ("L+ /opt/f - - - - target", "opt/f", link("target 0:0")),
+        ("L+ /opt/d - - - - target", "opt/d", link("target 0:0")),
+        ("L /opt/f - - - - target", "opt/f", "644 0:0".to_owned()),
+        ("L? /opt/n - - - - /opt/f", "opt/n", link("/opt/f 0:0")),
+        ("f+ /opt/l 0600 1 1 - other", "opt/f", "644 0:0".to_owned()),
+    ];
+    let base = || Owner::Package("base".to_owned());
+    let made = |line: &str| {
+        let mut tree = tree(&[("opt/f", "hello"), ("usr/lib/tmpfiles.d/a.conf", line)]);
+        for (name, mode) in [("opt/d/x", 0o640), ("opt/d/y", 0o755)] {
+            tree.insert_file(&path(name), b"x".as_slice(), mode, base())
+                .expect("placed");
+        }
+        for (name, target) in [("opt/l", "f"), ("opt/ld", "/opt/d"), ("opt/dang", "no")] {
+            tree.insert_symlink(&path(name), target, base())
+                .expect("placed");
+        }
+        let effects = vec![Effect::Run {
+            writer: Writer::TemporaryFiles,
+        }];
+        let result = apply(
+            &mut tree,
+            &NoContents,
+            &[wanted("base", effects)],
+            &mut context(),
+        );
+        (tree, result)
+    };
+    for (line, name, expected) in cases {
+        let (tree, result) = made(line);
+        result.expect(line);
+        let entry: &Entry = &tree.get(&path(name)).expect(line).entry;
+        let ids = format!("{}:{}", entry.uid, entry.gid);
+        let found = match &entry.kind {
+            Kind::Symlink { target } => format!("link {target} {ids}"),
+            _ => format!("{:o} {ids}", entry.mode),
+        };
+        assert_eq!(found, expected, "{line}: {name}");
+    }
+    for (line, missing) in [
+        ("L? /opt/n - - - - /opt/none", "opt/n"),
+        ("f /opt/dang - - - - x", "opt/no"),
+        ("d /opt/dang", "opt/no"),
+        ("L+ /opt/d - - - - target", "opt/d/x"),
+    ] {
+        let (tree, result) = made(line);
+        result.expect(line);
+        assert!(tree.get(&path(missing)).is_none(), "{line}");
+    }
+    let error = made("# c\n\nw /opt/f - - - - x")
+        .1
+        .expect_err("not supported");
+    assert!(
+        error
+            .to_string()
+            .starts_with("/usr/lib/tmpfiles.d/a.conf:3: "),
+        "{error}"
+    );
+}

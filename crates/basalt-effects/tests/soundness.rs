@@ -224,3 +224,35 @@ fn an_image_in_which_a_script_would_fail_is_refused() {
     .expect("applied");
     assert!(applied(&mut tree(&[]), &[("postinst", script)]).is_err());
 }
+
+#[test]
+fn touch_makes_what_a_link_that_dangles_leads_to() {
+    let mut tree = tree(&[("base", "/opt/d/", 0o755)]);
+    for (link, target) in [("/opt/l", "d/new"), ("/opt/far", "/none/new")] {
+        tree.insert_symlink(&path(link), target, Owner::Package("base".to_owned()))
+            .expect("placed");
+    }
+    applied(&mut tree, &[("postinst", "touch /opt/l /opt/far")]).expect("applied");
+    assert!(tree.get(&path("/opt/d/new")).is_some());
+    // touch fails where there is no directory to make it in.
+    assert!(tree.get(&path("/none")).is_none());
+}
+
+#[test]
+fn a_slash_after_a_link_does_not_take_the_link_away() {
+    let mut there = tree(&[("base", "/opt/d/", 0o755)]);
+    applied(&mut there, &[("postinst", "rm -rf /opt/d/")]).expect("a directory goes");
+    assert!(there.get(&path("/opt/d")).is_none());
+    there
+        .insert_symlink(
+            &path("/opt/l"),
+            "/opt/zz",
+            Owner::Package("base".to_owned()),
+        )
+        .expect("placed");
+    let error = applied(&mut there, &[("postinst", "rm -rf /opt/l/")]).expect_err("a link stays");
+    assert!(
+        error.to_string().contains("with the slash it stays"),
+        "{error}"
+    );
+}

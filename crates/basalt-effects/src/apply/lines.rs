@@ -13,11 +13,22 @@ pub(super) fn significant(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// # Errors
 /// When a quote is not closed.
 pub(super) fn words(line: &str) -> Result<Vec<String>, &'static str> {
+    first_words(line, usize::MAX).map(|(words, _)| words)
+}
+
+/// As [`words`], but at most so many, and what stands after them as it is.
+///
+/// # Errors
+/// When a quote is not closed.
+pub(super) fn first_words(line: &str, most: usize) -> Result<(Vec<String>, &str), &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut characters = line.chars();
-    while let Some(character) = characters.next() {
+    while words.len() < most {
+        let Some(character) = characters.next() else {
+            break;
+        };
         match (character, quote) {
             ('\\', _) => {
                 let next = characters.next().ok_or("a line ends with a backslash")?;
@@ -37,7 +48,7 @@ pub(super) fn words(line: &str) -> Result<Vec<String>, &'static str> {
         return Err("a quote is not closed");
     }
     words.extend(word);
-    Ok(words)
+    Ok((words, characters.as_str().trim_start()))
 }
 
 /// Appends those of `lines` that the text does not have.

@@ -203,7 +203,8 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
             mode,
         } => {
             let owner = owned(package, "file");
-            if work.exists_unresolved(path) {
+            if work.exists(path) || work.exists_unresolved(path) && !leads_to_directory(work, path)
+            {
                 return Ok(());
             }
             work.write(path, content.clone().into_bytes(), *mode, &owner)
@@ -305,6 +306,20 @@ fn apply_one(work: &mut Work<'_>, step: &Step<'_>) -> Result<(), ApplyError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a link that dangles leads into a directory that is there: a file is made through it.
+fn leads_to_directory(work: &Work<'_>, path: &str) -> bool {
+    let real = TreePath::new(path).map(|path| work.tree.resolve(&path));
+    let Ok(Ok(real)) = real else {
+        return false;
+    };
+    let real = real.absolute();
+    let parent = real.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let parent = TreePath::new(parent).ok();
+    parent
+        .and_then(|parent| work.tree.get(&parent))
+        .is_some_and(|placed| placed.entry.is_directory())
 }
 
 /// Set-user-ID and set-group-ID.

@@ -20,7 +20,7 @@ pub(super) fn matching(work: &Work<'_>, pattern: &str, below: bool) -> Vec<Strin
                 found.push(path.absolute());
             }
         }
-    } else if work.exists(pattern) {
+    } else if work.exists_unresolved(pattern) {
         found.push(pattern.to_owned());
     }
     if below {
@@ -29,10 +29,11 @@ pub(super) fn matching(work: &Work<'_>, pattern: &str, below: bool) -> Vec<Strin
             .filter_map(|path| TreePath::new(path).ok())
             .collect();
         for root in &roots {
-            let real = work.tree.resolve(root).unwrap_or_else(|_| root.clone());
-            let inside = work.tree.iter_within(&real).filter(|(_, placed)| {
-                !matches!(placed.entry.kind, basalt_tree::Kind::Symlink { .. })
-            });
+            // A link is taken itself, and what it leads to is not below it.
+            let Ok(real) = work.tree.resolve_parent(root) else {
+                continue;
+            };
+            let inside = work.tree.iter_within(&real);
             found.extend(inside.map(|(path, _)| path.absolute()));
         }
         found.sort();

@@ -85,14 +85,17 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
         field(index)
             .map(str::to_owned)
             .ok_or("a name is missing".to_owned())
+            .and_then(account_name)
     };
     let number = |text: &str| {
         let none = || format!("`{text}` is no id, and ids taken from a file are not supported");
+        no_leading_zero(text)?;
         let number = numeric_id(text).map_err(|error| error.to_string())?;
         number.ok_or_else(none)
     };
     let group = |text: &str| match numeric_id(text) {
-        Ok(_) => Ok(text.to_owned()),
+        Ok(Some(_)) => no_leading_zero(text).map(|()| text.to_owned()),
+        Ok(None) => account_name(text.to_owned()),
         Err(error) => Err(error.to_string()),
     };
     match field(0).unwrap_or("") {
@@ -110,8 +113,8 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
                 uid,
                 group,
                 comment: field(3).unwrap_or("").to_owned(),
-                home: field(4).unwrap_or("/").to_owned(),
-                shell: field(5).map(str::to_owned),
+                home: field(4).map_or(Ok("/".to_owned()), |text| absolute(text, "home"))?,
+                shell: field(5).map(|text| absolute(text, "shell")).transpose()?,
                 locked: kind == "u!",
             })
         }
@@ -123,6 +126,7 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
             user: name(1)?,
             group: name(2)?,
         }),
+        "r" if field(1).is_some() => Err("a line of type `r` takes no name".to_owned()),
         "r" => {
             for end in field(2).iter().flat_map(|range| range.splitn(2, '-')) {
                 number(end)?;
@@ -130,6 +134,41 @@ fn parse(line: &str) -> Result<SystemUserLine, String> {
             Ok(SystemUserLine::Range)
         }
         other => Err(format!("`{other}` is none of the types u, u!, g, m, r")),
+    }
+}
+
+/// A name as `systemd-sysusers` takes it: 1 to 31 letters, digits, `_` and `-`, a letter or `_` first (systemd's *User/Group Name
+/// Syntax*, strict mode).
+fn account_name(name: String) -> Result<String, String> {
+    let is_letter = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let is_valid = name.len() <= 31
+        && name.starts_with(is_letter)
+        && name
+            .chars()
+            .all(|letter| is_letter(letter) || letter.is_ascii_digit() || letter == '-');
+    match is_valid {
+        true => Ok(name),
+        false => Err(format!("`{name}` is no name of a user or group")),
+    }
+}
+
+/// An id is decimal, without a zero before it.
+fn no_leading_zero(text: &str) -> Result<(), String> {
+    match text.len() > 1 && text.starts_with('0') {
+        true => Err(format!("`{text}` is no id: it has a zero before it")),
+        false => Ok(()),
+    }
+}
+
+/// A path of the field `what`: absolute, without `.` and `..`; doubled slashes and one at the end go.
+fn absolute(text: &str, what: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+    let climbs = parts.iter().any(|part| matches!(*part, "." | ".."));
+    match text.starts_with('/') && !climbs {
+        true => Ok(format!("/{}", parts.join("/"))),
+        false => Err(format!(
+            "`{text}` is no {what}: it is not an absolute path without `.` and `..`"
+        )),
     }
 }
 
@@ -289,6 +328,49 @@ mod tests {
             assert!(error.contains("can be the id of no user"), "{error}");
         }
         system_users("u q 65534:65536\nr - 500-900\nr - 700\n", "f").expect("these can be");
+    }
+
+    #[test]
+    fn refuses_names_ids_and_homes_that_systemd_sysusers_refuses() {
+        let long = format!("u {} 5", "a".repeat(32));
+        for text in [
+            "u a$ 500",
+            "u a.b 500",
+            "u 1a 500",
+            "u -a 500",
+            "u ä 5",
+            "g a$ 5",
+            "m a$ b",
+            "m a b$",
+            &long,
+            "u a 0500",
+            "u a 00",
+            "g a 007",
+            "u a +5",
+            "u a 5:05",
+            "u a 5:b.c",
+            "r - 010-020",
+            "r a 5",
+            "u a 500 - rel",
+            "u a 500 - /home/../a",
+            "u a 500 - - rel",
+            "u a 500 - - /bin/../sh",
+        ] {
+            let error = system_users(&format!("\n{text}\n"), "f.conf").expect_err(text);
+            assert!(error.to_string().starts_with("f.conf:2: "), "{error}");
+        }
+        let text = "u _a-B9 0 - //home/a/ /bin//sh\n";
+        let lines = system_users(text, "f").expect("systemd-sysusers takes it");
+        let SystemUserLine::User {
+            uid, home, shell, ..
+        } = &lines[0]
+        else {
+            panic!("a user")
+        };
+        assert_eq!(
+            (*uid, home.as_str(), shell.as_deref()),
+            (Some(0), "/home/a", Some("/bin/sh"))
+        );
     }
 
     #[test]

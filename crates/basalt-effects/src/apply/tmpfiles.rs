@@ -4,11 +4,11 @@ use basalt_tree::{Attributes, Owner, TreePath, numeric_id};
 
 use super::error::ApplyError;
 use super::limits;
-use super::lines::{significant, words};
+use super::lines::{first_words, significant};
 use super::patterns::matching;
 use super::sysusers::fragments;
 use super::users;
-use super::work::{Work, owned};
+use super::work::{Work, failed, owned, place};
 
 /// Where fragments are; a name in an earlier one hides that of a later one.
 const DIRECTORIES: [&str; 2] = ["/etc/tmpfiles.d", "/usr/lib/tmpfiles.d"];
@@ -32,14 +32,20 @@ const SPECIFIERS: [(char, &str); 12] = [
 /// One line of a `tmpfiles.d` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryFileLine {
+    /// Its number in the file, from 1.
+    pub number: usize,
     /// The letter that says what is made.
     pub kind: char,
     /// `+`: what is there is replaced.
     pub replace: bool,
+    /// `?`: a link is made only to what is there.
+    pub if_there: bool,
     /// Where, or a pattern of where.
     pub path: String,
     /// Permission bits, if given, and whether only for what is newly made (`:`).
     pub mode: Option<(u32, bool)>,
+    /// `~` before the mode: it is masked by that of what is there.
+    pub masked: bool,
     /// Owning user, if given, and whether only for what is newly made.
     pub user: Option<(String, bool)>,
     /// Owning group, if given, and whether only for what is newly made.
@@ -58,7 +64,7 @@ pub struct TemporaryFileLine {
 pub fn temporary_files(text: &str, path: &str) -> Result<Vec<TemporaryFileLine>, ApplyError> {
     let mut lines = Vec::new();
     for (number, content) in significant(text) {
-        match parse(content) {
+        match parse(content, number) {
             Ok(line) => lines.extend(line),
             Err(cause) => {
                 return Err(ApplyError::Malformed {
@@ -72,8 +78,9 @@ pub fn temporary_files(text: &str, path: &str) -> Result<Vec<TemporaryFileLine>,
     Ok(lines)
 }
 
-fn parse(line: &str) -> Result<Option<TemporaryFileLine>, String> {
-    let fields = words(line)?;
+fn parse(line: &str, number: usize) -> Result<Option<TemporaryFileLine>, String> {
+    // The argument is the rest of the line, with its quotes and blanks.
+    let (fields, argument) = first_words(line, 6)?;
     let field = |index: usize| {
         fields
             .get(index)
@@ -112,7 +119,6 @@ fn parse(line: &str) -> Result<Option<TemporaryFileLine>, String> {
     let mode = match field(2) {
         None => None,
         Some(text) => {
-            // `~` masks by what is there; a fresh root has nothing to mask by.
             let (text, new_only) = initial(text.trim_start_matches('~'));
             let bits = u32::from_str_radix(text.trim_start_matches('~'), 8)
                 .ok()
@@ -121,10 +127,16 @@ fn parse(line: &str) -> Result<Option<TemporaryFileLine>, String> {
             Some((bits, new_only))
         }
     };
-    let argument = match fields.get(6..) {
-        Some(rest) if !rest.is_empty() && rest != ["-"] => Some(rest.join(" ")),
-        _ => None,
+    let argument = match argument {
+        "" | "-" => None,
+        _ if modifiers.contains('~') && "fFw".contains(kind) => {
+            return Err("content in base64 (`~`) is not supported".to_owned());
+        }
+        text => Some(resolved(&unescaped(text)?)?),
     };
+    if modifiers.contains('?') && kind != 'L' {
+        return Err(format!("`?` is no modifier of the type `{kind}`"));
+    }
     let owner = |index: usize| match field(index).map(initial) {
         Some((name, new_only)) => numeric_id(&name)
             .map(|_| Some((name, new_only)))
@@ -132,14 +144,77 @@ fn parse(line: &str) -> Result<Option<TemporaryFileLine>, String> {
         None => Ok(None),
     };
     Ok(Some(TemporaryFileLine {
+        number,
         kind,
         replace: modifiers.contains('+'),
+        if_there: modifiers.contains('?'),
+        masked: field(2).is_some_and(|text| text.contains('~')),
         path,
         mode,
         user: owner(3)?,
         group: owner(4)?,
-        argument: argument.map(|text| resolved(&text)).transpose()?,
+        argument,
     }))
+}
+
+/// A text with the escapes of C resolved, as systemd does (`cunescape`): a letter that is none is an error.
+fn unescaped(text: &str) -> Result<String, String> {
+    let mut result = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            result.push(letter);
+            continue;
+        }
+        let Some(escape) = letters.next() else {
+            return Err("a line ends with a backslash".to_owned());
+        };
+        let plain = match escape {
+            'a' => Some('\u{7}'),
+            'b' => Some('\u{8}'),
+            'f' => Some('\u{c}'),
+            'n' => Some('\n'),
+            'r' => Some('\r'),
+            't' => Some('\t'),
+            'v' => Some('\u{b}'),
+            's' => Some(' '),
+            '\\' | '"' | '\'' => Some(escape),
+            _ => None,
+        };
+        if let Some(plain) = plain {
+            result.push(plain);
+            continue;
+        }
+        let wrong = || format!("`\\{escape}` begins no escape that gives a letter");
+        // A byte beyond ASCII may be no text, and is not taken.
+        let (digits, radix, largest) = match escape {
+            'x' => (take(&mut letters, 2), 16, 0x7f),
+            'u' => (take(&mut letters, 4), 16, u32::MAX),
+            'U' => (take(&mut letters, 8), 16, u32::MAX),
+            '0'..='7' => (format!("{escape}{}", take(&mut letters, 2)), 8, 0x7f),
+            _ => return Err(wrong()),
+        };
+        let length = match escape {
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            _ => 3,
+        };
+        let letter = u32::from_str_radix(&digits, radix)
+            .ok()
+            .filter(|code| {
+                digits.len() == length && !digits.starts_with('+') && (1..=largest).contains(code)
+            })
+            .and_then(char::from_u32)
+            .ok_or_else(wrong)?;
+        result.push(letter);
+    }
+    Ok(result)
+}
+
+/// The next so many letters.
+fn take(letters: &mut std::str::Chars<'_>, count: usize) -> String {
+    letters.by_ref().take(count).collect()
 }
 
 fn resolved(text: &str) -> Result<String, String> {
@@ -209,6 +284,7 @@ pub(super) fn apply(work: &mut Work<'_>, package: &str) -> Result<(), ApplyError
 fn attributes(
     work: &mut Work<'_>,
     line: &TemporaryFileLine,
+    path: &str,
     is_new: bool,
     owner: &Owner,
 ) -> Result<Attributes, ApplyError> {
@@ -225,11 +301,32 @@ fn attributes(
         mode: line
             .mode
             .filter(|(_, new_only)| counts(*new_only))
-            .map(|(bits, _)| bits),
+            .map(|(bits, _)| match line.masked && !is_new {
+                true => masked(work, path, bits),
+                false => bits,
+            }),
         uid,
         gid,
         ..Attributes::default()
     })
+}
+
+/// A mode masked by that of what stands at a path (tmpfiles.d(5), *Mode*): no right that nobody has there; set-ID bits and the
+/// sticky bit for directories only.
+fn masked(work: &Work<'_>, path: &str, bits: u32) -> u32 {
+    let place = TreePath::new(path).map(|path| work.tree.get_resolved(&path));
+    let Ok(Ok((_, placed))) = place else {
+        return bits;
+    };
+    let there = placed.entry.mode;
+    let kept = [0o111, 0o222, 0o444]
+        .into_iter()
+        .filter(|rights| there & rights != 0)
+        .fold(0o7000, |kept, rights| kept | rights);
+    match placed.entry.is_directory() {
+        true => bits & kept,
+        false => bits & kept & 0o777,
+    }
 }
 
 fn apply_line(
@@ -243,13 +340,16 @@ fn apply_line(
     let refuse = |cause: &str| {
         Err(ApplyError::Malformed {
             path: file.to_owned(),
-            line: 0,
+            line: line.number,
             cause: format!("the line of type `{}` for {path}: {cause}", line.kind),
         })
     };
     match line.kind {
+        // systemd-tmpfiles makes nothing through a link that dangles, and no file through any.
+        'd' | 'D' | 'v' | 'q' | 'Q' if !there && work.exists_unresolved(path) => Ok(()),
+        'f' | 'F' if work.exists_unresolved(path) && work.is_link(path, owner)? => Ok(()),
         'd' | 'D' | 'v' | 'q' | 'Q' => {
-            let attributes = attributes(work, line, !there, owner)?;
+            let attributes = attributes(work, line, path, !there, owner)?;
             work.directory(path, &attributes, owner)
         }
         'f' | 'F' => {
@@ -257,16 +357,30 @@ fn apply_line(
                 let content = line.argument.clone().unwrap_or_default();
                 work.write(path, content.into_bytes(), 0o644, owner)?;
             }
-            let attributes = attributes(work, line, !there, owner)?;
+            let attributes = attributes(work, line, path, !there, owner)?;
             work.attributes(path, &attributes, owner)
         }
         'L' => {
             let factory = format!("/usr/share/factory{path}");
             let target = line.argument.as_deref().unwrap_or(&factory);
-            if !work.exists_unresolved(path) || line.replace && work.is_link(path, owner)? {
-                work.link(path, target, owner)?;
+            if line.if_there && !target.starts_with('/') {
+                return refuse("whether a relative target is there is not asked");
             }
-            Ok(())
+            if line.if_there && !work.exists_unresolved(target) {
+                return Ok(());
+            }
+            match work.exists_unresolved(path) {
+                true if !line.replace => return Ok(()),
+                true if !work.is_link(path, owner)? => {
+                    let real = work
+                        .tree
+                        .resolve_parent(&place(path, owner)?)
+                        .map_err(|cause| failed(owner, cause))?;
+                    work.tree.remove(&real);
+                }
+                _ => {}
+            }
+            work.link(path, target, owner)
         }
         'C' => {
             if work.exists_unresolved(path) {
@@ -277,7 +391,7 @@ fn apply_line(
             match work.read(&from, owner) {
                 Ok(Some(bytes)) => {
                     work.write(path, bytes, 0o644, owner)?;
-                    let attributes = attributes(work, line, true, owner)?;
+                    let attributes = attributes(work, line, path, true, owner)?;
                     work.attributes(path, &attributes, owner)
                 }
                 // A factory that is not there is no error to systemd-tmpfiles.
@@ -285,10 +399,23 @@ fn apply_line(
                 Err(_) => refuse("only files are copied, not directories"),
             }
         }
-        'e' | 'z' | 'Z' => {
-            let attributes = attributes(work, line, false, owner)?;
+        'e' => {
+            for path in matching(work, path, false) {
+                if work.is_directory(&path) {
+                    let attributes = attributes(work, line, &path, false, owner)?;
+                    work.attributes(&path, &attributes, owner)?;
+                }
+            }
+            Ok(())
+        }
+        'z' | 'Z' => {
             for path in matching(work, path, line.kind == 'Z') {
-                work.attributes(&path, &attributes, owner)?;
+                let attributes = attributes(work, line, &path, false, owner)?;
+                match work.is_link(&path, owner)? {
+                    // The link itself, which has no mode of its own.
+                    true => work.attributes_of_link(&path, &attributes, owner)?,
+                    false => work.attributes(&path, &attributes, owner)?,
+                }
             }
             Ok(())
         }
@@ -319,6 +446,37 @@ mod tests {
         assert!(lines[1].replace);
         assert_eq!(lines[2].mode, Some((0o700, true)));
         assert_eq!(lines[3].path, "/var/lib/x");
+    }
+
+    #[test]
+    fn an_argument_is_the_rest_of_the_line_with_escapes_resolved() {
+        for (argument, expected) in [
+            (r"a\tb\x41", "a\tbA"),
+            (r#""a\tb""#, "\"a\tb\""),
+            (r"a\\b", "a\\b"),
+            (r"\101\u00e4 x   y", "Aä x   y"),
+            ("'a b'  c", "'a b'  c"),
+            (r#""a b"#, "\"a b"),
+            ("100%%", "100%"),
+        ] {
+            let lines =
+                temporary_files(&format!("f /n - - - -   {argument}\n"), "f").expect(argument);
+            assert_eq!(lines[0].argument.as_deref(), Some(expected), "{argument}");
+        }
+        for line in [
+            r"f /n - - - - a\qb",
+            r"f /n - - - - a\x00b",
+            r"f /n - - - - a\e",
+            r"f /n - - - - a\x4",
+            r"f /n - - - - a\xe4",
+            r"f /n - - - - a\",
+            r"f /n - - - - a\x25b",
+            "f~ /n - - - - aGVsbG8K",
+            "d? /n",
+        ] {
+            let error = temporary_files(&format!("\n{line}\n"), "f.conf").expect_err(line);
+            assert!(error.to_string().starts_with("f.conf:2: "), "{error}");
+        }
     }
 
     #[test]

@@ -114,6 +114,14 @@ impl<'a> Work<'a> {
             .is_some_and(|placed| matches!(placed.entry.kind, Kind::Symlink { .. })))
     }
 
+    /// Whether a path leads to a directory, following links.
+    pub fn is_directory(&self, path: &str) -> bool {
+        TreePath::new(path).is_ok_and(|path| {
+            let found = self.tree.get_resolved(&path);
+            found.is_ok_and(|(_, placed)| placed.entry.is_directory())
+        })
+    }
+
     /// Where a path leads when all links are followed, as absolute path.
     pub fn real(&self, path: &str, owner: &Owner) -> Result<String, ApplyError> {
         let place = place(path, owner)?;
@@ -209,6 +217,25 @@ impl<'a> Work<'a> {
         let real = real.map_err(|cause| failed(owner, cause))?;
         self.tree
             .set_attributes(&real, attributes)
+            .map_err(|cause| failed(owner, cause))
+    }
+
+    /// Changes the owner of the link at a path.
+    pub fn attributes_of_link(
+        &mut self,
+        path: &str,
+        attributes: &Attributes,
+        owner: &Owner,
+    ) -> Result<(), ApplyError> {
+        let place = place(path, owner)?;
+        let of_link = Attributes {
+            uid: attributes.uid,
+            gid: attributes.gid,
+            ..Attributes::default()
+        };
+        self.tree
+            .resolve_parent(&place)
+            .and_then(|real| self.tree.set_attributes(&real, &of_link))
             .map_err(|cause| failed(owner, cause))
     }
 

@@ -1,6 +1,7 @@
 //! Builtins that change how the script goes on, or its variables.
 
 use super::Interpreter;
+use super::budget::ENTRY;
 use super::state::{Flow, Status, Value};
 use super::words::{BLANKS_OF_SHELL, Fields, is_name};
 
@@ -70,19 +71,7 @@ impl<'s> Interpreter<'s> {
             "local" | "export" | "readonly" => self.declare(name, fields),
             "typeset" | "declare" if self.is_bash => self.declare(name, fields),
             "read" => self.read(fields, separators),
-            "unset" => {
-                for name in words?.iter().skip(1).filter(|name| !name.starts_with('-')) {
-                    self.state.variables.remove(name);
-                    if name == "IFS" {
-                        // Values are split as at the start.
-                        self.state.set(name, Some(BLANKS_OF_SHELL.to_owned()));
-                    } else if super::state::State::is_of_environment(name) {
-                        self.state.set(name, Some(String::new()));
-                    }
-                }
-                self.state.status = Status::Success;
-                Some(Flow::Next)
-            }
+            "unset" => self.unset(words?.get(1..)?),
             "." | "source"
                 if matches!(
                     word(1),
@@ -105,9 +94,68 @@ impl<'s> Interpreter<'s> {
         }
     }
 
+    /// `unset [-f | -v] NAME…`. Without an option bash takes a function away where there is no variable of that name; dash only a
+    /// variable.
+    fn unset(&mut self, words: &[String]) -> Option<Flow> {
+        let (option, names) = match words.split_first() {
+            Some((option, names)) if option == "-f" || option == "-v" || option == "--" => {
+                (option.as_str(), names)
+            }
+            _ => ("", words),
+        };
+        if !names.iter().all(|name| is_name(name) || option == "-f") {
+            return None;
+        }
+        for name in names {
+            self.spend(ENTRY + name.len() as u64);
+            if self.is_over() {
+                break;
+            }
+            if option == "-f" {
+                self.state.functions.remove(name);
+                continue;
+            }
+            if self.is_bash && option != "-v" {
+                match self.state.variable(name) {
+                    None => {
+                        self.state.functions.remove(name);
+                    }
+                    // It may be unset.
+                    Some(None) => {
+                        if let Some(body) = self.state.functions.get_mut(name) {
+                            *body = None;
+                        }
+                    }
+                    Some(Some(_)) => {}
+                }
+            }
+            self.unset_variable(name);
+        }
+        self.state.status = Status::Success;
+        Some(Flow::Next)
+    }
+
+    fn unset_variable(&mut self, name: &str) {
+        // Bash shows again what a function further out has hidden.
+        let outer = self.hidden.split_last().map_or(&[][..], |(_, outer)| outer);
+        if self.is_bash && outer.iter().any(|hidden| hidden.contains_key(name)) {
+            self.state.set(name, None);
+            return;
+        }
+        self.state.variables.remove(name);
+        if name == "IFS" {
+            // Values are split as at the start.
+            self.state.set(name, Some(BLANKS_OF_SHELL.to_owned()));
+        }
+    }
+
     /// `local`, `export` and the like.
     fn declare(&mut self, name: &str, fields: &Fields) -> Option<Flow> {
         for (place, field) in fields.values.iter().enumerate().skip(1) {
+            self.spend(ENTRY + field.as_deref().map_or(0, str::len) as u64);
+            if self.is_over() {
+                break;
+            }
             let assigned = fields.assigned.get(&place).map(String::as_str);
             let field = field.as_deref().filter(|text| is_declared_plainly(text));
             let (declared, value) = match (field, assigned) {
@@ -137,9 +185,9 @@ impl<'s> Interpreter<'s> {
                     self.state.variables.remove(declared);
                 }
                 None => {
-                    let inherited = self.state.variable(declared);
-                    self.state
-                        .set(declared, inherited.unwrap_or(Some(String::new())));
+                    if let Some(inherited) = self.state.variable(declared) {
+                        self.state.set(declared, inherited);
+                    }
                 }
             }
         }

@@ -141,9 +141,17 @@ impl<'s> Interpreter<'s> {
                 if !arguments.is_empty() && arguments.iter().all(|path| path.starts_with('/')) =>
             {
                 for path in arguments {
+                    self.registered.insert(("shell", path.clone()));
                     self.emit(Effect::Shell { path: path.clone() });
                 }
                 Some(Done::quietly("a line of /etc/shells"))
+            }
+            "remove-shell"
+                if arguments
+                    .iter()
+                    .any(|path| self.registered.contains(&("shell", path.clone()))) =>
+            {
+                None
             }
             "remove-shell" => Some(Done::quietly("takes away what is not there")),
             "mkdir" | "install" | "chmod" | "chown" | "chgrp" | "ln" | "touch" | "rm" | "rmdir" => {
@@ -184,6 +192,18 @@ impl<'s> Interpreter<'s> {
         };
         if self.state.functions.contains_key(program) {
             return Some(Done::reading("asks for a program"));
+        }
+        if program.is_empty() || program.contains('/') && !program.starts_with('/') {
+            return None;
+        }
+        if name != "which" && is_of_shell(program, self.is_bash) {
+            return Some(Done {
+                meaning: "asks for a program: the shell has it",
+                status: Status::Success,
+                output: (name == "command"
+                    && arguments.first().is_some_and(|option| option == "-v"))
+                .then(|| format!("{program}\n")),
+            });
         }
         if let Some(path) = SERVICES
             .iter()
@@ -255,6 +275,56 @@ impl<'s> Interpreter<'s> {
         }
         Some(text + end)
     }
+}
+
+/// Builtins and reserved words that dash and bash have.
+const OF_SHELLS: [&str; 55] = [
+    ".", ":", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "done",
+    "echo", "elif", "else", "esac", "eval", "exec", "exit", "export", "false", "fc", "fg", "fi",
+    "for", "getopts", "hash", "if", "in", "jobs", "kill", "local", "printf", "pwd", "read",
+    "readonly", "return", "set", "shift", "test", "then", "times", "trap", "true", "type",
+    "ulimit", "umask", "unalias", "unset", "until", "wait", "while", "{", "}", "!",
+];
+
+/// Those that only bash has.
+const OF_BASH: [&str; 28] = [
+    "[[",
+    "bind",
+    "builtin",
+    "caller",
+    "compgen",
+    "complete",
+    "compopt",
+    "coproc",
+    "declare",
+    "dirs",
+    "disown",
+    "enable",
+    "function",
+    "help",
+    "history",
+    "let",
+    "logout",
+    "mapfile",
+    "popd",
+    "pushd",
+    "readarray",
+    "select",
+    "shopt",
+    "source",
+    "suspend",
+    "time",
+    "typeset",
+    "]]",
+];
+
+/// Whether `command -v` and `type` find a name in the shell itself.
+fn is_of_shell(name: &str, is_bash: bool) -> bool {
+    OF_SHELLS.contains(&name)
+        || match is_bash {
+            true => OF_BASH.contains(&name),
+            false => name == "chdir",
+        }
 }
 
 /// `dpkg --compare-versions "" OPERATOR …`: an empty version is earlier than any, except for the

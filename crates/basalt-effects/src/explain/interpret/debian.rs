@@ -3,7 +3,7 @@
 use super::Interpreter;
 use super::files::is_account;
 use super::simple::{Done, may_stand};
-use super::state::{Status, Touched};
+use super::state::{Status, Touched, normal};
 use crate::{Effect, Slave};
 
 const OVERRIDES: &str = "/var/lib/dpkg/statoverride";
@@ -20,6 +20,10 @@ impl<'s> Interpreter<'s> {
     fn alternative(&mut self, words: &[String]) -> Option<Done> {
         match words.first().map(String::as_str)? {
             "--remove" | "--remove-all" => {
+                let name = words.get(1)?.clone();
+                if self.registered.contains(&("alternative", name)) {
+                    return None;
+                }
                 Some(Done::quietly("takes away an alternative that is not there"))
             }
             "--quiet" | "--force" => self.alternative(words.get(1..)?),
@@ -46,7 +50,12 @@ impl<'s> Interpreter<'s> {
                 }
                 for made in slaves.iter().map(|slave| &slave.link).chain([link]) {
                     self.state.touch(made, Touched::Unsure);
+                    self.kept.insert(normal(made));
                 }
+                for name in slaves.iter().map(|slave| &slave.name).chain([name]) {
+                    self.kept.insert(format!("/etc/alternatives/{name}"));
+                }
+                self.registered.insert(("alternative", name.clone()));
                 self.emit(Effect::Alternative {
                     name: name.clone(),
                     link: link.clone(),
@@ -90,7 +99,11 @@ impl<'s> Interpreter<'s> {
             "--list" | "--truename" | "--listpackage" => {
                 return Some(Done::reading("asks for diversions"));
             }
-            "--remove" => return Some(Done::quietly("takes away a diversion that is not there")),
+            "--remove" => {
+                let is_ours = self.registered.contains(&("diversion", from?));
+                let meaning = "takes away a diversion that is not there";
+                return (!is_ours).then(|| Done::quietly(meaning));
+            }
             _ => {}
         }
         let from = from?;
@@ -99,6 +112,7 @@ impl<'s> Interpreter<'s> {
         if !own || !renames || !may_stand(&from) || !may_stand(&to) {
             return None;
         }
+        self.registered.insert(("diversion", from.clone()));
         self.state.touch(&from, Touched::Unsure);
         self.state.touch(&to, Touched::Unsure);
         self.emit(Effect::Diversion {
@@ -133,6 +147,9 @@ impl<'s> Interpreter<'s> {
                     status,
                 })
             }
+            ["--remove", path] if self.registered.contains(&("override", (*path).to_owned())) => {
+                None
+            }
             ["--remove", _] => Some(Done::with(
                 "takes away an override that is not there",
                 Status::Unknown,
@@ -154,6 +171,7 @@ impl<'s> Interpreter<'s> {
                     path: OVERRIDES.to_owned(),
                     lines: vec![format!("{user} {group} {bits:o} {path}")],
                 });
+                self.registered.insert(("override", (*path).to_owned()));
                 // No variable can have such a name.
                 self.state
                     .set(&format!("{OVERRIDES} {path}"), Some(String::new()));

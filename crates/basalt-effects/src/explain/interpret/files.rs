@@ -245,6 +245,9 @@ impl<'s> Interpreter<'s> {
 
     fn touch_files(&mut self, words: &[String]) -> Option<Done> {
         let arguments = Arguments::read(words, &["a", "m"], &[])?;
+        if arguments.operands.iter().any(|path| path.ends_with('/')) {
+            return None;
+        }
         for path in self.paths(&arguments.operands)? {
             if is_log(&path) {
                 self.state.touch(&path, Touched::File(None));
@@ -359,17 +362,36 @@ impl<'s> Interpreter<'s> {
             }
             _ => return None,
         }
-        self.state.touch(path, Touched::Something);
+        // It may dangle.
+        self.state.touch(path, Touched::Unsure);
         Some(Done::quietly("a link"))
     }
 
     fn remove(&mut self, words: &[String]) -> Option<Done> {
         let arguments = Arguments::read(words, &["r", "R", "f", "v", "recursive", "force"], &[])?;
         let mut left = false;
-        for path in self.paths(&arguments.operands)? {
+        let paths = self.paths(&arguments.operands)?;
+        for (path, operand) in paths.into_iter().zip(&arguments.operands) {
             match self.state.touched(&path) {
                 Some(Touched::Missing) => {}
                 _ if is_log(&path) => {}
+                // It fails, as does one for the link if it is one.
+                Some(Touched::File(_)) if operand.ends_with('/') => return None,
+                Some(Touched::Unsure | Touched::Something) | None
+                    if operand.ends_with('/') && self.call.member == "postinst" =>
+                {
+                    let why = format!(
+                        "its postinst (line {}) takes {operand} away, which is a link in this image: with the slash \
+                         it stays; declare the `effects:` of the package",
+                        self.line
+                    );
+                    self.emit(Effect::When {
+                        condition: Condition::Link(path.clone()),
+                        effects: vec![Effect::Refuse { why }],
+                        otherwise: vec![Effect::Remove { path: path.clone() }],
+                    });
+                    left = true;
+                }
                 None if self.call.member != "postinst" => {
                     self.refuse_if_foreign(&path);
                     left = true;

@@ -151,19 +151,7 @@ impl<'s> Interpreter<'s> {
             self.unexplained(command.lines.first, super::simple::ELSEWHERE);
             return self.reading(Some(None), |interpreter| interpreter.compound(command));
         };
-        let outer = (redirected.sink.is_some() || redirected.discarded)
-            .then(|| self.output.replace(Some(String::new())));
-        let flow = self.reading(redirected.input, |interpreter| {
-            interpreter.compound(command)
-        });
-        if let Some(outer) = outer {
-            let text = std::mem::replace(&mut self.output, outer).flatten();
-            self.lines(command.lines);
-            if let Some(to) = redirected.sink {
-                self.write_output(&to, text);
-            }
-        }
-        flow
+        self.within(redirected, |interpreter| interpreter.compound(command))
     }
 
     fn compound(&mut self, command: &'s Command) -> Flow {
@@ -187,7 +175,7 @@ impl<'s> Interpreter<'s> {
                 body,
             } => self.repeat(*until, condition, body),
             Kind::Function { name, body } => {
-                self.state.functions.insert(name.clone(), body);
+                self.state.functions.insert(name.clone(), Some(body));
                 self.state.status = Status::Success;
                 Flow::Next
             }

@@ -180,5 +180,8 @@ pub(super) fn only_reads(name: &str, words: &[String]) -> bool {
 }
 
 fn operands(words: &[String]) -> usize {
-    words.iter().filter(|word| !word.starts_with('-')).count()
+    words
+        .iter()
+        .filter(|word| !word.starts_with('-') || matches!(word.as_str(), "-" | "--"))
+        .count()
 }

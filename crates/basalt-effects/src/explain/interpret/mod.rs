@@ -116,6 +116,12 @@ struct Interpreter<'s> {
     calls: usize,
     /// Of each function that is called, what its local variables hide.
     hidden: Vec<BTreeMap<String, Option<Value>>>,
+    /// Files that are read or written around the command that is followed.
+    open: Vec<String>,
+    /// Links that `update-alternatives` keeps for this script: made when the image is whole, after all that a script does.
+    kept: BTreeSet<String>,
+    /// What the script has registered with dpkg's helpers, by kind and name: taking it away again is not followed.
+    registered: BTreeSet<(&'static str, String)>,
     /// Whether a failure is looked at, so that it does not end the script.
     tested: usize,
 }
@@ -134,7 +140,6 @@ pub(crate) fn follow<'s>(
         ("DPKG_MAINTSCRIPT_PACKAGE", call.package),
         ("DPKG_MAINTSCRIPT_NAME", call.member),
         ("DPKG_MAINTSCRIPT_ARCH", call.architecture),
-        ("DEBIAN_FRONTEND", "noninteractive"),
         ("IFS", words::BLANKS_OF_SHELL),
     ] {
         variables.insert(name.to_owned(), Some(value.to_owned()));
@@ -174,6 +179,9 @@ pub(crate) fn follow<'s>(
         depth: 0,
         calls: 0,
         hidden: Vec::new(),
+        open: Vec::new(),
+        kept: BTreeSet::new(),
+        registered: BTreeSet::new(),
         tested: 0,
     };
     let flow = interpreter.list(&script.list);
@@ -237,6 +245,13 @@ impl<'s> Interpreter<'s> {
 
     /// Emits an effect.
     fn emit(&mut self, effect: Effect) {
+        if !self.open.is_empty() && changes_any(&effect, self.open.iter()) {
+            self.unexplained(self.line, simple::OPEN);
+        }
+        if !self.kept.is_empty() && changes_any(&effect, self.kept.iter()) {
+            let why = "it changes a link that update-alternatives keeps";
+            self.unexplained(self.line, why);
+        }
         if self.allows_effect(&effect) {
             self.push_effects(vec![effect]);
         }
@@ -282,6 +297,41 @@ impl<'s> Interpreter<'s> {
     fn lines(&mut self, lines: Lines) {
         self.line = lines.first;
     }
+}
+
+/// Whether an effect changes one of some paths, or takes away what is above it.
+fn changes_any<'a>(effect: &Effect, others: impl Iterator<Item = &'a String> + Clone) -> bool {
+    let paths: [&str; 2] = match effect {
+        Effect::When {
+            effects, otherwise, ..
+        } => {
+            return effects
+                .iter()
+                .chain(otherwise)
+                .any(|effect| changes_any(effect, others.clone()));
+        }
+        Effect::Directory { path, .. }
+        | Effect::File { path, .. }
+        | Effect::Write { path, .. }
+        | Effect::Symlink { path, .. }
+        | Effect::Remove { path }
+        | Effect::RemoveEmpty { path }
+        | Effect::Lines { path, .. }
+        | Effect::Attributes { path, .. }
+        | Effect::Capabilities { path, .. } => [path, path],
+        Effect::Copy { to, .. }
+        | Effect::Configuration { to, .. }
+        | Effect::ChangedConfiguration { to, .. } => [to, to],
+        Effect::Diversion { from, to, .. } => [from, to],
+        _ => return false,
+    };
+    let removes = matches!(effect, Effect::Remove { .. });
+    paths.into_iter().map(state::normal).any(|path| {
+        others.clone().any(|one| {
+            let rest = one.strip_prefix(path.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || removes && rest.starts_with('/'))
+        })
+    })
 }
 
 /// The notes of a script as lines with their text, each line and meaning once, in order.

@@ -55,6 +55,21 @@ impl Pattern {
                 .any(|(letter, acts)| *acts && matches!(letter, '*' | '?'))
     }
 
+    /// Whether a backslash of a value acts: before which letters it then stands for itself, and whether at all, shells tell apart.
+    pub fn has_escape(&self) -> bool {
+        self.letters.contains(&('\\', true))
+    }
+
+    /// Whether bash would read an extended pattern, as in `@(a|b)`.
+    pub fn has_alternatives(&self) -> bool {
+        self.letters.contains(&('(', true))
+    }
+
+    /// Whether all letters are of ASCII; of others shells count the letters or the bytes, by the locale.
+    fn is_ascii(&self) -> bool {
+        self.letters.iter().all(|(letter, _)| letter.is_ascii())
+    }
+
     /// Whether there is a `[…]`; a bracket without its fellow stands for itself.
     fn has_class(&self) -> bool {
         let open = self.letters.iter().position(|one| *one == ('[', true));
@@ -66,8 +81,12 @@ impl Pattern {
         })
     }
 
-    /// Whether a text fits the whole pattern; `None` when that is not known (`[…]`, or too long).
+    /// Whether a text fits the whole pattern; `None` when that is not known (`[…]`, a backslash that acts, wildcards and
+    /// letters beyond ASCII, or too long).
     pub fn fits(&self, text: &str) -> Option<bool> {
+        if self.has_escape() {
+            return None;
+        }
         if !self.has_wildcards() {
             return Some(
                 self.letters
@@ -89,7 +108,14 @@ impl Pattern {
         letters: impl Iterator<Item = &'p (char, bool)>,
         text: &[char],
     ) -> Option<Vec<bool>> {
-        if self.has_class() || self.letters.len() > MAXIMUM || text.len() > MAXIMUM {
+        if !self.is_ascii() || !text.iter().all(char::is_ascii) {
+            return None;
+        }
+        if self.has_class()
+            || self.has_escape()
+            || self.letters.len() > MAXIMUM
+            || text.len() > MAXIMUM
+        {
             return None;
         }
         let mut fits = vec![false; text.len() + 1];

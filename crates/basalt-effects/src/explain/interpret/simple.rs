@@ -5,7 +5,7 @@ use basalt_shell::{Assignment, Command, Redirection, RedirectionKind, Target, Wo
 use super::super::report::printable;
 use super::Interpreter;
 use super::bash;
-use super::state::{Flow, Status, Touched, Value};
+use super::state::{Flow, Status, Touched, Value, normal};
 use super::words::Fields;
 use crate::Effect;
 
@@ -30,6 +30,10 @@ pub(super) struct Redirected {
     pub discarded: bool,
     /// The standard input, if it is not that of outside: the text of a here-document or a file, if it is known.
     pub input: Option<Value>,
+    /// The file that it is read from.
+    pub source: Option<String>,
+    /// Whether errors go where output went (`2>&1`), and are not known apart.
+    pub joins_errors: bool,
 }
 
 /// What a command has done.
@@ -85,6 +89,10 @@ impl<'s> Interpreter<'s> {
                     let path = self.value(word)?;
                     let is_nowhere =
                         matches!(path.as_str(), "/dev/null" | "/dev/stderr" | "/dev/tty");
+                    // A file that output went to is made all the same.
+                    if descriptor.unwrap_or(1) == 1 && redirected.sink.is_some() {
+                        return None;
+                    }
                     match (descriptor.unwrap_or(1), is_nowhere) {
                         (1, true) => redirected.discarded = true,
                         (_, true) => {}
@@ -102,15 +110,30 @@ impl<'s> Interpreter<'s> {
                     if to != "-" && to.parse::<u32>().is_err() {
                         return None;
                     }
-                    if descriptor.unwrap_or(1) == 1 && to != "1" {
-                        redirected.discarded = true;
+                    match (descriptor.unwrap_or(1), to.as_str()) {
+                        (1, "1") => {}
+                        // Writing to what is closed fails; another descriptor may be what takes the output.
+                        (1, "-") => return None,
+                        (1, other) if other != "2" && self.output.is_some() => return None,
+                        (1, _) if redirected.sink.is_some() => return None,
+                        (1, _) => redirected.discarded = true,
+                        (2, "1") => redirected.joins_errors |= !redirected.discarded,
+                        _ => {}
                     }
                 }
                 // To another descriptor, which nothing that is followed reads.
                 (Target::Document(_), _) => {}
                 (Target::Word(word), RedirectionKind::Read | RedirectionKind::CopyRead) => {
                     let path = self.value(word);
+                    if let Some(path) = path.as_deref()
+                        && redirection.kind == RedirectionKind::Read
+                        && self.state.touched(path) == Some(Touched::Missing)
+                    {
+                        // It fails, and the command is not run.
+                        return None;
+                    }
                     if descriptor.unwrap_or(0) == 0 {
+                        redirected.source = path.clone();
                         redirected.input = Some(match (redirection.kind, path.as_deref()) {
                             (RedirectionKind::Read, Some("/dev/null")) => Some(String::new()),
                             (RedirectionKind::Read, Some(path)) => self.content(path),
@@ -119,7 +142,7 @@ impl<'s> Interpreter<'s> {
                     }
                 }
                 (Target::Word(word), RedirectionKind::WriteBoth) if self.is_bash => {
-                    if self.value(word)? != "/dev/null" {
+                    if self.value(word)? != "/dev/null" || redirected.sink.is_some() {
                         return None;
                     }
                     redirected.discarded = true;
@@ -127,7 +150,55 @@ impl<'s> Interpreter<'s> {
                 _ => return None,
             }
         }
-        Some(redirected)
+        let is_read = |sink: &Sink| {
+            let source = redirected.source.as_deref();
+            source.is_some_and(|source| normal(source) == normal(&sink.path))
+        };
+        match redirected.sink.as_ref().is_some_and(is_read) {
+            true => None,
+            false => Some(redirected),
+        }
+    }
+
+    /// Follows what runs commands of its own with its output and input redirected: files are open, and made, while it runs.
+    pub(super) fn within(
+        &mut self,
+        redirected: Redirected,
+        inner: impl FnOnce(&mut Self) -> Flow,
+    ) -> Flow {
+        let line = self.line;
+        let source = redirected.source.filter(|_| redirected.input.is_some());
+        let sink = redirected.sink.as_ref().map(|sink| normal(&sink.path));
+        let sink = sink.filter(|path| !is_log(path));
+        let opened = source.iter().map(|path| normal(path)).chain(sink.clone());
+        let before = self.open.len();
+        self.open.extend(opened);
+        let made = sink.map(|path| {
+            let touched = self.state.paths.insert(path.clone(), Touched::Unsure);
+            (path, touched)
+        });
+        let outer = (redirected.sink.is_some() || redirected.discarded)
+            .then(|| self.output.replace(Some(String::new())));
+        let flow = self.reading(redirected.input, inner);
+        self.line = line;
+        self.open.truncate(before);
+        if let Some((path, touched)) = made {
+            match touched {
+                Some(touched) => self.state.paths.insert(path, touched),
+                None => self.state.paths.remove(&path),
+            };
+        }
+        if let Some(outer) = outer {
+            let text = std::mem::replace(&mut self.output, outer).flatten();
+            if let Some(sink) = redirected.sink {
+                let text = text.filter(|_| !redirected.joins_errors);
+                self.write_output(&sink, text);
+            }
+        }
+        if redirected.joins_errors {
+            self.output = self.output.take().map(|_| None);
+        }
+        flow
     }
 
     /// The text of a file that the script wrote itself.
@@ -183,29 +254,24 @@ impl<'s> Interpreter<'s> {
         };
         self.line = line;
         let name = fields.values.first().cloned().flatten();
-        if let Some(body) = name
+        let function = name
             .as_ref()
-            .and_then(|name| self.state.functions.get(name).copied())
-        {
+            .and_then(|name| self.state.functions.get(name).copied());
+        if function == Some(None) {
+            self.unexplained(line, "whether this is a function, and which, is not known");
+            self.state.lose_variables();
+            self.state.status = Status::Unknown;
+            self.say(None);
+            return Flow::Next;
+        }
+        if let Some(body) = function.flatten() {
             if !assignments.is_empty() || !fields.exact {
                 self.unexplained(line, "what this function is called with is not known");
             }
-            let outer = match (&redirected.sink, redirected.discarded) {
-                (Some(_), _) | (_, true) => Some(self.output.replace(Some(String::new()))),
-                _ => None,
-            };
             let arguments = fields.values.into_iter().skip(1).collect();
-            let flow = self.reading(redirected.input, |interpreter| {
+            return self.within(redirected, |interpreter| {
                 interpreter.function(body, arguments)
             });
-            self.line = line;
-            if let Some(outer) = outer {
-                let text = std::mem::replace(&mut self.output, outer).flatten();
-                if let Some(sink) = redirected.sink {
-                    self.write_output(&sink, text);
-                }
-            }
-            return flow;
         }
         let before = self.emitted();
         let separators = prefix.iter().rev().find(|(name, _)| *name == "IFS");
@@ -229,9 +295,16 @@ impl<'s> Interpreter<'s> {
             }
             return flow;
         }
+        let sink = redirected.sink.as_ref();
+        let sink_before = sink.and_then(|sink| self.state.touched(&sink.path));
         let done = name
             .as_deref()
             .and_then(|name| self.external(name, &fields, &redirected));
+        // The file is there while the command runs.
+        let asks = matches!(name.as_deref(), Some("[" | "test"));
+        let done = done.filter(|_| {
+            sink.is_none_or(|sink| !asks && self.state.touched(&sink.path) == sink_before)
+        });
         if redirected.input.is_none() {
             self.may_have_read(name.as_deref().filter(|_| done.is_some()));
         }
@@ -287,6 +360,10 @@ impl<'s> Interpreter<'s> {
     /// Writes output into a file.
     pub(super) fn write_output(&mut self, sink: &Sink, text: Value) {
         let path = sink.path.clone();
+        if self.open.contains(&normal(&path)) {
+            self.unexplained(self.line, OPEN);
+            return self.state.touch(&path, Touched::Unsure);
+        }
         let touched = self.state.touched(&path);
         let content = match (sink.append, &touched, text) {
             (_, _, None) => None,
@@ -339,6 +416,9 @@ impl<'s> Interpreter<'s> {
 
 /// Why a command is not explained whose output or input is not understood.
 pub(super) const ELSEWHERE: &str = "where its output goes, or its input comes from, is not known";
+
+/// Why a command is not explained that changes a file which is open.
+pub(super) const OPEN: &str = "it changes a file that is read or written around it";
 
 /// Why a command is not explained.
 fn not_known(fields: &Fields) -> String {

@@ -87,7 +87,8 @@ pub(super) struct State<'s> {
     pub tainted: bool,
     /// `$1` and those after it; nothing when even their number is not known.
     pub arguments: Option<Vec<Value>>,
-    pub functions: BTreeMap<String, &'s Command>,
+    /// Functions; nothing for one of which the body, or whether it is there, is not known.
+    pub functions: BTreeMap<String, Option<&'s Command>>,
     /// Whether debconf's protocol has been loaded.
     pub debconf: bool,
     /// Whether the functions that call phpenmod have been loaded.
@@ -105,7 +106,8 @@ pub(super) struct State<'s> {
     pub input: Value,
 }
 
-/// Variables that the environment may have set.
+/// Variables that the environment may have set, dpkg, debconf or apt in it, or that a shell sets itself (bash(1), *Shell
+/// Variables*; dash(1)).
 const ENVIRONMENT: &[&str] = &[
     "HOME",
     "PATH",
@@ -122,31 +124,112 @@ const ENVIRONMENT: &[&str] = &[
     "EUID",
     "HOSTNAME",
     "IFS",
+    "PS0",
     "PS1",
     "PS2",
+    "PS3",
     "PS4",
     "OPTIND",
     "OPTARG",
+    "OPTERR",
     "PPID",
     "LINENO",
     "RANDOM",
+    "SRANDOM",
     "SECONDS",
-    "BASH_VERSION",
-    "MAIL",
     "EDITOR",
+    "VISUAL",
+    "PAGER",
     "TMPDIR",
     "TMP",
     "TEMP",
     "DISPLAY",
-    "DPKG_RUNNING_VERSION",
-    "DPKG_COLORS",
-    "DPKG_FORCE",
-    "DPKG_ADMINDIR",
-    "DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT",
-    "DPKG_MAINTSCRIPT_DEBUG",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
     "SOURCE_DATE_EPOCH",
     "RET",
+    "REPLY",
+    "_",
+    "CDPATH",
+    "ENV",
+    "FCEDIT",
+    "FIGNORE",
+    "GLOBIGNORE",
+    "INPUTRC",
+    "POSIXLY_CORRECT",
+    "PROMPT_COMMAND",
+    "TIMEFORMAT",
+    "TMOUT",
+    "IGNOREEOF",
+    "OSTYPE",
+    "MACHTYPE",
+    "HOSTTYPE",
+    "SHLVL",
+    "SHELLOPTS",
+    "GROUPS",
+    "FUNCNAME",
+    "FUNCNEST",
+    "DIRSTACK",
+    "PIPESTATUS",
+    "CHILD_MAX",
+    "COPROC",
+    "MAPFILE",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
 ];
+
+/// How the names of further ones begin.
+const OF_ENVIRONMENT: [&str; 15] = [
+    "APT_",
+    "BASH",
+    "COMP_",
+    "DEBCONF_",
+    "DEBIAN_",
+    "DPKG_",
+    "EPOCH",
+    "HIST",
+    "LC_",
+    "MAIL",
+    "NEEDRESTART_",
+    "READLINE_",
+    "SUDO_",
+    "SYSTEMD_",
+    "UCF_",
+];
+
+/// Variables of bash that do not keep, or not only keep, what is assigned to them.
+const DYNAMIC_IN_BASH: [&str; 22] = [
+    "_",
+    "BASHOPTS",
+    "BASHPID",
+    "BASH_VERSINFO",
+    "BASH_ARGV0",
+    "BASH_COMMAND",
+    "BASH_SUBSHELL",
+    "DIRSTACK",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "FUNCNAME",
+    "GROUPS",
+    "HISTCMD",
+    "LINENO",
+    "PIPESTATUS",
+    "PPID",
+    "RANDOM",
+    "SECONDS",
+    "SHELLOPTS",
+    "SRANDOM",
+    "UID",
+];
+
+/// Whether what is assigned to a variable is not what it then has, in bash.
+pub(super) fn is_dynamic_in_bash(name: &str) -> bool {
+    DYNAMIC_IN_BASH.contains(&name)
+}
 
 /// A longer path is none of the image's: Linux' `PATH_MAX`.
 const MAXIMUM_PATH: usize = 4096;
@@ -213,10 +296,7 @@ impl State<'_> {
 
     /// Whether the environment may have set a variable.
     pub fn is_of_environment(name: &str) -> bool {
-        ENVIRONMENT.contains(&name)
-            || ["LC_", "APT_", "DEBCONF_", "SYSTEMD_", "SUDO_"]
-                .iter()
-                .any(|start| name.starts_with(start))
+        ENVIRONMENT.contains(&name) || OF_ENVIRONMENT.iter().any(|start| name.starts_with(start))
     }
 
     /// The value of a variable; `Some(None)` when it is set to what is not known, `None` when unset.
@@ -327,9 +407,14 @@ impl State<'_> {
         merged
             .assumed
             .retain(|condition, holds| other.assumed.get(condition) == Some(holds));
-        merged
-            .functions
-            .retain(|name, body| other.functions.get(name) == Some(body));
+        for (name, body) in &mut merged.functions {
+            if other.functions.get(name) != Some(body) {
+                *body = None;
+            }
+        }
+        for name in other.functions.into_keys() {
+            merged.functions.entry(name).or_insert(None);
+        }
         if self.arguments != other.arguments {
             merged.arguments = None;
         }

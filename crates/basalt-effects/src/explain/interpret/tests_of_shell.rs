@@ -3,6 +3,7 @@
 use basalt_shell::Word;
 
 use super::Interpreter;
+use super::pattern::Pattern;
 use super::state::{Status, Touched, Value, normal};
 use super::words::Fields;
 use crate::{Condition, Writer};
@@ -155,9 +156,16 @@ impl<'s> Interpreter<'s> {
 
     /// `[[ … ]]`, as far as it is `[ … ]`.
     pub(super) fn brackets(&mut self, words: &'s [Word]) -> Status {
-        let has_operators = words
-            .iter()
-            .any(|word| matches!(word.bare(), Some("&&" | "||" | "<" | ">" | "=~")));
+        let has_operators = words.iter().any(|word| {
+            matches!(
+                word.bare(),
+                Some("&&" | "||" | "<" | ">" | "=~" | "-a" | "-o")
+            )
+        });
+        // Numbers are arithmetic: that with a zero before it is octal, and a name is a variable.
+        let compares = words.get(1).and_then(Word::bare).is_some_and(|operator| {
+            matches!(operator, "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge")
+        }) || words.len() > 3;
         let mut fields = Fields {
             values: Vec::new(),
             exact: !has_operators,
@@ -165,13 +173,20 @@ impl<'s> Interpreter<'s> {
         };
         for word in words {
             let pattern = self.pattern(word);
-            if pattern
-                .as_ref()
-                .is_some_and(super::pattern::Pattern::has_wildcards)
-            {
+            let is_plain = |pattern: &Pattern| {
+                !pattern.has_wildcards() && !pattern.has_escape() && !pattern.has_alternatives()
+            };
+            if !pattern.as_ref().is_none_or(is_plain) {
                 fields.exact = false;
             }
-            fields.values.push(pattern.map(|pattern| pattern.text()));
+            let text = pattern.map(|pattern| pattern.text());
+            let is_octal = |text: &String| {
+                let digits = text.trim_start_matches(['+', '-']);
+                digits.len() > 1 && digits.starts_with('0')
+            };
+            fields
+                .values
+                .push(text.filter(|text| !compares || !is_octal(text)));
         }
         self.test(&fields)
     }

@@ -8,7 +8,7 @@ use super::Interpreter;
 use super::bash;
 use super::budget::ENTRY;
 use super::pattern::{self, Pattern};
-use super::state::{Flow, Value};
+use super::state::{Flow, Value, is_dynamic_in_bash};
 
 /// The letters at which a shell splits values when it starts: the default of `IFS`.
 pub(super) const BLANKS: [char; 3] = [' ', '\t', '\n'];
@@ -39,6 +39,19 @@ pub(super) fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether a parameter names a word that has quotes in it.
+fn has_quotes(parameter: &Parameter) -> bool {
+    match &parameter.operation {
+        Operation::Default { word, .. }
+        | Operation::Assign { word, .. }
+        | Operation::Alternative { word, .. } => word
+            .pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Quoted(_) | Piece::Double(_))),
+        _ => false,
+    }
 }
 
 /// Whether bare text of an assignment begins with `~`, or has one after `:` or the first `=`.
@@ -240,44 +253,53 @@ impl<'s> Interpreter<'s> {
                     None => builder.unknown(),
                 },
                 // Not in quotes: the value is split at blanks, and each part is a pattern.
-                piece => match self.piece(piece, false) {
-                    None => {
-                        builder.unknown();
-                        builder.fields.exact = false;
-                    }
-                    Some(pattern) => {
-                        let text = pattern.text();
-                        if !self.splits_at_blanks() {
-                            if self.may_split(&text) {
+                piece => {
+                    let keeps = matches!(piece, Piece::Parameter(parameter) if self.gives_quotes(parameter));
+                    match self.piece(piece, false) {
+                        None => {
+                            builder.unknown();
+                            builder.fields.exact = false;
+                        }
+                        Some(pattern) => {
+                            let text = pattern.text();
+                            if keeps && (text.is_empty() || self.may_split(&text)) {
+                                // What of the word is quoted is not split, and is a field though it is empty.
                                 builder.unknown();
                                 builder.fields.exact = false;
-                            } else if !text.is_empty() {
-                                builder.push(&text, true);
+                                continue;
                             }
-                            continue;
-                        }
-                        let begins = text.starts_with(BLANKS);
-                        let ends = text.ends_with(BLANKS);
-                        if begins {
-                            builder.end();
-                        }
-                        let parts = text.split(BLANKS).filter(|part| !part.is_empty());
-                        let parts: Vec<&str> = parts.collect();
-                        self.spend(ENTRY * parts.len() as u64);
-                        if !self.allows_fields(builder.fields.values.len() + parts.len()) {
-                            return;
-                        }
-                        for (number, part) in parts.iter().enumerate() {
-                            if number > 0 {
+                            if !self.splits_at_blanks() {
+                                if self.may_split(&text) {
+                                    builder.unknown();
+                                    builder.fields.exact = false;
+                                } else if !text.is_empty() {
+                                    builder.push(&text, true);
+                                }
+                                continue;
+                            }
+                            let begins = text.starts_with(BLANKS);
+                            let ends = text.ends_with(BLANKS);
+                            if begins {
                                 builder.end();
                             }
-                            builder.push(part, true);
-                        }
-                        if ends {
-                            builder.end();
+                            let parts = text.split(BLANKS).filter(|part| !part.is_empty());
+                            let parts: Vec<&str> = parts.collect();
+                            self.spend(ENTRY * parts.len() as u64);
+                            if !self.allows_fields(builder.fields.values.len() + parts.len()) {
+                                return;
+                            }
+                            for (number, part) in parts.iter().enumerate() {
+                                if number > 0 {
+                                    builder.end();
+                                }
+                                builder.push(part, true);
+                            }
+                            if ends {
+                                builder.end();
+                            }
                         }
                     }
-                },
+                }
             }
         }
     }
@@ -340,9 +362,13 @@ impl<'s> Interpreter<'s> {
                 let text = self.joined(inner, true)?.text();
                 Some(Pattern::plain(&text))
             }
-            Piece::Parameter(parameter) => self
-                .parameter(parameter)
-                .map(|text| Pattern::acting(&text, !quoted)),
+            Piece::Parameter(parameter) => {
+                let keeps = !quoted && self.gives_quotes(parameter);
+                let text = self.parameter(parameter)?;
+                // What of the word is quoted does not act.
+                let is_plain = !keeps || !text.contains(['*', '?', '[', '\\']);
+                is_plain.then(|| Pattern::acting(&text, !quoted))
+            }
             Piece::Command(list) => {
                 let text = self.substituted(list)?;
                 Some(Pattern::acting(text.trim_end_matches('\n'), !quoted))
@@ -386,6 +412,7 @@ impl<'s> Interpreter<'s> {
             },
             "$" | "!" | "-" => Some(None),
             "0" => Some(self.script_path.clone()),
+            name if self.is_bash && is_dynamic_in_bash(name) => Some(None),
             name => match name.parse::<usize>() {
                 Ok(number) => match &self.state.arguments {
                     None => Some(None),
@@ -393,6 +420,25 @@ impl<'s> Interpreter<'s> {
                 },
                 Err(_) => self.state.variable(name),
             },
+        }
+    }
+
+    /// Whether a parameter expands, or may expand, to a word that has quotes in it.
+    fn gives_quotes(&self, parameter: &Parameter) -> bool {
+        if !has_quotes(parameter) {
+            return false;
+        }
+        let current = self.current(&parameter.name);
+        match &parameter.operation {
+            Operation::Default { colon, .. } | Operation::Assign { colon, .. } => {
+                !matches!(current, Some(Some(text)) if !(*colon && text.is_empty()))
+            }
+            Operation::Alternative { colon, .. } => match current {
+                None => false,
+                Some(Some(text)) => !(*colon && text.is_empty()),
+                Some(None) => true,
+            },
+            _ => false,
         }
     }
 
@@ -418,7 +464,9 @@ impl<'s> Interpreter<'s> {
             Operation::Value => current.unwrap_or_else(|| Some(String::new())),
             Operation::Length => current
                 .unwrap_or_else(|| Some(String::new()))
-                .map(|text| text.chars().count().to_string()),
+                // Letters or bytes: the locale and the shell tell.
+                .filter(|text| text.is_ascii())
+                .map(|text| text.len().to_string()),
             Operation::Default { colon, word } => match counts(*colon) {
                 Some(true) => current.flatten(),
                 Some(false) => self.value(word),
