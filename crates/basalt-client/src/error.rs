@@ -69,7 +69,7 @@ pub enum ClientError {
         detail: String,
     },
     /// Who asks is known, and may not.
-    #[error("{place}: forbidden{detail}; ask the owner of the repository for the right to do that")]
+    #[error("{place}: forbidden{detail}; {}", way_out(.detail))]
     Forbidden {
         /// The host and the repository.
         place: String,
@@ -177,6 +177,19 @@ impl From<ConnectError> for ClientError {
     }
 }
 
+/// What to do about what a registry forbids, by what it says of it: a quota that is used up is a matter of no right.
+fn way_out(detail: &str) -> &'static str {
+    let detail = detail.to_ascii_lowercase();
+    // So Quay and this registry say it, and so Harbor and others.
+    let is_quota = ["quota", "exceed", "storage limit"]
+        .iter()
+        .any(|word| detail.contains(word));
+    match is_quota {
+        true => "delete what is not needed there, or ask who runs the registry for a larger quota",
+        false => "ask the owner of the repository for the right to do that",
+    }
+}
+
 impl ClientError {
     /// Whether what the user says of proxies or certificates cannot be used.
     pub fn is_usage(&self) -> bool {
@@ -225,6 +238,33 @@ impl ClientError {
                 place,
                 cause: Box::new(other),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_that_is_used_up_asks_for_room_and_not_for_a_right() {
+        for (detail, is_quota) in [
+            (": DENIED the quota of `a` is used up", true),
+            (": DENIED Quota has been exceeded on namespace", true),
+            (
+                ": DENIED 2 MiB will exceed the configured upper limit of 10 MiB",
+                true,
+            ),
+            (": DENIED requested access to the resource is denied", false),
+            ("", false),
+        ] {
+            let error = ClientError::Forbidden {
+                place: "r.example/a".to_owned(),
+                detail: detail.to_owned(),
+            };
+            let error = error.to_string();
+            assert_eq!(error.contains("larger quota"), is_quota, "{error}");
+            assert_eq!(error.contains("the right to"), !is_quota, "{error}");
         }
     }
 }

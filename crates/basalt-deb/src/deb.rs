@@ -160,7 +160,7 @@ fn control<R: Read>(archive: &mut Archive<R>, limits: &Limits) -> Result<Control
     if !version.starts_with("2.") {
         return Err(malformed(format!(
             "its format is `{}`; 2.0 is read",
-            version.trim()
+            version.trim_ascii()
         )));
     }
     let member = member(archive)?.ok_or_else(|| malformed("it has no control member"))?;

@@ -69,7 +69,7 @@ impl Constraint {
     /// # Errors
     /// When no operator is in front, or no version follows.
     pub fn parse(text: &str) -> Result<Self, RelationError> {
-        let text = text.trim();
+        let text = text.trim_ascii();
         let length = text
             .bytes()
             .take_while(|byte| b"<>=".contains(byte))
@@ -192,7 +192,7 @@ pub enum RelationError {
 impl RelationError {
     fn new(text: &str, cause: &'static str) -> Self {
         Self::Malformed {
-            text: text.trim().chars().take(200).collect(),
+            text: text.trim_ascii().chars().take(200).collect(),
             cause,
         }
     }
@@ -230,7 +230,7 @@ pub fn parse_dependencies(
     let mut dependencies = Vec::new();
     for piece in text.split(',') {
         // dpkg-gencontrol leaves empty pieces where a substitution came out empty.
-        if piece.trim().is_empty() {
+        if piece.trim_ascii().is_empty() {
             continue;
         }
         let mut alternatives = Vec::new();
@@ -284,7 +284,7 @@ fn take_bracketed<'a>(
     close: char,
     whole: &str,
 ) -> Result<Option<&'a str>, RelationError> {
-    *rest = rest.trim_start();
+    *rest = rest.trim_ascii_start();
     let Some(inside) = rest.strip_prefix(open) else {
         return Ok(None);
     };
@@ -296,9 +296,9 @@ fn take_bracketed<'a>(
 }
 
 fn parse_possibility(text: &str, architecture: &str) -> Result<Option<Possibility>, RelationError> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let name_end = text
-        .find(|character: char| character.is_whitespace() || "([<:".contains(character))
+        .find(|character: char| character.is_ascii_whitespace() || "([<:".contains(character))
         .unwrap_or(text.len());
     let (name, mut rest) = text.split_at(name_end);
     if !is_package_name(name) {
@@ -310,7 +310,7 @@ fn parse_possibility(text: &str, architecture: &str) -> Result<Option<Possibilit
     let mut qualifier = None;
     if let Some(after) = rest.strip_prefix(':') {
         let end = after
-            .find(|character: char| character.is_whitespace() || "([<".contains(character))
+            .find(|character: char| character.is_ascii_whitespace() || "([<".contains(character))
             .unwrap_or(after.len());
         let (word, after) = after.split_at(end);
         if !architecture::is_name(word) {
@@ -334,10 +334,12 @@ fn parse_possibility(text: &str, architecture: &str) -> Result<Option<Possibilit
     let (mut groups, mut held) = (0, false);
     while let Some(group) = take_bracketed(&mut rest, '<', '>', text)? {
         groups += 1;
-        held |= group.split_whitespace().all(|term| term.starts_with('!'));
+        held |= group
+            .split_ascii_whitespace()
+            .all(|term| term.starts_with('!'));
     }
     applies &= groups == 0 || held;
-    if !rest.trim().is_empty() {
+    if !rest.trim_ascii().is_empty() {
         return Err(RelationError::new(text, "something stands after its end"));
     }
     Ok(applies.then(|| Possibility {
@@ -352,7 +354,7 @@ fn applies_to(list: &str, architecture: &str, whole: &str) -> Result<bool, Relat
     let mut plain = 0;
     let mut negated = 0;
     let mut matched = false;
-    for term in list.split_whitespace() {
+    for term in list.split_ascii_whitespace() {
         let pattern = match term.strip_prefix('!') {
             Some(pattern) => {
                 negated += 1;

@@ -116,7 +116,7 @@ impl Release {
             stanza
                 .get(name)
                 .unwrap_or_default()
-                .split_whitespace()
+                .split_ascii_whitespace()
                 .map(str::to_owned)
                 .collect()
         };
@@ -198,7 +198,7 @@ fn add_files(
     {
         // The value has lost the line break after the name, so its first line is the second one.
         let below = below + 1;
-        let mut words = line.split_whitespace();
+        let mut words = line.split_ascii_whitespace();
         let (Some(digest), Some(size), Some(path), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {

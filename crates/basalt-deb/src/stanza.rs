@@ -40,7 +40,7 @@ pub fn lines(value: &str) -> impl Iterator<Item = &str> {
     value
         .split('\n')
         .filter(|line| !line.starts_with('#'))
-        .map(str::trim)
+        .map(str::trim_ascii)
 }
 
 /// A stanza: fields in the order written.
@@ -140,7 +140,7 @@ impl<'a> Stanzas<'a> {
 
     fn fail(&mut self, line: usize, cause: impl Into<String>) -> StanzaError {
         while let Some(line) = self.take_line() {
-            if line.trim().is_empty() {
+            if line.trim_ascii().is_empty() {
                 break;
             }
         }
@@ -157,7 +157,7 @@ impl<'a> Stanzas<'a> {
             // A line of blanks only ends a stanza for dpkg's peers; here it must not hide in a value.
             let before = self.clone();
             match self.take_line() {
-                Some(line) if line.trim().is_empty() => {
+                Some(line) if line.trim_ascii().is_empty() => {
                     *self = before;
                     break;
                 }
@@ -165,7 +165,7 @@ impl<'a> Stanzas<'a> {
                 None => break,
             }
         }
-        text[..length].trim()
+        text[..length].trim_ascii()
     }
 
     fn take_stanza(&mut self) -> Result<Option<Stanza<'a>>, StanzaError> {
@@ -174,7 +174,7 @@ impl<'a> Stanzas<'a> {
         loop {
             let (line_number, text) = (self.line, self.rest);
             let Some(line) = self.take_line() else { break };
-            if line.trim().is_empty() {
+            if line.trim_ascii().is_empty() {
                 if stanza.fields.is_empty() {
                     start = self.rest.len();
                     continue;
@@ -269,6 +269,18 @@ mod tests {
         assert_eq!(stanzas.len(), 2);
         let field = stanzas[1].field("B").expect("B");
         assert_eq!(field.lines().collect::<Vec<_>>(), ["x", "y"]);
+    }
+
+    #[test]
+    fn only_blanks_of_ascii_stand_around_a_value() {
+        let text = "Package: pp\u{a0}\nVersion:\u{2003}1\t \nDescription: x\n \u{a0}\nA: b\n";
+        let stanza = Stanza::parse(text).expect("one stanza");
+        assert_eq!(stanza.get("Package"), Some("pp\u{a0}"));
+        assert_eq!(stanza.get("Version"), Some("\u{2003}1"));
+        assert_eq!(stanza.get("A"), Some("b"));
+        // A line of other blanks ends no stanza: dpkg takes it for a field's name.
+        let error = Stanza::parse("Package: a\n\u{a0}\nB: c\n").expect_err("no field");
+        assert_eq!(error.line, 2);
     }
 
     #[test]

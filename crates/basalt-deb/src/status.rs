@@ -24,10 +24,10 @@ pub struct ListedConffile {
 pub fn conffiles(member: &[u8]) -> Vec<ListedConffile> {
     String::from_utf8_lossy(member)
         .lines()
-        .map(str::trim)
+        .map(str::trim_ascii)
         .filter_map(|line| {
             let removed = line.strip_prefix("remove-on-upgrade ");
-            let path = removed.unwrap_or(line).trim_start();
+            let path = removed.unwrap_or(line).trim_ascii_start();
             path.starts_with('/').then(|| ListedConffile {
                 path: path.to_owned(),
                 remove_on_upgrade: removed.is_some(),
@@ -76,13 +76,13 @@ pub fn installed(control: &str, conffiles: &[Conffile]) -> String {
 /// The name by which dpkg files a package's records: with its architecture if several may be installed.
 pub fn record_name(control: &str) -> Option<String> {
     let stanza = Stanza::parse(control).ok()?;
-    let name = stanza.get("Package")?.trim();
+    let name = stanza.get("Package")?.trim_ascii();
     Some(
         match (
-            stanza.get("Multi-Arch").map(str::trim),
+            stanza.get("Multi-Arch").map(str::trim_ascii),
             stanza.get("Architecture"),
         ) {
-            (Some("same"), Some(architecture)) => format!("{name}:{}", architecture.trim()),
+            (Some("same"), Some(architecture)) => format!("{name}:{}", architecture.trim_ascii()),
             _ => name.to_owned(),
         },
     )

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use fs_err as fs;
+use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -227,7 +228,10 @@ fn usual_of(
         }
     };
     if file.is_none() && folders.is_none() {
-        let usable = system.iter().find_map(|path| authorities(path).ok());
+        let usable = system
+            .iter()
+            .map(|path| usable_authorities(path))
+            .find(|found| !found.is_empty());
         return Ok(usable.map_or(Usual::CompiledIn, Usual::Named));
     }
     if let Some(file) = file {
@@ -256,7 +260,7 @@ fn usual_of(
         paths.sort();
         for path in paths {
             // A folder has other files too: what holds no certificate is passed over.
-            take(authorities(&path).unwrap_or_default());
+            take(usable_authorities(&path));
         }
     }
     if found.is_empty() {
@@ -326,14 +330,17 @@ impl Identity {
         let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| no_key())?;
         let certificates = chain.iter().cloned().map(CertificateDer::from).collect();
         CertifiedKey::from_der(certificates, der, &ring::default_provider()).map_err(|error| {
-            let cause = match error {
-                rustls::Error::InconsistentKeys(_) => format!(
-                    "it is not the key of the certificate in {}",
-                    self.certificate.display()
-                ),
-                other => format!("it cannot be used: {other}"),
-            };
-            refuse(&self.key, &cause)
+            let certificate = self.certificate.display();
+            match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    let cause = format!("it is not the key of the certificate in {certificate}");
+                    refuse(&self.key, &cause)
+                }
+                rustls::Error::InvalidCertificate(_) => {
+                    refuse(&self.certificate, &format!("it cannot be used: {error}"))
+                }
+                _ => refuse(&self.key, &format!("it cannot be used: {error}")),
+            }
         })?;
         Ok(ClientCert::new_with_certs(&certificates_of(&chain), key))
     }
@@ -345,7 +352,34 @@ fn authorities(path: &Path) -> Result<Vec<Vec<u8>>, TrustError> {
     if found.is_empty() {
         return Err(refuse(path, "it holds no certificate in PEM form"));
     }
-    Ok(found)
+    match found.iter().position(|one| !is_certificate(one)) {
+        None => Ok(found),
+        Some(place) => {
+            let place = place + 1;
+            let cause = format!(
+                "block {place} of its PEM text is no certificate; its bytes are damaged or of another kind"
+            );
+            Err(refuse(path, &cause))
+        }
+    }
+}
+
+/// The certificates of a file that somebody else looks after: what is damaged in it is passed over.
+fn usable_authorities(path: &Path) -> Vec<Vec<u8>> {
+    let mut found = read(path).map_or_else(|_| Vec::new(), |pem| certificates(&pem));
+    found.retain(|one| is_certificate(one));
+    found
+}
+
+/// Whether bytes are a certificate, be it one that TLS has no use for.
+fn is_certificate(der: &[u8]) -> bool {
+    let added = RootCertStore::empty().add(CertificateDer::from(der));
+    !matches!(
+        added,
+        Err(rustls::Error::InvalidCertificate(
+            rustls::CertificateError::BadEncoding
+        ))
+    )
 }
 
 /// The certificates of a PEM text, as DER; what else is in it is passed over.
@@ -480,6 +514,41 @@ mod tests {
         let file = fs::File::create(&long).expect("made");
         file.set_len(MAXIMUM_FILE + 1).expect("made");
         assert!(authorities(&long).is_err());
+    }
+
+    #[test]
+    fn a_pem_block_that_holds_no_certificate_is_refused_by_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let block = "-----BEGIN CERTIFICATE-----\nQUFBQQ==\n-----END CERTIFICATE-----\n";
+        let cut = pem(&[0]).replacen("MII", "MIE", 1);
+        fs::write(at("key.pem"), "no key").expect("written");
+        for (name, text) in [
+            ("other", block.to_owned()),
+            ("cut", cut),
+            ("second", format!("{}{block}", pem(&[0]))),
+            ("empty", block.replace("QUFBQQ==", "")),
+        ] {
+            fs::write(at(name), text).expect("written");
+            let by_ca = Trust {
+                authorities: vec![at(name)],
+                ..Trust::default()
+            };
+            let by_identity = Trust {
+                identity: Some(Identity {
+                    certificate: at(name),
+                    key: at("key.pem"),
+                }),
+                ..Trust::default()
+            };
+            for trust in [by_ca, by_identity] {
+                let error = trust.check().expect_err("no certificate");
+                assert_eq!(error.place, at(name).display().to_string(), "{error}");
+            }
+        }
+        // The system's own file is not the user's to mend: the rest of it counts.
+        let system = at("second");
+        assert_eq!(usual_of(None, None, &[&system]), Ok(der(&[0])));
     }
 
     #[test]

@@ -3,21 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Parameters of a query that hold a secret, in lower case; a name may also end in `-` or `_` and one of them.
-const PARAMETERS: [&str; 12] = [
-    "token",
-    "password",
-    "passwd",
-    "pwd",
-    "secret",
-    "apikey",
-    "api_key",
-    "api-key",
-    "access_key",
-    "signature",
-    "sig",
-    "auth",
-];
+mod addresses;
+mod keys;
 
 /// A secret in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +17,8 @@ pub struct Secret {
     pub column: usize,
 }
 
-/// The first secret in a text: a user name and password or a token in a URL, or a private key. What only stands for one,
-/// such as `${PASSWORD}`, is none.
+/// The first secret in a text: a user name and password or a token in a URL, a token that its prefix gives away, or a private
+/// key. What only stands for one, such as `${PASSWORD}`, is none.
 pub fn find(text: &str) -> Option<Secret> {
     let (range, what) = all(text).into_iter().next()?;
     let before = text.get(..range.start)?;
@@ -40,6 +27,20 @@ pub fn find(text: &str) -> Option<Secret> {
         what,
         line: before.matches('\n').count() + 1,
         column: line.chars().count() + 1,
+    })
+}
+
+/// The first secret in an address that names somebody, where also a query and a fragment may only be there to identify:
+/// nobody can tell whether what they hold is secret.
+pub fn find_in_address(address: &str) -> Option<Secret> {
+    find(address).or_else(|| {
+        let start = address.find(['?', '#'])? + 1;
+        let rest = &address[start..];
+        (!rest.is_empty() && !is_placeholder(rest)).then(|| Secret {
+            what: "a query or a fragment, which may be a secret",
+            line: 1,
+            column: address[..start].chars().count() + 1,
+        })
     })
 }
 
@@ -52,12 +53,13 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len());
     let mut end = 0;
     for (range, _) in found {
-        // Those of one URL do not overlap, and come in order.
-        if range.start < end {
+        // A token may stand in a password, or a URL in what looks like a key.
+        if range.end <= end {
             continue;
         }
-        shown.push_str(&text[end..range.start]);
-        shown.extend(text[range.clone()].chars().map(|letter| match letter {
+        let start = range.start.max(end);
+        shown.push_str(&text[end..start]);
+        shown.extend(text[start..range.end].chars().map(|letter| match letter {
             '\n' => '\n',
             _ => '*',
         }));
@@ -174,146 +176,15 @@ fn unescaped(text: &str) -> String {
 
 /// The places of all secrets, in order.
 fn all(text: &str) -> Vec<(Range<usize>, &'static str)> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("://") {
-        let before = &text[..at];
-        let start = before
-            .rfind(|letter: char| !letter.is_ascii_alphanumeric() && !"+.-".contains(letter))
-            .map_or(0, |last| {
-                last + before[last..].chars().next().map_or(1, char::len_utf8)
-            });
-        let scheme = &before[start..];
-        let rest = &text[at + 3..];
-        let is_end =
-            |letter: char| letter.is_whitespace() || letter.is_control() || "\"'`".contains(letter);
-        let word = &rest[..rest.find(is_end).unwrap_or(rest.len())];
-        if scheme.is_empty() {
-            continue;
-        }
-        if let Some(user) = userinfo(word, scheme) {
-            found.push((at + 3..at + 3 + user.len(), "a user name and password"));
-        }
-        found.extend(
-            parameters(word).map(|range| (at + 3 + range.start..at + 3 + range.end, "a token")),
-        );
-    }
-    found.extend(private_keys(text).map(|range| (range, "a private key")));
+    let mut found = addresses::users(text);
+    found.extend(addresses::parameters(text).map(|range| (range, "a token")));
+    found.extend(keys::private(text).map(|range| (range, "a private key")));
+    found.extend(keys::tokens(text).map(|range| (range, "a token")));
     found.sort_by_key(|(range, _)| range.start);
     found
 }
 
-/// Labels of armored private keys end so (RFC 7468, section 2; RFC 9580, section 6.2; RFC 4716, as ssh.com wrote them).
-const ARMORED: [(&str, &str, &str); 2] = [
-    ("-----BEGIN ", "-----", "-----END "),
-    ("---- BEGIN ", " ----", "---- END "),
-];
-
-/// What the first line of PuTTY's private keys begins with, before a version and a colon.
-const PUTTY: &str = "PuTTY-User-Key-File-";
-
-/// What age's identities begin with, native ones and those of plugins and after quantum computers, in Bech32.
-const AGE: [&str; 3] = ["AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1", "AGE-PLUGIN-"];
-
-/// The places of private keys.
-fn private_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut found = Vec::new();
-    for (begin, end_of_label, end) in ARMORED {
-        for (start, _) in text.match_indices(begin) {
-            let rest = &text[start + begin.len()..];
-            let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
-            let Some(length) = line.find(end_of_label) else {
-                continue;
-            };
-            let label = &line[..length];
-            if !label.contains("PRIVATE KEY") {
-                continue;
-            }
-            let until = rest
-                .find(end)
-                .map_or(text.len(), |end| start + begin.len() + end);
-            found.push(start..until);
-        }
-    }
-    // Its MAC ends it.
-    for (start, _) in text.match_indices(PUTTY) {
-        let rest = &text[start..];
-        let is_version = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
-        if is_version(&rest[PUTTY.len()..]) {
-            let mac = rest.find("Private-MAC:").unwrap_or(rest.len());
-            let end = rest[mac..].find('\n').map_or(rest.len(), |end| mac + end);
-            found.push(start..start + end);
-        }
-    }
-    for prefix in AGE {
-        for (start, _) in text.match_indices(prefix) {
-            let rest = &text[start..];
-            let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
-            let key = &rest[..rest.find(is_end).unwrap_or(rest.len())];
-            // A name of a plugin is not secret, the data behind its `-1` are.
-            let data = key[prefix.len()..].rsplit('1').next().unwrap_or_default();
-            if data.len() >= SHORTEST_AGE_DATA {
-                found.push(start..start + key.len());
-            }
-        }
-    }
-    found.into_iter()
-}
-
-/// The check sum alone has six letters (BIP 173).
-const SHORTEST_AGE_DATA: usize = 6;
-
-/// What stands before the host of a URL, if it is a secret. For http a name alone is one: tokens are given so.
-fn userinfo<'a>(word: &'a str, scheme: &str) -> Option<&'a str> {
-    let end = word.find(['/', '?', '#']).unwrap_or(word.len());
-    let authority = &word[..end];
-    let user = match authority.rfind('@') {
-        Some(at) => &authority[..at],
-        // Where the host seems to end within a password that was not encoded.
-        None => {
-            let (_, port) = authority.rsplit_once(':')?;
-            let is_port =
-                port.bytes().all(|byte| byte.is_ascii_digit()) || authority.ends_with(']');
-            if is_port {
-                return None;
-            }
-            &word[..word.rfind('@')?]
-        }
-    };
-    let is_http = ["http", "https"]
-        .iter()
-        .any(|http| scheme.eq_ignore_ascii_case(http));
-    let secret = match user.split_once(':') {
-        Some((_, password)) => password,
-        None if is_http => user,
-        None => "",
-    };
-    (!secret.is_empty() && !is_placeholder(secret)).then_some(user)
-}
-
-/// The values of those parameters of a URL's query that hold a secret.
-fn parameters(word: &str) -> impl Iterator<Item = Range<usize>> {
-    let query = word.find('?').map_or(word.len(), |at| at + 1);
-    let mut at = query;
-    let parts: Vec<_> = word[query..]
-        .split(['&', ';', '#'])
-        .filter_map(move |part| {
-            let start = at;
-            at += part.len() + 1;
-            let (name, value) = part.split_once('=')?;
-            let name = name.to_ascii_lowercase();
-            let is_secret = PARAMETERS.iter().any(|known| {
-                name.strip_suffix(known)
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '_']))
-            });
-            let value_start = start + name.len() + 1;
-            (is_secret && !value.is_empty() && !is_placeholder(value))
-                .then_some(value_start..value_start + value.len())
-        })
-        .collect();
-    parts.into_iter()
-}
-
-/// Whether a text only says where a secret would stand: `${NAME}`, `$NAME`, `{name}`, `<name>`, `…`, `***`.
+/// Whether a text only says where a secret would stand: `${NAME}`, `$NAME`, `{name}`, `<name>`, `YOUR_NAME`, `…`, `***`, `xxx`.
 fn is_placeholder(text: &str) -> bool {
     let is_name = |name: &str| {
         name.bytes()
@@ -329,7 +200,10 @@ fn is_placeholder(text: &str) -> bool {
         || within("{", "}")
         || within("<", ">")
         || text.strip_prefix('$').is_some_and(is_name)
-        || text.chars().all(|letter| matches!(letter, '*' | '…' | '.'))
+        || text.strip_prefix("YOUR_").is_some_and(is_name)
+        || text
+            .chars()
+            .all(|letter| matches!(letter, '*' | '…' | '.' | 'x' | 'X'))
 }
 
 #[cfg(test)]
@@ -374,12 +248,45 @@ mod tests {
             "key: AGE-SECRET-KEY-1QSECRETsecretSECRET",
             "key: AGE-SECRET-KEY-PQ-1QSECRETsecretSECRET",
             "key: AGE-PLUGIN-YUBIKEY-1QSECRETsecretSECRET",
+            "a: https://host/?key=secret",
+            "a: https://host/#access_token=secret",
+            "a: https://host/#/callback?access_token=secret&x=y",
+            "a: https://host/x#state=1&id_token=secret",
+            "a: https://host/?accessToken=secret",
+            "a: https://host/?%74oken=secret",
+            "a: https://host/?TOKEN=secret",
+            "a: https://host/?a=b;password=secret",
+            "a: https://host?subscription-key=secret",
+            "a: https://host/?api.api_key=secret, and more",
+            "a: https://host/?user=u&pass=secret",
+            "a: host/path?token=secret",
+            "a?token=secret",
+            "t: ghp_secretsecretsecretsecretsecretsecret",
+            "t: https://host/ghs_secretsecretsecretsecretsecretsecret/x",
+            "t: gho_secretsecretsecretsecretsecretsecret",
+            "t: ghu_secretsecretsecretsecretsecretsecret",
+            "t=github_pat_secretsecret_secretsecretsecretsecret",
+            "t: glpat-secret-secret_secret",
+            "t: xoxb-123456789012-secretsecret",
+            "t: xoxp-123456789012-secretsecret",
+            "t: AKIA2OGYBAH6SECRETXX",
+            "c: |\n  untrusted comment: minisign encrypted secret key\n  RWRTY0Iysecret\n",
+            "untrusted comment: signify secret key\nRWRCSwsecret",
+            "k: RWRTY0Iysecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecretsecret==",
         ] {
             assert!(find(text).is_some(), "{text}");
             let shown = masked(text);
             assert!(!shown.contains("secret"), "{shown}");
             assert_eq!(shown.chars().count(), text.chars().count(), "{shown}");
             assert_eq!(find(&shown), None, "{shown}");
+        }
+        let key = "abcdefghij/abcdefghi+abcdefghijabcdefghi";
+        for text in [
+            format!("aws_secret_access_key = {key}"),
+            format!("AWS_SECRET_ACCESS_KEY: \"{key}\""),
+        ] {
+            assert!(find(&text).is_some(), "{text}");
+            assert!(!masked(&text).contains("abc"), "{text}");
         }
         let found = find("name: x\nurl:  http://me:secret@h").expect("there is one");
         assert_eq!((found.line, found.column), (2, 14));
@@ -396,6 +303,29 @@ mod tests {
             "a: https://host/x@sha256:00?tokens=1&sort=asc",
             "a: https://host/?token=",
             "a: https://host/?token=${TOKEN}",
+            "a: https://host/?key=",
+            "a: https://host/?key=&sort=asc",
+            "a: https://host/?key=$KEY",
+            "(see https://host/?key=${KEY}).",
+            "{ a: https://host/?key=, b: [https://host/?token=] }",
+            "see <https://host/?key=>",
+            "a: https://host/?key=YOUR_API_KEY",
+            "a: https://host/?token=xxxxxxxx",
+            "set $u https://host/?token=$arg_token;",
+            "a: https://host/?keys=1&sort_key=name&tokens=2&monkey=x&compass=n",
+            "a: https://host/page#key-features",
+            "#password=changeme",
+            "a: b #token=x",
+            "pattern: (?key=x)",
+            "ghp_ghp_ghp_",
+            "t: ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "t: ghp_${TOKEN}",
+            "a name like xoxb-, or glpat-",
+            "AKIAIOSFODNN7EXAMPLE",
+            "AKIALONGERTHANANYIDENTIFIERIS",
+            "aws_secret_access_key: ${AWS_SECRET_ACCESS_KEY}",
+            "untrusted comment: minisign public key 1\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+            "sha256: aghp_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "a: http://me:${PASSWORD}@host",
             "a: http://me:$PASSWORD@host",
             "a: http://user:<password>@host",
@@ -413,6 +343,27 @@ mod tests {
         ] {
             assert_eq!(find(text), None, "{text}");
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn an_address_that_names_somebody_holds_no_query_and_no_fragment() {
+        for address in [
+            "https://host/#secret",
+            "https://host/?secret",
+            "a?token=secret",
+            "https://me:secret@host/",
+            "urn:x#secret",
+        ] {
+            assert!(find_in_address(address).is_some(), "{address}");
+        }
+        for address in [
+            "https://host/a/.github/workflows/x.yml@refs/tags/v1",
+            "https://host/#",
+            "https://host/?${RUN}",
+            "mailto:a@host",
+        ] {
+            assert_eq!(find_in_address(address), None, "{address}");
         }
     }
 
@@ -500,7 +451,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_shown_has_no_secret_and_as_many_letters(text in "(http|ssh|://|:|@|/|\\?|token=|&|#|[a-c]|é|\n| |-----BEGIN |PRIVATE KEY-----){0,30}") {
+        fn what_is_shown_has_no_secret_and_as_many_letters(text in "(http|ssh|://|:|@|/|\\?|token=|&|#|[a-c]|é|\u{3000}|%|\n| |-----BEGIN |PRIVATE KEY-----|ghp_|AKIA|aaaaaaaaaaaaaaaaaaaa|untrusted comment:|secret key|aws_secret_access_key){0,30}") {
             let shown = masked(&text);
             prop_assert_eq!(shown.chars().count(), text.chars().count());
             prop_assert_eq!(shown.lines().count(), text.lines().count());

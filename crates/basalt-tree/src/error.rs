@@ -38,6 +38,20 @@ pub enum TreeError {
         /// The other.
         second: String,
     },
+    /// A package brings a path that one of its own files is diverted to.
+    #[error(
+        "{by} diverts {from} to {to}, and package {package} brings both; both cannot stand there; leave one of the packages out"
+    )]
+    DivertedOnto {
+        /// The path that is diverted.
+        from: TreePath,
+        /// Where it is diverted to.
+        to: TreePath,
+        /// The package that brings both.
+        package: String,
+        /// Who diverts: `package dash`.
+        by: String,
+    },
     /// One package brings a path twice.
     #[error("package {package} brings {path} twice; the package is malformed, leave it out")]
     Duplicate {
@@ -158,10 +172,13 @@ pub enum TreeError {
 }
 
 impl TreeError {
-    /// Whether one package is at fault by itself, as no package of a sound archive is.
+    /// Whether packages are at fault as none of a sound archive are: one by itself, or those that divert paths against each
+    /// other.
     pub fn is_malformed_package(&self) -> bool {
         match self {
             Self::Duplicate { .. }
+            | Self::Diverted { .. }
+            | Self::DivertedOnto { .. }
             | Self::Id { .. }
             | Self::ThroughOwnLink { .. }
             | Self::HardlinkTarget { .. }

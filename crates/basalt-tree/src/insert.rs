@@ -112,19 +112,41 @@ impl Tree {
             });
         }
         for (index, path) in merged.iter().enumerate() {
-            if let Some(first) = seen.insert(path, index) {
-                let (first, second) = (&package.entries[first].1, &package.entries[index].1);
+            if let Some(first_index) = seen.insert(path, index) {
+                let (first, second) = (&package.entries[first_index].1, &package.entries[index].1);
                 // `/lib` and `/usr/lib` of one package are one directory.
                 let same = first.is_directory() && same_attributes(first, second);
                 if !same || !second.is_directory() {
-                    return Err(TreeError::Duplicate {
-                        path: path.clone(),
-                        package: package.name.to_owned(),
-                    });
+                    return Err(self.twice(package, [first_index, index], path));
                 }
             }
         }
         Ok(merged)
+    }
+
+    /// The error of two entries of one package that are to stand at one path: a diversion moved one of them there, or the
+    /// package is malformed.
+    fn twice(&self, package: &PackageEntries<'_>, two: [usize; 2], at: &TreePath) -> TreeError {
+        let moved = two.iter().find_map(|&index| {
+            let (path, entry) = &package.entries[index];
+            let diversion = self.diversions.get(&merge(path, entry))?;
+            (diversion.to == *at && !entry.is_directory()).then_some(diversion)
+        });
+        match moved {
+            Some(diversion) => TreeError::DivertedOnto {
+                from: diversion.from.clone(),
+                to: at.clone(),
+                package: package.name.to_owned(),
+                by: diversion.by.as_ref().map_or_else(
+                    || "a local diversion".to_owned(),
+                    |name| format!("package {name}"),
+                ),
+            },
+            None => TreeError::Duplicate {
+                path: at.clone(),
+                package: package.name.to_owned(),
+            },
+        }
     }
 
     fn divert(&self, path: TreePath, package: &str) -> TreePath {

@@ -350,6 +350,32 @@ fn two_packages_that_divert_one_path_are_refused_as_dpkg_divert_does() {
     for other in [by("bash", "usr/bin/sh.1"), by("dash", "usr/bin/sh.2")] {
         let error = found.declare_diversion(other).expect_err("refused");
         assert!(matches!(error, TreeError::Diverted { .. }), "{error}");
+        assert!(error.is_malformed_package(), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_diverted_onto_another_of_its_package_is_named_with_who_diverts() {
+    let mut found = Tree::new(EPOCH);
+    let diversion = Diversion {
+        from: path("usr/bin/tool"),
+        to: path("usr/bin/t2"),
+        by: Some("zza".to_owned()),
+    };
+    found.declare_diversion(diversion).expect("declared");
+    for names in [["bin/tool", "usr/bin/t2"], ["usr/bin/t2", "usr/bin/tool"]] {
+        let entries = names.map(|name| file(name, name, 0o755));
+        let package = PackageEntries {
+            name: "zzb",
+            entries: &entries,
+        };
+        let error = found.clone().insert_package(package, &|_, _| false);
+        let error = error.expect_err("refused");
+        assert!(error.is_malformed_package(), "{error}");
+        let text = error.to_string();
+        let said = "package zza diverts /usr/bin/tool to /usr/bin/t2, and package zzb brings both";
+        assert!(text.contains(said), "{text}");
+        assert!(!text.contains("malformed"), "{text}");
     }
 }
 

@@ -81,7 +81,7 @@ pub enum FreshnessError {
         found: String,
     },
     /// Its `Valid-Until` has passed.
-    #[error("the Release file was valid until {}; it is now {}: the mirror is stale or holds updates back; use another, or correct this machine's clock", moment(*.valid_until), moment(*.now))]
+    #[error("the Release file was valid until {}; it is now {}: the mirror is stale or holds updates back; use another, or correct this machine's clock; an archive of the past is judged as of then by `--as-of DATE`", moment(*.valid_until), moment(*.now))]
     Expired {
         /// Until when it was valid.
         valid_until: i64,

@@ -184,17 +184,67 @@ impl ClockArguments {
     }
 }
 
+/// Whether a text has the form of a moment of RFC 3339 (section 5.6): the parser takes more of ISO 8601. Leap seconds are not
+/// taken: the clock that counts seconds since 1970 has none.
+fn is_rfc_3339(text: &str) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    let bytes = text.as_bytes();
+    let Some((moment, rest)) = bytes.split_at_checked(FORM.len()) else {
+        return false;
+    };
+    let fits = |bytes: &[u8], form: &[u8]| {
+        bytes.len() == form.len()
+            && bytes.iter().zip(form).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte.eq_ignore_ascii_case(form),
+            })
+    };
+    let rest = match rest.strip_prefix(b".") {
+        Some(fraction) => {
+            let digits = fraction
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            match digits {
+                0 => return false,
+                digits => &fraction[digits..],
+            }
+        }
+        None => rest,
+    };
+    let is_offset = match rest {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', offset @ ..] => {
+            fits(offset, b"00:00") && two_digits(offset, 0) < 24 && two_digits(offset, 3) < 60
+        }
+        _ => false,
+    };
+    fits(moment, FORM)
+        && two_digits(moment, 11) < 24
+        && two_digits(moment, 14) < 60
+        && two_digits(moment, 17) < 60
+        && is_offset
+}
+
+/// The number of two digits at a place.
+fn two_digits(bytes: &[u8], at: usize) -> u8 {
+    let digit = |at: usize| bytes.get(at).map_or(0, |byte| byte.wrapping_sub(b'0'));
+    digit(at).wrapping_mul(10).wrapping_add(digit(at + 1))
+}
+
 /// Reads a date or a moment of RFC 3339, not in the future; in seconds since 1970.
 fn moment(text: &str) -> Result<i64, String> {
     let wrong =
         || "write a date as 2026-11-01, or a moment as 2026-11-01T12:00:00Z (RFC 3339)".to_owned();
-    let moment = match text.len() {
+    let text = match text.len() {
         // A date stands for its end.
-        10 => format!("{text}T23:59:59Z")
-            .parse::<jiff::Timestamp>()
-            .map_err(|_| wrong())?,
-        _ => text.parse::<jiff::Timestamp>().map_err(|_| wrong())?,
+        10 => format!("{text}T23:59:59Z"),
+        _ => text.to_owned(),
     };
+    if !is_rfc_3339(&text) {
+        return Err(wrong());
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
     // The end of today is still to come, and today may be asked for.
     let latest = jiff::Timestamp::now()
         .as_second()
@@ -372,4 +422,52 @@ fn platform(text: &str) -> Result<Platform, String> {
         os_version: None,
         variant,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_one_of_rfc_3339_and_nothing_else_of_iso_8601() {
+        // By `date -u -d TEXT +%s`.
+        for (text, seconds) in [
+            ("2025-11-05", 1_762_387_199),
+            ("2025-11-05T00:00:00Z", 1_762_300_800),
+            ("2025-11-05t00:00:00z", 1_762_300_800),
+            ("2025-11-05T00:00:00.5Z", 1_762_300_800),
+            ("2025-11-05T01:30:00+01:30", 1_762_300_800),
+            ("2025-11-04T23:00:00-01:00", 1_762_300_800),
+            ("2025-11-05T00:00:00-00:00", 1_762_300_800),
+        ] {
+            assert_eq!(moment(text), Ok(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "2025-11",
+            "2025-11-05T00:00Z",
+            "2025-11-05T00Z",
+            "2025-11-05T00:00:00",
+            "2025-11-05T00:00:00.Z",
+            "2025-11-05T00:00:00,5Z",
+            "2025-11-05T00:00:00+24:00",
+            "2025-11-05T00:00:00+23:60",
+            "2025-11-05T00:00:00+01",
+            "2025-11-05T00:00:00+0100",
+            "2025-11-05T00:00:00+01:00:00",
+            "2025-11-05T00:00:00Z[UTC]",
+            "2025-11-05T23:59:60Z",
+            "2025-11-05T24:00:00Z",
+            "2025-11-31T00:00:00Z",
+            "2025-11-05 00:00:00Z",
+            "20251105T000000Z",
+            "+002025-11-05T00:00:00Z",
+            "2025-11-05T00:00:00é",
+            "202511050",
+            "2025-W45-1",
+            " 2025-11-05",
+        ] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ fn count_lines(bytes: &[u8]) -> usize {
 
 /// Whether nothing stands in a line, as [`Stanzas`] parts stanzas.
 fn is_blank(line: &[u8]) -> bool {
-    std::str::from_utf8(line).is_ok_and(|line| line.trim().is_empty())
+    line.trim_ascii().is_empty()
 }
 
 /// Where the last line begins.

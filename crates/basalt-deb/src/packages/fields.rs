@@ -159,7 +159,7 @@ pub(super) fn broken(text: &str, error: &StanzaError, architecture: &str) -> Out
     let value = |name: &str| {
         text.lines().find_map(|line| {
             let (field, value) = line.split_once(':')?;
-            field.eq_ignore_ascii_case(name).then(|| value.trim())
+            field.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
         })
     };
     let own = value("Architecture").unwrap_or("all");
@@ -295,7 +295,10 @@ fn sound<'a>(kept: &Kept<'a>, name: &'a str, architecture: &str) -> Result<Sound
 /// Parts `bash (5.2.15-2)` into name and version; the version is empty where there is none.
 fn split_source(text: &str) -> (&str, &str) {
     match text.split_once('(') {
-        Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
-        None => (text.trim(), ""),
+        Some((name, version)) => (
+            name.trim_ascii(),
+            version.trim_end_matches(')').trim_ascii(),
+        ),
+        None => (text.trim_ascii(), ""),
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn run(
 
 /// Refuses a name of the builder that holds a secret: it is published in the provenance.
 fn check_builder(builder: Option<&str>) -> Result<(), Failure> {
-    match builder.and_then(basalt_spec::secrets::find) {
+    match builder.and_then(basalt_spec::secrets::find_in_address) {
         None => Ok(()),
         Some(secret) => {
             let message = format!(

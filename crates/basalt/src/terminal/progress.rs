@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use basalt_escape::line;
 use basalt_fetch::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -138,7 +139,7 @@ impl basalt_build::Observer for Progress {
 impl Observer for Progress {
     fn event(&self, event: Event) {
         if let Event::RegistryWarned { registry, text } = &event {
-            return self.note(&format!("warning: {registry}: {text}"));
+            return self.note(&format!("warning: {}: {}", line(registry), line(text)));
         }
         let retried = {
             let mut state = self.state();
@@ -163,7 +164,8 @@ impl Observer for Progress {
                     None
                 }
                 Event::DownloadRetried { name, reason } => {
-                    Some(format!("{name}: {reason}; trying again"))
+                    // A server says why: its line feeds begin no line of ours.
+                    Some(format!("{}: {}; trying again", line(&name), line(&reason)))
                 }
                 _ => None,
             }
