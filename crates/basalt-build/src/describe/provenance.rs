@@ -53,10 +53,10 @@ pub(crate) struct Materials<'a> {
 }
 
 impl<'a> Materials<'a> {
-    /// Reads the files that the spec is made of.
+    /// Takes the files that the spec is made of from the project.
     ///
     /// # Errors
-    /// When one cannot be read any more.
+    /// When the lock cannot be written as text, or a slice definition holds a secret.
     pub(crate) fn read(
         session: &'a Session,
         project: &'a Project,
@@ -81,25 +81,23 @@ impl<'a> Materials<'a> {
         for (name, digest) in &lock.files {
             let bytes = &project.file(name)?.content;
             // What is secret in a file is for the image that it was put into, not for who reads how it was made.
-            let is_public = secrets::find(&String::from_utf8_lossy(bytes)).is_none();
-            own.push(match bytes.len() <= MAXIMUM_CONTENT && is_public {
+            let is_public = || secrets::find(&String::from_utf8_lossy(bytes)).is_none();
+            own.push(match bytes.len() <= MAXIMUM_CONTENT && is_public() {
                 true => whole(name.clone(), bytes.clone(), ""),
                 false => ResourceDescriptor::of_digest(name, digest),
             });
         }
-        {
-            for package in lock.slice_definitions.keys() {
-                if let Some((path, text)) = project.library.source(package) {
-                    let name = definition_name(&project.spec, package, path);
-                    if let Some(secret) = secrets::find(text) {
-                        let (line, column) = (secret.line, secret.column);
-                        return Err(BuildError::Spec(format!(
-                            "{name}:{line}:{column}: the definition holds {}, and is published in the provenance of the image",
-                            secret.what
-                        )));
-                    }
-                    own.push(whole(name, text.as_bytes().to_vec(), "application/yaml"));
+        for package in lock.slice_definitions.keys() {
+            if let Some((path, text)) = project.library.source(package) {
+                let name = definition_name(&project.spec, package, path);
+                if let Some(secret) = secrets::find(text) {
+                    let (line, column) = (secret.line, secret.column);
+                    return Err(BuildError::Spec(format!(
+                        "{name}:{line}:{column}: the definition holds {}, and is published in the provenance of the image",
+                        secret.what
+                    )));
                 }
+                own.push(whole(name, text.as_bytes().to_vec(), "application/yaml"));
             }
         }
         Ok(Self {

@@ -148,7 +148,7 @@ fn account_name(name: String) -> Result<String, String> {
             .all(|letter| is_letter(letter) || letter.is_ascii_digit() || letter == '-');
     match is_valid {
         true => Ok(name),
-        false => Err(format!("`{name}` is no name of a user or group")),
+        false => Err(format!("`{name}` is not a valid name of a user or group")),
     }
 }
 

@@ -94,7 +94,7 @@ fn parse(line: &str, number: usize) -> Result<Option<TemporaryFileLine>, String>
         .chars()
         .find(|letter| !"+!-=~^$?".contains(*letter))
     {
-        return Err(format!("`{strange}` is no modifier of a type"));
+        return Err(format!("`{strange}` is not a modifier of a type"));
     }
     if modifiers.contains(['!', '^']) || "xXrRhHtTbcaA".contains(kind) {
         return Ok(None);
@@ -135,7 +135,7 @@ fn parse(line: &str, number: usize) -> Result<Option<TemporaryFileLine>, String>
         text => Some(resolved(&unescaped(text)?)?),
     };
     if modifiers.contains('?') && kind != 'L' {
-        return Err(format!("`?` is no modifier of the type `{kind}`"));
+        return Err(format!("`?` is not a modifier of the type `{kind}`"));
     }
     let owner = |index: usize| match field(index).map(initial) {
         Some((name, new_only)) => numeric_id(&name)

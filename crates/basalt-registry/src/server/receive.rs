@@ -28,7 +28,7 @@ pub struct Received {
     body: Option<Incoming>,
     /// Whether the client sends nothing before it is asked to go on (RFC 9110, section 10.1.1).
     waits: bool,
-    /// Whether nothing more is to be had of it: it ended, broke off or was too slow.
+    /// Whether the body gives no more bytes: it ended, broke off or was too slow.
     is_over: bool,
     started: Instant,
     count: u64,
